@@ -1,0 +1,74 @@
+//! Names of clusters and of the servers in them.
+
+use serde::{Serialize, Serializer};
+use std::fmt;
+use std::sync::Arc;
+
+/// The name of a cluster: one pair set of Prometheus and Alertmanager servers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClusterName(Arc<str>);
+
+impl ClusterName {
+    /// Returns the name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for ClusterName {
+    fn from(name: &str) -> Self {
+        Self(name.into())
+    }
+}
+
+impl fmt::Display for ClusterName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl Serialize for ClusterName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// What a replica is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReplicaKind {
+    /// A Prometheus server, or any backend that speaks its query API.
+    Prometheus,
+    /// An Alertmanager member.
+    Alertmanager,
+    /// A node's detail API.
+    Node,
+}
+
+impl ReplicaKind {
+    /// Returns the short word used on screens.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Prometheus => "prometheus",
+            Self::Alertmanager => "alertmanager",
+            Self::Node => "node",
+        }
+    }
+}
+
+/// One server of a cluster. Its name is `host:port` of its address, which is what an operator types into `ssh` or `curl`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Replica {
+    /// The cluster it belongs to.
+    pub cluster: ClusterName,
+    /// What it is.
+    pub kind: ReplicaKind,
+    /// `host:port`, plus the path prefix where there is one.
+    pub name: Arc<str>,
+}
+
+impl fmt::Display for Replica {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cluster {}: {}", self.cluster, self.name)
+    }
+}

@@ -1,0 +1,151 @@
+//! Label matchers with Alertmanager's semantics: anchored regexes, an absent label is empty.
+
+use super::labels::Labels;
+use regex::Regex;
+use std::fmt;
+
+/// How a matcher compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MatchOp {
+    /// `=`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `=~`
+    Regex,
+    /// `!~`
+    NotRegex,
+}
+
+impl MatchOp {
+    /// Returns the operator as it is written.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::NotEqual => "!=",
+            Self::Regex => "=~",
+            Self::NotRegex => "!~",
+        }
+    }
+
+    /// Reports whether the operator excludes (`!=`, `!~`).
+    pub fn is_negative(self) -> bool {
+        matches!(self, Self::NotEqual | Self::NotRegex)
+    }
+
+    /// Reports whether the value is a regular expression.
+    pub fn is_regex(self) -> bool {
+        matches!(self, Self::Regex | Self::NotRegex)
+    }
+
+    /// Returns the operator of Alertmanager's `isEqual` and `isRegex`.
+    pub fn from_flags(is_equal: bool, is_regex: bool) -> Self {
+        match (is_equal, is_regex) {
+            (true, false) => Self::Equal,
+            (false, false) => Self::NotEqual,
+            (true, true) => Self::Regex,
+            (false, true) => Self::NotRegex,
+        }
+    }
+}
+
+/// What a matcher says of a label set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It matches.
+    Yes,
+    /// It does not match.
+    No,
+    /// Its regex is beyond our engine; only Alertmanager can tell.
+    Unknown,
+}
+
+impl Verdict {
+    /// Combines verdicts of matchers that must all hold: one No decides, else one Unknown spoils.
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::No, _) | (_, Self::No) => Self::No,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            (Self::Yes, Self::Yes) => Self::Yes,
+        }
+    }
+}
+
+/// A label matcher as written in a silence: `instance=~"node-.*"`.
+#[derive(Debug, Clone)]
+pub struct Matcher {
+    /// The label's name.
+    pub name: Box<str>,
+    /// How it compares.
+    pub op: MatchOp,
+    /// The value or regex as written.
+    pub value: Box<str>,
+    /// The anchored regex, or why this engine does not take it; `None` where the operator is not a regex.
+    regex: Option<Result<Regex, Box<str>>>,
+}
+
+impl Matcher {
+    /// Builds a matcher. A regex that does not compile here is kept and answers [`Verdict::Unknown`].
+    pub fn new(name: &str, op: MatchOp, value: &str) -> Self {
+        let regex = op.is_regex().then(|| compile(value));
+        Self { name: name.into(), op, value: value.into(), regex }
+    }
+
+    /// Returns why the regex cannot be evaluated here, if so.
+    pub fn unsupported(&self) -> Option<&str> {
+        self.regex.as_ref()?.as_ref().err().map(|why| &**why)
+    }
+
+    /// Reports whether `labels` satisfies this matcher. A missing label counts as the empty string.
+    pub fn accepts(&self, labels: &Labels) -> Verdict {
+        self.accepts_value(labels.get(&self.name))
+    }
+
+    /// Reports whether a label of value `actual` satisfies this matcher.
+    pub fn accepts_value(&self, actual: &str) -> Verdict {
+        let found = match &self.regex {
+            None => *actual == *self.value,
+            Some(Ok(regex)) => regex.is_match(actual),
+            Some(Err(_)) => return Verdict::Unknown,
+        };
+        if found != self.op.is_negative() { Verdict::Yes } else { Verdict::No }
+    }
+}
+
+/// Compiles as Alertmanager does: anchored, `^(?:value)$`.
+fn compile(value: &str) -> Result<Regex, Box<str>> {
+    Regex::new(&format!("^(?:{value})$")).map_err(|e| e.to_string().into())
+}
+
+/// Two matchers are equal if they are written alike, whatever the engine makes of them.
+impl PartialEq for Matcher {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, self.op, &self.value) == (&other.name, other.op, &other.value)
+    }
+}
+
+impl Eq for Matcher {}
+
+impl PartialOrd for Matcher {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// The normal order of a silence's matchers: by name, operator, value.
+impl Ord for Matcher {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (&self.name, self.op, &self.value).cmp(&(&other.name, other.op, &other.value))
+    }
+}
+
+impl fmt::Display for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}{:?}", self.name, self.op.symbol(), self.value)
+    }
+}
+
+/// Reports whether `labels` satisfies every matcher, as a silence does.
+pub fn accepts_all(matchers: &[Matcher], labels: &Labels) -> Verdict {
+    matchers.iter().fold(Verdict::Yes, |verdict, m| verdict.and(m.accepts(labels)))
+}

@@ -1,0 +1,12 @@
+//! Pure nouns of the domain: no I/O, no clock, nothing of ours imported.
+
+pub mod alert;
+pub mod check;
+pub mod cluster;
+pub mod labels;
+pub mod matcher;
+pub mod node;
+pub mod silence;
+pub mod status;
+pub mod text;
+pub mod time;

@@ -1,0 +1,1 @@
+//! The one HTTP client and the typed clients of Prometheus, Alertmanager and the detail API.

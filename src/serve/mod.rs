@@ -1,0 +1,1 @@
+//! Services for machines: the shared skeleton, and one folder per service.

@@ -1,0 +1,16 @@
+//! The only place that reads the clock; everything else is given `now`.
+
+use crate::model::time::Timestamp;
+use std::time::Instant;
+
+/// Returns the wall-clock time in UTC.
+#[expect(clippy::disallowed_methods, reason = "this is the one door to the wall clock")]
+pub fn now() -> Timestamp {
+    chrono::Utc::now()
+}
+
+/// Returns the monotonic clock's reading, for measuring how long something took.
+#[expect(clippy::disallowed_methods, reason = "this is the one door to the monotonic clock")]
+pub fn instant() -> Instant {
+    Instant::now()
+}

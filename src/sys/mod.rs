@@ -1,0 +1,3 @@
+//! What the operating system gives: the clock, processes, signals, files.
+
+pub mod clock;

@@ -1,0 +1,1 @@
+//! Bytes of foreign formats to and from the model: one file a format, no I/O.
