@@ -1,1 +1,28 @@
 //! Bytes of foreign formats to and from the model: one file a format, no I/O.
+
+pub mod am_v2;
+pub mod detail;
+pub mod prom_json;
+mod seed;
+
+/// Why bytes are not what they should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WireError {
+    /// The text is not the JSON that this endpoint answers with.
+    #[error("not the expected JSON: {0}")]
+    Json(String),
+    /// The server answered properly that it could not answer.
+    #[error("{kind}: {message}")]
+    Api {
+        /// The server's own class of error (`bad_data`, `timeout`, ...).
+        kind: String,
+        /// Its words.
+        message: String,
+    },
+}
+
+impl From<serde_json::Error> for WireError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error.to_string())
+    }
+}
