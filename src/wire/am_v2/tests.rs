@@ -5,6 +5,7 @@ const OLD: &[u8] = include_bytes!("../../../fixtures/alertmanager/0.25/alerts.js
 const NEW: &[u8] = include_bytes!("../../../fixtures/alertmanager/0.34/alerts.json");
 const OLD_SILENCES: &[u8] = include_bytes!("../../../fixtures/alertmanager/0.25/silences.json");
 const NEW_SILENCES: &[u8] = include_bytes!("../../../fixtures/alertmanager/0.34/silences.json");
+const OLD_STATUS: &[u8] = include_bytes!("../../../fixtures/alertmanager/0.25/status.json");
 
 fn alerts(body: &[u8], keep: Annotations) -> Vec<AmAlert> {
     decode_alerts(body, keep, &mut Interner::default()).expect("alerts")
@@ -15,6 +16,17 @@ fn fingerprints_of_both_versions_are_what_we_calculate() {
     for alert in alerts(OLD, Annotations::Whole).iter().chain(&alerts(NEW, Annotations::Whole)) {
         assert_eq!(alert.labels.fingerprint(), alert.fingerprint, "{}", alert.labels);
     }
+}
+
+#[test]
+fn a_members_view_of_itself_names_version_peers_and_configuration() {
+    let status = decode_status(OLD_STATUS).expect("status");
+    assert_eq!(status.version_info.version, "0.25.0");
+    assert_eq!(status.cluster.status, "settling");
+    assert_eq!(status.cluster.peers.len(), 1);
+    assert_eq!(status.cluster.peers[0].address, "127.0.0.1:29094");
+    assert!(status.config.original.contains("inhibit_rules:"));
+    assert_eq!(status.uptime.to_string(), "2026-11-24 04:12:17.865 UTC");
 }
 
 #[test]
