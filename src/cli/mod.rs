@@ -1,5 +1,7 @@
 //! The command line: arguments, one file per command, rendering, exit codes, errors for people.
 
+pub mod docs;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 
