@@ -1,1 +1,19 @@
 //! The federation: asking every replica, merging, coverage, and the use cases of CLI and TUI.
+//!
+//! Every use case works on one cluster and answers with a value and an honest [`Coverage`]; whoever
+//! wants the whole fleet runs it on all clusters at once and joins the answers, so that a dead
+//! cluster never delays another. While replicas are still out, a use case reports what it has so
+//! far: the first answer paints, the second corrects.
+
+pub mod alerts;
+mod clusters;
+mod coverage;
+mod gather;
+mod merge;
+pub mod nodes;
+pub mod silences;
+
+pub use clusters::{Cluster, Fleet, UnknownCluster};
+pub use coverage::{Coverage, CoverageVerdict, ReplicaCoverage, ReplicaState};
+pub use gather::Answer;
+pub use merge::{Merged, Vote};

@@ -6,6 +6,7 @@ pub mod cluster;
 pub mod labels;
 pub mod matcher;
 pub mod node;
+pub mod relabel;
 pub mod silence;
 pub mod status;
 pub mod text;

@@ -1,1 +1,15 @@
 //! The one HTTP client and the typed clients of Prometheus, Alertmanager and the detail API.
+//!
+//! Nothing outside this room names `reqwest`, and no body is read without a cap.
+
+mod alertmanager;
+mod detail;
+mod error;
+mod http;
+mod prometheus;
+
+pub use alertmanager::{Alertmanager, NotificationCounts};
+pub use detail::{DetailClient, expand_detail_url};
+pub use error::{NetError, NetErrorKind};
+pub use http::{Http, Meta, Reply};
+pub use prometheus::{BuildInfo, PrometheusClient, PrometheusSettings, RuntimeInfo};

@@ -1,0 +1,145 @@
+//! The fleet: every configured cluster with its clients.
+
+use crate::config::{self, Config};
+use crate::model::cluster::{ClusterName, ReplicaKind};
+use crate::net::{Alertmanager, DetailClient, Http, NetError, PrometheusClient};
+use std::sync::Arc;
+
+/// Every cluster that a command works on.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    clusters: Vec<Arc<Cluster>>,
+}
+
+/// One cluster with its clients.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Its configuration.
+    pub config: config::Cluster,
+    /// Its Prometheus replicas.
+    pub prometheus: Vec<PrometheusClient>,
+    /// Its Alertmanager members.
+    pub alertmanager: Vec<Alertmanager>,
+    /// Its nodes' detail API.
+    pub detail: DetailClient,
+}
+
+impl Cluster {
+    /// Returns its name.
+    pub fn name(&self) -> &ClusterName {
+        &self.config.name
+    }
+}
+
+/// A name or pattern that fits no cluster.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no cluster is called `{pattern}`")]
+pub struct UnknownCluster {
+    /// What was asked for.
+    pub pattern: String,
+    /// What there is.
+    pub known: Vec<String>,
+}
+
+impl Fleet {
+    /// Builds the clients of every cluster. Nothing is sent yet.
+    pub fn new(config: &Config) -> Result<Self, NetError> {
+        let clusters = config.clusters.iter().map(|c| Ok(Arc::new(open(c)?))).collect::<Result<_, _>>()?;
+        Ok(Self { clusters })
+    }
+
+    /// Returns the clusters in order of configuration.
+    pub fn clusters(&self) -> &[Arc<Cluster>] {
+        &self.clusters
+    }
+
+    /// Returns the cluster of that name.
+    pub fn cluster(&self, name: &ClusterName) -> Option<&Arc<Cluster>> {
+        self.clusters.iter().find(|c| c.name() == name)
+    }
+
+    /// Keeps the clusters whose name fits one of `patterns` (`*` and `?` are wildcards); no pattern keeps all.
+    /// A pattern that fits none is an error: a typing mistake must not look like an empty fleet.
+    pub fn select(&self, patterns: &[String]) -> Result<Self, UnknownCluster> {
+        for pattern in patterns {
+            if !self.clusters.iter().any(|c| glob(pattern, c.name().as_str())) {
+                let known = self.clusters.iter().map(|c| c.name().to_string()).collect();
+                return Err(UnknownCluster { pattern: pattern.clone(), known });
+            }
+        }
+        let fits = |c: &Cluster| patterns.is_empty() || patterns.iter().any(|p| glob(p, c.name().as_str()));
+        Ok(Self { clusters: self.clusters.iter().filter(|c| fits(c)).cloned().collect() })
+    }
+}
+
+fn open(config: &config::Cluster) -> Result<Cluster, NetError> {
+    let prometheus = Http::open(config, ReplicaKind::Prometheus, &config.prometheus)?;
+    let alertmanager = Http::open(config, ReplicaKind::Alertmanager, &config.alertmanager)?;
+    Ok(Cluster {
+        config: config.clone(),
+        prometheus: prometheus.into_iter().map(PrometheusClient::new).collect(),
+        alertmanager: alertmanager.into_iter().map(Alertmanager::new).collect(),
+        detail: DetailClient::new(config),
+    })
+}
+
+/// Matches `name` against a shell-like pattern with `*` and `?`, in linear time: on a mismatch only the last `*` is widened.
+fn glob(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut p, mut n) = (0, 0);
+    let mut star = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == name[n] => {
+                p += 1;
+                n += 1;
+            }
+            _ => match star {
+                Some((at, from)) => {
+                    star = Some((at, from + 1));
+                    p = at + 1;
+                    n = from + 1;
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_match_like_a_shell() {
+        for (pattern, name, fits) in [
+            ("prod-*", "prod-east", true),
+            ("*-east", "prod-east", true),
+            ("*", "", true),
+            ("p?od-*t", "prod-east", true),
+            ("prod", "prod-east", false),
+            ("*a*b", "aab", true),
+            ("*a*b", "aba", false),
+            ("", "x", false),
+        ] {
+            assert_eq!(glob(pattern, name), fits, "{pattern} on {name}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_without_a_cluster_is_an_error() {
+        let mut config = Config::default();
+        config.clusters =
+            ["prod-east", "prod-west", "dev"].map(|n| config::Cluster::new(n, &config.defaults)).into();
+        let fleet = Fleet::new(&config).expect("no TLS, no files");
+        let names = |f: &Fleet| f.clusters().iter().map(|c| c.name().to_string()).collect::<Vec<_>>();
+        assert_eq!(names(&fleet.select(&["prod-*".into()]).expect("two")), ["prod-east", "prod-west"]);
+        assert_eq!(names(&fleet.select(&[]).expect("all")).len(), 3);
+        assert_eq!(fleet.select(&["dev".into(), "prdo-*".into()]).expect_err("unknown").pattern, "prdo-*");
+    }
+}

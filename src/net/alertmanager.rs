@@ -1,0 +1,168 @@
+//! The client of one Alertmanager member (API v2).
+
+use super::error::NetError;
+use super::http::{Ask, Http, Payload, Raw, Reply};
+use crate::model::alert::AmAlert;
+use crate::model::cluster::Replica;
+use crate::model::labels::Interner;
+use crate::model::silence::Silence;
+use crate::wire::WireError;
+use crate::wire::am_v2::{self, AmStatus, Annotations, SilenceRequest};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One Alertmanager member. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Alertmanager {
+    http: Http,
+}
+
+/// What a member sent and failed to send since it started, by integration (`email`, `slack`, ...).
+pub type NotificationCounts = BTreeMap<String, (u64, u64)>;
+
+impl Alertmanager {
+    /// Speaks through `http`.
+    pub fn new(http: Http) -> Self {
+        Self { http }
+    }
+
+    /// Returns who this is.
+    pub fn replica(&self) -> &Replica {
+        self.http.replica()
+    }
+
+    /// Returns the door, for its address.
+    pub fn http(&self) -> &Http {
+        &self.http
+    }
+
+    /// Asks for every alert, suppressed ones included.
+    pub async fn alerts(&self, keep: Annotations) -> Result<Reply<Vec<AmAlert>>, NetError> {
+        let raw = self.http.ask(Ask::get("/api/v2/alerts"), am_v2::error_text).await?;
+        self.decode("/api/v2/alerts", raw, |body| am_v2::decode_alerts(body, keep, &mut Interner::default()))
+    }
+
+    /// Asks for the alerts that match `filters`, each one matcher as text, with whole annotations.
+    pub async fn alerts_matching(&self, filters: &[String]) -> Result<Reply<Vec<AmAlert>>, NetError> {
+        let query: Vec<(&str, &str)> = filters.iter().map(|f| ("filter", f.as_str())).collect();
+        let raw =
+            self.http.ask(Ask { query: &query, ..Ask::get("/api/v2/alerts") }, am_v2::error_text).await?;
+        self.decode("/api/v2/alerts", raw, |body| {
+            am_v2::decode_alerts(body, Annotations::Whole, &mut Interner::default())
+        })
+    }
+
+    /// Asks for every silence, expired ones included.
+    pub async fn silences(&self) -> Result<Reply<Vec<Silence>>, NetError> {
+        let raw = self.http.ask(Ask::get("/api/v2/silences"), am_v2::error_text).await?;
+        self.decode("/api/v2/silences", raw, am_v2::decode_silences)
+    }
+
+    /// Asks for one silence; a member that does not know it answers 404.
+    pub async fn silence(&self, id: &str) -> Result<Reply<Silence>, NetError> {
+        let path = silence_path(id);
+        let raw = self.http.ask(Ask::get(&path), am_v2::error_text).await?;
+        self.decode("/api/v2/silence", raw, am_v2::decode_silence)
+    }
+
+    /// Creates or updates a silence and returns its id, which for an update may be a new one.
+    /// Never repeated: each POST without id makes another silence.
+    pub async fn post_silence(&self, request: &SilenceRequest) -> Result<Reply<Arc<str>>, NetError> {
+        let body = am_v2::encode_silence(request);
+        let ask = Ask {
+            method: reqwest::Method::POST,
+            body: Payload::Json(&body),
+            repeatable: false,
+            ..Ask::get("/api/v2/silences")
+        };
+        let raw = self.http.ask(ask, am_v2::error_text).await?;
+        self.decode("/api/v2/silences", raw, am_v2::decode_silence_id)
+    }
+
+    /// Expires a silence. Expiring an expired one changes nothing, so this may be repeated.
+    pub async fn expire_silence(&self, id: &str) -> Result<Reply<()>, NetError> {
+        let path = silence_path(id);
+        let ask = Ask { method: reqwest::Method::DELETE, ..Ask::get(&path) };
+        let raw = self.http.ask(ask, am_v2::error_text).await?;
+        self.decode("/api/v2/silence", raw, |_| Ok(()))
+    }
+
+    /// Asks for version, uptime and the gossip cluster.
+    pub async fn status(&self) -> Result<Reply<AmStatus>, NetError> {
+        let raw = self.http.ask(Ask::get("/api/v2/status"), am_v2::error_text).await?;
+        self.decode("/api/v2/status", raw, am_v2::decode_status)
+    }
+
+    /// Asks the member's own metrics what it sent and failed to send.
+    pub async fn notifications(&self) -> Result<Reply<NotificationCounts>, NetError> {
+        let raw = self.http.ask(Ask::get("/metrics"), am_v2::error_text).await?;
+        self.decode("/metrics", raw, |body| Ok(notification_counts(&String::from_utf8_lossy(body))))
+    }
+
+    fn decode<T>(
+        &self,
+        path: &str,
+        raw: Raw,
+        decode: impl FnOnce(&[u8]) -> Result<T, WireError>,
+    ) -> Result<Reply<T>, NetError> {
+        match decode(&raw.body) {
+            Ok(value) => Ok(Reply { value, meta: raw.meta, warnings: Vec::new() }),
+            Err(error) => Err(NetError {
+                replica: self.replica().clone(),
+                request: path.to_owned(),
+                kind: error.into(),
+            }),
+        }
+    }
+}
+
+/// Ids come from users and from servers; only a UUID's characters reach the path.
+fn silence_path(id: &str) -> String {
+    let safe: String = id.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+    format!("/api/v2/silence/{safe}")
+}
+
+/// Sums `alertmanager_notifications_total` and `..._failed_total` by integration.
+///
+/// `prometheus-parse` is lenient and loses labels after a comma in a value; these two families carry
+/// an integration's name and, in newer versions, a reason: words without commas.
+fn notification_counts(text: &str) -> NotificationCounts {
+    let wanted = text.lines().filter(|line| line.starts_with("alertmanager_notifications_"));
+    let scrape = prometheus_parse::Scrape::parse(wanted.map(|line| Ok(line.to_owned())));
+    let mut counts = NotificationCounts::new();
+    for sample in scrape.map(|s| s.samples).unwrap_or_default() {
+        let (prometheus_parse::Value::Counter(value) | prometheus_parse::Value::Untyped(value)) =
+            sample.value
+        else {
+            continue;
+        };
+        let Some(integration) = sample.labels.get("integration") else { continue };
+        let entry = counts.entry(integration.to_owned()).or_default();
+        match sample.metric.as_str() {
+            "alertmanager_notifications_total" => entry.0 += value as u64,
+            "alertmanager_notifications_failed_total" => entry.1 += value as u64,
+            _ => {}
+        }
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notification_failures_are_summed_over_reasons() {
+        let text = "# HELP x y\nalertmanager_notifications_total{integration=\"email\"} 7\n\
+            alertmanager_notifications_failed_total{integration=\"email\",reason=\"other\"} 2\n\
+            alertmanager_notifications_failed_total{integration=\"email\",reason=\"serverError\"} 1\n\
+            alertmanager_notification_requests_failed_total{integration=\"email\"} 9\n";
+        assert_eq!(notification_counts(text), [("email".to_owned(), (7, 3))].into());
+        assert!(notification_counts("garbage {{{").is_empty());
+    }
+
+    #[test]
+    fn an_id_cannot_leave_its_place_in_the_path() {
+        assert_eq!(silence_path("../../-/quit?x#y"), "/api/v2/silence/-quitxy");
+    }
+}

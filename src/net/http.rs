@@ -1,0 +1,358 @@
+//! The HTTP client of one cluster: time limits, authentication, TLS, caps, and typed errors.
+
+use super::error::{NetError, NetErrorKind};
+use crate::config::{Auth, Cluster};
+use crate::model::cluster::{Replica, ReplicaKind};
+use crate::model::time::{Timestamp, age};
+use crate::sys::clock;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Certificate, Client, Identity, Method, redirect};
+use secrecy::{ExposeSecret as _, SecretString};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use url::Url;
+
+/// At most so many requests at a time per replica: a Prometheus serves 20 queries at once by default,
+/// and we are not alone.
+const CONCURRENT_PER_REPLICA: usize = 4;
+
+/// How many redirects on the same host are followed (a route prefix, a trailing slash).
+const MAX_REDIRECTS: usize = 5;
+
+/// When and how a request was answered.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Meta {
+    /// From sending until the body was read.
+    pub took: Duration,
+    /// When the answer was complete, by our clock.
+    pub at: Timestamp,
+    /// How far the server's clock is from ours in seconds (positive: ahead), from its `Date` header,
+    /// which has a resolution of one second.
+    pub skew: Option<f64>,
+}
+
+/// A decoded answer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reply<T> {
+    /// The value.
+    pub value: T,
+    /// When and how.
+    pub meta: Meta,
+    /// What the server remarked beside its answer.
+    pub warnings: Vec<String>,
+}
+
+impl<T> Reply<T> {
+    /// Applies `f` to the value.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Reply<U> {
+        Reply { value: f(self.value), meta: self.meta, warnings: self.warnings }
+    }
+}
+
+/// A replica's door: where it is and how to get in. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Http {
+    replica: Arc<Replica>,
+    base: Url,
+    client: Client,
+    auth: Option<Auth>,
+    timeout: Duration,
+    max_body: u64,
+    permits: Arc<Semaphore>,
+}
+
+/// A request under way.
+pub(super) struct Ask<'a> {
+    pub method: Method,
+    /// Below the base URL, with a leading slash.
+    pub path: &'a str,
+    pub query: &'a [(&'a str, &'a str)],
+    pub body: Payload<'a>,
+    /// Whether a repetition does no harm.
+    pub repeatable: bool,
+}
+
+/// What is sent in the body.
+pub(super) enum Payload<'a> {
+    None,
+    Json(&'a serde_json::Value),
+    Form(&'a [(&'a str, &'a str)]),
+}
+
+impl<'a> Ask<'a> {
+    /// A plain GET.
+    pub fn get(path: &'a str) -> Self {
+        Self { method: Method::GET, path, query: &[], body: Payload::None, repeatable: true }
+    }
+}
+
+/// What came back before it is decoded.
+pub(super) struct Raw {
+    pub body: Vec<u8>,
+    pub meta: Meta,
+}
+
+impl Http {
+    /// Opens the doors of all replicas of one kind.
+    ///
+    /// They share a client, except where the certificate is for a name of its own.
+    pub fn open(cluster: &Cluster, kind: ReplicaKind, urls: &[Url]) -> Result<Vec<Self>, NetError> {
+        urls.iter().map(|url| Self::open_one(cluster, kind, url)).collect()
+    }
+
+    fn open_one(cluster: &Cluster, kind: ReplicaKind, url: &Url) -> Result<Self, NetError> {
+        let replica = Replica { cluster: cluster.name.clone(), kind, name: replica_name(url).into() };
+        let unsent = |why: String| NetError {
+            replica: replica.clone(),
+            request: url.to_string(),
+            kind: NetErrorKind::Unsent(why),
+        };
+        let (base, client) = build_client(cluster, url).map_err(unsent)?;
+        Ok(Self {
+            replica: Arc::new(replica),
+            base,
+            client,
+            auth: cluster.auth.clone(),
+            timeout: cluster.timeout,
+            max_body: cluster.max_body,
+            permits: Arc::new(Semaphore::new(CONCURRENT_PER_REPLICA)),
+        })
+    }
+
+    /// Returns who is behind the door.
+    pub fn replica(&self) -> &Replica {
+        &self.replica
+    }
+
+    /// Returns the base URL as configured.
+    pub fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// Returns the time limit of a request.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Sends a request and reads its body, all within the cluster's time limit.
+    ///
+    /// `error_text` reads the server's words out of an error body.
+    pub(super) async fn ask(&self, ask: Ask<'_>, error_text: fn(&[u8]) -> String) -> Result<Raw, NetError> {
+        let request = format!("{} {}", ask.method, ask.path);
+        let failed =
+            |kind| NetError { replica: Replica::clone(&self.replica), request: request.clone(), kind };
+        let started = clock::instant();
+        // One limit over everything, the wait for a permit and the repetition included.
+        let answer = tokio::time::timeout(self.timeout, async {
+            let _permit = self.permits.acquire().await;
+            match self.send(&ask, error_text).await {
+                // A pooled connection that the server closed meanwhile breaks at once; a fresh one will do.
+                Err(NetErrorKind::Broken(_)) if ask.repeatable => self.send(&ask, error_text).await,
+                answer => answer,
+            }
+        });
+        let (body, date) = match answer.await {
+            Ok(answer) => answer.map_err(failed)?,
+            Err(_) => return Err(failed(NetErrorKind::Timeout(self.timeout))),
+        };
+        let took = started.elapsed();
+        let at = clock::now();
+        Ok(Raw { body, meta: Meta { took, at, skew: date.map(|date| skew(date, at, took)) } })
+    }
+
+    async fn send(
+        &self,
+        ask: &Ask<'_>,
+        error_text: fn(&[u8]) -> String,
+    ) -> Result<(Vec<u8>, Option<Timestamp>), NetErrorKind> {
+        let transport = |error: reqwest::Error| NetErrorKind::of_transport(&error, self.timeout);
+        let mut request = self.client.request(ask.method.clone(), self.url(ask.path));
+        if !ask.query.is_empty() {
+            request = request.query(ask.query);
+        }
+        request = match ask.body {
+            Payload::None => request,
+            Payload::Json(json) => request.json(json),
+            Payload::Form(form) => request.form(form),
+        };
+        request = match &self.auth {
+            Some(auth) => authenticate(request, auth).await?,
+            None => request,
+        };
+        let response = request.send().await.map_err(transport)?;
+        let status = response.status();
+        if status.is_redirection() {
+            return Err(NetErrorKind::Redirect(redirect_target(&response)));
+        }
+        let date =
+            response.headers().get("date").and_then(|date| date.to_str().ok()).and_then(parse_http_date);
+        if status.is_success() {
+            let body = read_capped(response, self.max_body).await?;
+            return Ok((body, date));
+        }
+        // An error page needs no 64 MiB; what cannot be read of it does not hide the status.
+        let body = read_capped(response, 64 * 1024).await.unwrap_or_default();
+        Err(NetErrorKind::Status { status: status.as_u16(), message: one_line(&error_text(&body)) })
+    }
+
+    /// Joins the path to the base, keeping the base's own prefix (`/prometheus`).
+    fn url(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        let prefix = self.base.path().trim_end_matches('/');
+        url.set_path(&format!("{prefix}{path}"));
+        url
+    }
+}
+
+/// Returns what an operator calls a server: `host:port` and the path prefix, if any.
+fn replica_name(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port_or_known_default().unwrap_or_default();
+    format!("{host}:{port}{}", url.path().trim_end_matches('/'))
+}
+
+fn build_client(cluster: &Cluster, url: &Url) -> Result<(Url, Client), String> {
+    // reqwest panics without a provider; a second installation is refused, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = Client::builder()
+        .user_agent(concat!("iaasmon/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::custom(same_host_only))
+        .connect_timeout(cluster.timeout)
+        .default_headers(headers(&cluster.headers)?);
+    builder = match &cluster.http_proxy {
+        Some(proxy) => builder.proxy(reqwest::Proxy::all(proxy.as_str()).map_err(|e| e.to_string())?),
+        None => builder.no_proxy(),
+    };
+    let mut base = url.clone();
+    if url.scheme() == "https" {
+        if let Some(ca) = &cluster.tls.ca {
+            builder = builder.tls_certs_only(
+                Certificate::from_pem_bundle(&read(ca)?).map_err(|e| format!("{}: {e}", ca.display()))?,
+            );
+        }
+        if let (Some(cert), Some(key)) = (&cluster.tls.cert, &cluster.tls.key) {
+            let mut pem = read(cert)?;
+            pem.push(b'\n');
+            pem.extend(read(key)?);
+            builder =
+                builder.identity(Identity::from_pem(&pem).map_err(|e| format!("{}: {e}", cert.display()))?);
+        }
+        if let Some(name) = &cluster.tls.server_name {
+            builder =
+                builder.dns_resolver(Arc::new(Rename { real: url.host_str().unwrap_or_default().into() }));
+            base.set_host(Some(name)).map_err(|e| format!("server_name {name}: {e}"))?;
+        }
+    } else {
+        // Loading the system's certificates takes longer than asking; plain HTTP needs none.
+        builder = builder.tls_certs_only([]);
+    }
+    let client = builder.build().map_err(|e| format!("cannot set up the HTTP client: {e}"))?;
+    Ok((base, client))
+}
+
+/// Follows a redirect only within the same scheme, host and port: credentials must not travel.
+fn same_host_only(attempt: redirect::Attempt<'_>) -> redirect::Action {
+    let same = attempt.previous().first().is_some_and(|from| from.origin() == attempt.url().origin());
+    if same && attempt.previous().len() <= MAX_REDIRECTS { attempt.follow() } else { attempt.stop() }
+}
+
+fn redirect_target(response: &reqwest::Response) -> String {
+    let location = response.headers().get("location").and_then(|l| l.to_str().ok()).unwrap_or("nowhere");
+    match Url::parse(location) {
+        Ok(url) => format!("{}://{}", url.scheme(), replica_name(&url)),
+        Err(_) => one_line(location),
+    }
+}
+
+/// Resolves every name to the real host: the URL carries the certificate's name instead.
+struct Rename {
+    real: String,
+}
+
+impl reqwest::dns::Resolve for Rename {
+    fn resolve(&self, _: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let host = self.real.trim_matches(['[', ']']).to_owned();
+        Box::pin(async move {
+            let addresses: Vec<_> = tokio::net::lookup_host((host, 0)).await?.collect();
+            Ok(Box::new(addresses.into_iter()) as reqwest::dns::Addrs)
+        })
+    }
+}
+
+fn headers(list: &[(String, SecretString)]) -> Result<HeaderMap, String> {
+    let mut map = HeaderMap::new();
+    for (name, value) in list {
+        let key: HeaderName = name.parse().map_err(|_| format!("`{name}` is not a header name"))?;
+        let mut value: HeaderValue = value
+            .expose_secret()
+            .parse()
+            .map_err(|_| format!("header {name}: the value has characters that a header cannot carry"))?;
+        value.set_sensitive(true);
+        map.insert(key, value);
+    }
+    Ok(map)
+}
+
+async fn authenticate(
+    request: reqwest::RequestBuilder,
+    auth: &Auth,
+) -> Result<reqwest::RequestBuilder, NetErrorKind> {
+    let secret = async |path: &std::path::Path| {
+        let text = tokio::fs::read_to_string(path)
+            .await
+            .map_err(|e| NetErrorKind::Unsent(format!("{}: {e}", path.display())))?;
+        Ok::<_, NetErrorKind>(text.trim_end().to_owned())
+    };
+    Ok(match auth {
+        Auth::Bearer(token) => request.bearer_auth(token.expose_secret()),
+        Auth::BearerFile(path) => request.bearer_auth(secret(path).await?),
+        Auth::Basic { user, password } => request.basic_auth(user, Some(password.expose_secret())),
+        Auth::BasicFile { user, password_file } => {
+            request.basic_auth(user, Some(secret(password_file).await?))
+        }
+    })
+}
+
+fn read(path: &std::path::Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// Reads a body, counting bytes after decompression, and gives up at `cap`.
+async fn read_capped(mut response: reqwest::Response, cap: u64) -> Result<Vec<u8>, NetErrorKind> {
+    let announced = response.content_length().unwrap_or(0);
+    if announced > cap {
+        return Err(NetErrorKind::TooLarge(cap));
+    }
+    let mut body = Vec::with_capacity(announced as usize);
+    while let Some(chunk) =
+        response.chunk().await.map_err(|e| NetErrorKind::of_transport(&e, Duration::ZERO))?
+    {
+        if body.len() as u64 + chunk.len() as u64 > cap {
+            return Err(NetErrorKind::TooLarge(cap));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Keeps error texts to one line of a screen's length; an HTML page says nothing that the status does not.
+fn one_line(text: &str) -> String {
+    if text.trim_start().starts_with('<') {
+        return String::new();
+    }
+    let line = text.lines().next().unwrap_or_default();
+    line[..line.floor_char_boundary(300)].to_owned()
+}
+
+fn parse_http_date(text: &str) -> Option<Timestamp> {
+    chrono::DateTime::parse_from_rfc2822(text).ok().map(|date| date.to_utc())
+}
+
+/// Returns how far the server's clock is ahead, taking the middle of the exchange as its moment.
+fn skew(date: Timestamp, at: Timestamp, took: Duration) -> f64 {
+    let middle = at - took / 2;
+    let ahead = age(middle, date).as_secs_f64() - age(date, middle).as_secs_f64();
+    // `Date` is cut to whole seconds: half a second is the best guess of what is missing.
+    ahead + 0.5
+}
