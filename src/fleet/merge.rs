@@ -71,6 +71,14 @@ impl Merged {
         self.series.get(labels).map_or(&[], Vec::as_slice)
     }
 
+    /// Keeps, of the votes about `labels`, those whose sample is not older than the freshest by `slack` seconds.
+    /// `time` tells a replica's sample's time; a vote without one stays, because its age is not known.
+    pub fn keep_freshest(&mut self, labels: &Labels, time: impl Fn(&Arc<str>) -> Option<f64>, slack: f64) {
+        let Some(votes) = self.series.get_mut(labels) else { return };
+        let freshest = votes.iter().filter_map(|v| time(&v.replica)).fold(f64::NEG_INFINITY, f64::max);
+        votes.retain(|v| time(&v.replica).is_none_or(|t| t + slack >= freshest));
+    }
+
     /// Returns how many series there are.
     pub fn len(&self) -> usize {
         self.series.len()
@@ -160,6 +168,23 @@ mod tests {
             Merged::of(&"a".into(), &[bad], &["replica".into()]).union(Merged::of(&"b".into(), &[], &[]));
         let votes = merged.votes(&[("check", "disk")].into_iter().collect());
         assert_eq!(status_of(votes), (Status::Crit, false));
+    }
+
+    #[test]
+    fn the_fresher_sample_settles_a_disagreement() {
+        let labels: Labels = [("check", "disk")].into_iter().collect();
+        let of = |replica: &str, value| {
+            Merged::of(&replica.into(), &[Sample { labels: labels.clone(), time: 1.0, value }], &[])
+        };
+        let settled = |a: Option<f64>, b: Option<f64>| {
+            let mut merged = of("a", 2.0).union(of("b", 0.0));
+            merged.keep_freshest(&labels, |r| if &**r == "a" { a } else { b }, 1.0);
+            status_of(merged.votes(&labels))
+        };
+        assert_eq!(settled(Some(100.0), Some(115.0)), (Status::Ok, false));
+        assert_eq!(settled(Some(115.0), Some(100.0)), (Status::Crit, false));
+        assert_eq!(settled(Some(100.0), Some(100.5)), (Status::Crit, true));
+        assert_eq!(settled(None, Some(100.0)), (Status::Crit, true));
     }
 
     #[test]

@@ -6,12 +6,18 @@
 //! far: the first answer paints, the second corrects.
 
 pub mod alerts;
+pub mod checks;
 mod clusters;
 mod coverage;
+pub mod detail;
 mod gather;
 mod merge;
+pub mod node;
 pub mod nodes;
+pub mod query;
+mod settle;
 pub mod silences;
+pub mod status;
 
 pub use clusters::{Cluster, Fleet, UnknownCluster};
 pub use coverage::{Coverage, CoverageVerdict, ReplicaCoverage, ReplicaState};

@@ -3,6 +3,7 @@
 use super::clusters::Cluster;
 use super::gather::{Answer, Gathered, ask, gather};
 use super::merge::{Merged, status_of, up_of};
+use super::settle::settle;
 use crate::model::labels::Labels;
 use crate::model::node::{FailingCheck, Node, NodeUp, StatusCounts};
 use crate::net::{NetError, PrometheusClient, Reply};
@@ -21,8 +22,10 @@ struct Part {
 /// Asks every Prometheus of a cluster for its nodes and their failing checks.
 pub async fn nodes(cluster: &Cluster, mut so_far: impl FnMut(Answer<Vec<Node>>)) -> Answer<Vec<Node>> {
     let asks = cluster.prometheus.iter().map(|prom| ask(prom.replica(), part(cluster, prom))).collect();
-    let gathered = gather(asks, |partial| so_far(answer(cluster, partial))).await;
-    answer(cluster, &gathered)
+    let gathered = gather(asks, |partial| so_far(answer(cluster, merge(cluster, partial), partial))).await;
+    let (up, mut bad) = merge(cluster, &gathered);
+    settle(cluster, &mut bad).await;
+    answer(cluster, (up, bad), &gathered)
 }
 
 async fn part(cluster: &Cluster, prom: &PrometheusClient) -> Result<Reply<Part>, NetError> {
@@ -43,22 +46,29 @@ async fn part(cluster: &Cluster, prom: &PrometheusClient) -> Result<Reply<Part>,
     Ok(reply)
 }
 
-fn answer(cluster: &Cluster, gathered: &Gathered<Part>) -> Answer<Vec<Node>> {
+/// Merges `up` and what is bad over the replicas that answered.
+fn merge(cluster: &Cluster, gathered: &Gathered<Part>) -> (Merged, Merged) {
     let (mut up, mut bad) = (Merged::default(), Merged::default());
-    let mut notes = Vec::new();
     for outcome in &gathered.outcomes {
         let Ok(reply) = &outcome.result else { continue };
         let name = &outcome.replica.name;
         up = up.union(Merged::of(name, &reply.value.up, &cluster.config.drop_labels));
         bad = bad.union(Merged::of(name, &reply.value.bad, &cluster.config.drop_labels));
-        if reply.value.scanned {
-            notes.push(format!(
-                "cluster {}: {name} has no rule that records {}: every status series was scanned, which is slow",
-                cluster.name(),
-                cluster.config.bad_metric
-            ));
-        }
     }
+    (up, bad)
+}
+
+fn answer(cluster: &Cluster, (up, bad): (Merged, Merged), gathered: &Gathered<Part>) -> Answer<Vec<Node>> {
+    let scanned =
+        gathered.outcomes.iter().filter(|o| o.result.as_ref().is_ok_and(|reply| reply.value.scanned));
+    let note = |name: &str| {
+        format!(
+            "cluster {}: {name} has no rule that records {}: every status series was scanned, which is slow",
+            cluster.name(),
+            cluster.config.bad_metric
+        )
+    };
+    let notes = scanned.map(|o| note(&o.replica.name)).collect();
     Answer { value: assemble(cluster, &up, &bad), coverage: gathered.coverage.clone(), notes }
 }
 

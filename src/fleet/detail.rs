@@ -1,0 +1,96 @@
+//! A check's output: from the node itself, else from what its alert carries.
+
+use super::alerts::alerts;
+use super::clusters::Cluster;
+use super::gather::{Answer, ask, gather};
+use super::node::quote;
+use crate::model::alert::Alert;
+use crate::model::check::Detail;
+use crate::model::labels::Labels;
+use crate::net::NetError;
+use crate::wire::am_v2::Annotations;
+
+/// Where a check's output comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DetailSource {
+    /// The node's own detail API, just now.
+    Node(Detail),
+    /// The node does not answer; this is what its alert carries.
+    Alert {
+        /// Why the node did not answer.
+        why: String,
+        /// The alert with its whole annotations; their age is that of `updated_at`.
+        alert: Box<Alert>,
+    },
+    /// Neither: why the node did not answer.
+    Nothing {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Fetches the output of `check` on `node`.
+pub async fn detail(cluster: &Cluster, node: &str, check: &str) -> Answer<DetailSource> {
+    let series = series_labels(cluster, node, check).await;
+    match cluster.detail.fetch(check, &series.value).await {
+        Ok(reply) => series.map(|_| DetailSource::Node(reply.value)),
+        Err(error) => from_alert(cluster, node, check, &error).await,
+    }
+}
+
+/// Fetches the output for an alert whose labels are at hand: no Prometheus need be asked.
+pub async fn detail_of_alert(cluster: &Cluster, alert: &Alert) -> DetailSource {
+    let check = alert.labels.get(&cluster.config.check_label);
+    if check.is_empty() {
+        return DetailSource::Nothing {
+            why: format!("the alert has no label `{}`", cluster.config.check_label),
+        };
+    }
+    match cluster.detail.fetch(check, &alert.labels).await {
+        Ok(reply) => DetailSource::Node(reply.value),
+        Err(error) => {
+            let node = alert.labels.get(&cluster.config.node_label);
+            from_alert(cluster, node, check, &error).await.value
+        }
+    }
+}
+
+/// Returns the labels of the check's series, which the detail URL is made from; at least node and
+/// check, so that a URL of these two works while no Prometheus answers.
+async fn series_labels(cluster: &Cluster, node: &str, check: &str) -> Answer<Labels> {
+    let (node_label, check_label) = (&cluster.config.node_label, &cluster.config.check_label);
+    let metrics = format!(
+        "{}|{}|up",
+        regex::escape(&cluster.config.status_metric),
+        regex::escape(&cluster.config.bad_metric)
+    );
+    // `up` has no check label: a matcher that accepts absence keeps it in.
+    let expr = format!(
+        "{{__name__=~{},{node_label}={},{check_label}=~{}}}",
+        quote(&metrics),
+        quote(node),
+        quote(&format!("{}|", regex::escape(check)))
+    );
+    let asks = cluster.prometheus.iter().map(|prom| ask(prom.replica(), prom.vector(&expr))).collect();
+    let gathered = gather(asks, |_| {}).await;
+    let samples =
+        gathered.outcomes.iter().filter_map(|o| o.result.as_ref().ok()).flat_map(|reply| &reply.value);
+    let series = samples.max_by_key(|s| s.labels.len()).map(|s| s.labels.clone()).unwrap_or_default();
+    let labels = series.with(node_label, node).with(check_label, check);
+    Answer { value: labels, coverage: gathered.coverage, notes: Vec::new() }
+}
+
+async fn from_alert(cluster: &Cluster, node: &str, check: &str, error: &NetError) -> Answer<DetailSource> {
+    let why = error.to_string();
+    let found = alerts(cluster, Annotations::Whole, |_| {}).await;
+    found.map(|alerts| {
+        let of_check = |a: &Alert| {
+            a.labels.get(&cluster.config.node_label) == node
+                && a.labels.get(&cluster.config.check_label) == check
+        };
+        match alerts.into_iter().filter(of_check).max_by_key(|a| a.updated_at) {
+            Some(alert) => DetailSource::Alert { why, alert: Box::new(alert) },
+            None => DetailSource::Nothing { why },
+        }
+    })
+}
