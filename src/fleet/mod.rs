@@ -10,6 +10,7 @@ pub mod checks;
 mod clusters;
 mod coverage;
 pub mod detail;
+pub mod doctor;
 mod gather;
 mod merge;
 pub mod node;

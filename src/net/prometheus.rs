@@ -117,6 +117,12 @@ impl PrometheusClient {
         Ok(rules.value.groups.iter().flat_map(|g| &g.rules).any(|rule| rule.name == record))
     }
 
+    /// Asks how many Alertmanagers it sends to.
+    pub async fn active_alertmanagers(&self) -> Result<Reply<usize>, NetError> {
+        let reply: Reply<ActiveAlertmanagers> = self.data("/api/v1/alertmanagers").await?;
+        Ok(reply.map(|a| a.active.len()))
+    }
+
     /// Asks for the configuration file.
     pub async fn settings(&self) -> Result<Reply<PrometheusSettings>, NetError> {
         let reply: Reply<PrometheusSettings> =
@@ -144,6 +150,12 @@ impl PrometheusClient {
             }),
         }
     }
+}
+
+#[derive(Deserialize)]
+struct ActiveAlertmanagers {
+    #[serde(rename = "activeAlertmanagers")]
+    active: Vec<serde::de::IgnoredAny>,
 }
 
 #[derive(Deserialize)]

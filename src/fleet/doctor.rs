@@ -1,0 +1,142 @@
+//! What is wrong with the monitoring itself: the things that make alerts late, double or lost.
+//!
+//! Each rule of [`rules`] looks at what the cluster's servers told of themselves and says what is
+//! wrong, why it matters, and what to do. A server that hides a fact makes no finding.
+
+use super::alerts::alerts;
+use super::clusters::Cluster;
+use super::gather::Answer;
+use super::nodes::nodes;
+use super::silences::{SilenceCopy, silences};
+use super::status::{ClusterStatus, status};
+use crate::model::alert::Alert;
+use crate::model::cluster::ClusterName;
+use crate::model::labels::Labels;
+use crate::model::node::Node;
+use crate::model::relabel::{AlertRelabelling, Relabelled};
+use crate::net::PrometheusClient;
+use crate::wire::am_v2::Annotations;
+use crate::wire::prom_config::decode_alert_relabelling;
+use crate::wire::prom_json::QueryValue;
+use serde::Serialize;
+use std::sync::Arc;
+
+mod rules;
+#[cfg(test)]
+mod tests;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Alerts are late, double or lost, or will be.
+    Problem,
+    /// It works, but not as it should.
+    Warning,
+    /// Looked at and found right.
+    Ok,
+}
+
+impl Level {
+    /// Returns the word for screens.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Problem => "PROBLEM",
+            Self::Warning => "WARNING",
+            Self::Ok => "ok",
+        }
+    }
+}
+
+/// One thing that the doctor says.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Finding {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// How bad.
+    pub level: Level,
+    /// A stable name of the rule, for scripts.
+    pub rule: &'static str,
+    /// What was found.
+    pub text: String,
+    /// What to do about it; empty where nothing is to be done.
+    pub hint: String,
+}
+
+/// What one Prometheus tells of its way to Alertmanager; absent is what it hides.
+#[derive(Debug, Clone)]
+struct Sender {
+    name: Arc<str>,
+    queue_capacity: Option<u64>,
+    alertmanagers: Option<usize>,
+    relabelling: Option<AlertRelabelling>,
+    records_bad: Option<bool>,
+    failed_sends: Option<f64>,
+}
+
+/// Everything that the rules look at.
+struct Facts<'a> {
+    cluster: &'a Cluster,
+    status: &'a ClusterStatus,
+    senders: &'a [Sender],
+    nodes: &'a [Node],
+    alerts: &'a [Alert],
+    silences: &'a [SilenceCopy],
+}
+
+/// Examines one cluster. The findings come worst first.
+pub async fn doctor(cluster: &Cluster) -> Answer<Vec<Finding>> {
+    let senders = futures_util::future::join_all(cluster.prometheus.iter().map(|prom| sender(cluster, prom)));
+    let (status, senders, nodes, alerts, silences) = tokio::join!(
+        status(cluster, |_| {}),
+        senders,
+        nodes(cluster, |_| {}),
+        alerts(cluster, Annotations::FirstLine, |_| {}),
+        silences(cluster, |_| {}),
+    );
+    let facts = Facts {
+        cluster,
+        status: &status.value,
+        senders: &senders,
+        nodes: &nodes.value,
+        alerts: &alerts.value,
+        silences: &silences.value,
+    };
+    let mut findings = rules::examine(&facts);
+    findings.sort_by_key(|f| f.level);
+    let coverage = status.coverage.join(nodes.coverage).join(alerts.coverage).join(silences.coverage);
+    Answer { value: findings, coverage, notes: Vec::new() }
+}
+
+async fn sender(cluster: &Cluster, prom: &PrometheusClient) -> Sender {
+    // Only a Prometheus that scrapes itself can tell; the others answer with nothing.
+    let failed = "sum(increase(prometheus_notifications_errors_total[15m])) + sum(increase(prometheus_notifications_dropped_total[15m]))";
+    let (flags, alertmanagers, settings, rule, failed) = tokio::join!(
+        prom.flags(),
+        prom.active_alertmanagers(),
+        prom.settings(),
+        prom.has_rule(&cluster.config.bad_metric),
+        prom.query(failed, None)
+    );
+    Sender {
+        name: prom.replica().name.clone(),
+        queue_capacity: flags
+            .ok()
+            .and_then(|f| f.value.get("alertmanager.notification-queue-capacity")?.parse().ok()),
+        alertmanagers: alertmanagers.ok().map(|a| a.value),
+        relabelling: settings.ok().and_then(|s| decode_alert_relabelling(&s.value.yaml).ok()),
+        records_bad: rule.ok(),
+        failed_sends: failed.ok().and_then(|reply| match &reply.value {
+            QueryValue::Vector(samples) => samples.first().map(|s| s.value),
+            _ => None,
+        }),
+    }
+}
+
+/// Returns the label set that Alertmanager gets for an alert without labels of its own.
+fn sent_by(sender: &Sender) -> Option<Labels> {
+    match sender.relabelling.as_ref()?.apply(&[("alertname", "x")].into_iter().collect()) {
+        Relabelled::Sent(labels) => Some(labels),
+        Relabelled::Dropped | Relabelled::Unknown => None,
+    }
+}

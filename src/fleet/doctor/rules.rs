@@ -1,0 +1,263 @@
+//! The rules: pure functions from facts to findings.
+
+use super::{Facts, Finding, Level, Sender, sent_by};
+use crate::fleet::status::{Gossip, ReplicaStatus};
+use crate::model::alert::AlertState;
+use crate::model::cluster::ReplicaKind;
+use crate::model::node::NodeUp;
+use crate::model::silence::SilenceState;
+use crate::model::time::format_age;
+use std::time::Duration;
+
+/// A clock further off than this makes ages and silences wrong in a way that people notice.
+const SKEW_SECONDS: f64 = 5.0;
+
+/// Prometheus' own lookback: a newest sample older than this means that it does not scrape.
+const STALE_SECONDS: f64 = 300.0;
+
+/// Looks at everything and always says at least that all is well.
+pub(super) fn examine(facts: &Facts<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for replica in &facts.status.replicas {
+        findings.extend(replica_rules(facts, replica));
+    }
+    for sender in facts.senders {
+        findings.extend(sender_rules(facts, sender));
+    }
+    findings.extend(replica_label(facts));
+    findings.extend(gossip(facts));
+    findings.extend(silence_difference(facts));
+    findings.extend(disagreement(facts));
+    findings.extend(unsent(facts));
+    findings.extend(detail_url(facts));
+    if findings.is_empty() {
+        let servers = facts.status.replicas.len();
+        findings.push(finding(
+            facts,
+            Level::Ok,
+            "all",
+            format!("{servers} servers answer, agree and deliver"),
+            "",
+        ));
+    }
+    findings
+}
+
+fn finding(facts: &Facts<'_>, level: Level, rule: &'static str, text: String, hint: &str) -> Finding {
+    Finding { cluster: facts.cluster.name().clone(), level, rule, text, hint: hint.to_owned() }
+}
+
+fn replica_rules(facts: &Facts<'_>, replica: &ReplicaStatus) -> Vec<Finding> {
+    let name = &replica.replica.name;
+    let kind = replica.replica.kind.word();
+    if let Some(error) = &replica.error {
+        let text = format!("{kind} {name} does not answer: {error}");
+        return vec![finding(
+            facts,
+            Level::Problem,
+            "unreachable",
+            text,
+            "until it is back the other replica of the pair answers alone",
+        )];
+    }
+    let mut findings = Vec::new();
+    if let Some(skew) = replica.skew_seconds.filter(|s| s.abs() > SKEW_SECONDS) {
+        let way = if skew > 0.0 { "ahead of" } else { "behind" };
+        let text = format!(
+            "the clock of {kind} {name} is {} {way} this machine's",
+            format_age(Duration::from_secs_f64(skew.abs()))
+        );
+        findings.push(finding(
+            facts,
+            Level::Warning,
+            "clock_skew",
+            text,
+            "check NTP on both: silences start and end by the server's clock",
+        ));
+    }
+    if let Some(age) = replica.age_seconds.filter(|age| *age > STALE_SECONDS) {
+        let text = format!(
+            "the newest sample of {name} is {} old: it does not scrape",
+            format_age(Duration::from_secs_f64(age))
+        );
+        findings.push(finding(
+            facts,
+            Level::Problem,
+            "not_scraping",
+            text,
+            "look at its targets page and its log",
+        ));
+    }
+    for (integration, (sent, failed)) in replica.notifications.iter().filter(|(_, (_, failed))| *failed > 0) {
+        let level = if failed * 2 >= *sent { Level::Problem } else { Level::Warning };
+        let text = format!(
+            "{name} could not deliver {failed} of {sent} {integration} notifications since it started"
+        );
+        findings.push(finding(
+            facts,
+            level,
+            "delivery",
+            text,
+            "its log names the reason; people may not have been told",
+        ));
+    }
+    findings
+}
+
+fn sender_rules(facts: &Facts<'_>, sender: &Sender) -> Vec<Finding> {
+    let name = &sender.name;
+    let nodes = facts.nodes.len() as u64;
+    let mut findings = Vec::new();
+    if sender.records_bad == Some(false) {
+        let text = format!("{name} has no rule that records {}", facts.cluster.config.bad_metric);
+        findings.push(finding(
+            facts,
+            Level::Warning,
+            "recording_rule",
+            text,
+            "without it every refresh scans every status series, and a node that dies resolves its alerts",
+        ));
+    }
+    if let Some(capacity) = sender.queue_capacity.filter(|capacity| *capacity < nodes * 5 / 2) {
+        // One rule that fires on every node at once is dropped down to the capacity before anything is sent.
+        let level = if capacity < nodes { Level::Problem } else { Level::Warning };
+        let text = format!(
+            "{name} queues at most {capacity} alerts, but there are {nodes} nodes: a fleet-wide alert would lose some"
+        );
+        let hint = format!(
+            "start it with --alertmanager.notification-queue-capacity={}",
+            (nodes * 5 / 2).max(10_000)
+        );
+        findings.push(finding(facts, level, "queue_capacity", text, &hint));
+    }
+    let configured = facts.cluster.alertmanager.len();
+    if let Some(active) = sender.alertmanagers.filter(|active| *active < configured) {
+        let text = format!("{name} sends to {active} of {configured} alertmanagers");
+        findings.push(finding(
+            facts,
+            Level::Problem,
+            "alertmanagers",
+            text,
+            "every Prometheus must send to every Alertmanager: alerts are not gossiped",
+        ));
+    }
+    if let Some(failed) = sender.failed_sends.filter(|failed| *failed >= 1.0) {
+        let text =
+            format!("{name} failed to send or dropped about {failed:.0} alerts in the last 15 minutes");
+        findings.push(finding(
+            facts,
+            Level::Problem,
+            "failed_sends",
+            text,
+            "a failed batch is not sent again before the next resend; look at its log",
+        ));
+    }
+    findings
+}
+
+/// Two replicas that send different labels make two alerts of one.
+fn replica_label(facts: &Facts<'_>) -> Option<Finding> {
+    let sent: Vec<_> = facts.senders.iter().filter_map(|s| Some((&s.name, sent_by(s)?))).collect();
+    let (first, labels) = sent.first()?;
+    let (other, theirs) = sent.iter().find(|(_, theirs)| theirs != labels)?;
+    let names = labels
+        .iter()
+        .chain(theirs.iter())
+        .filter(|(n, _)| labels.get(n) != theirs.get(n))
+        .map(|(n, _)| n.to_owned());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names.dedup();
+    let names = names.join(", ");
+    let text = format!(
+        "{first} and {other} send alerts with different labels ({names}): every alert is there twice"
+    );
+    let hint =
+        format!("drop it before sending: alert_relabel_configs: [{{regex: {names}, action: labeldrop}}]");
+    Some(finding(facts, Level::Problem, "replica_label", text, &hint))
+}
+
+fn gossip(facts: &Facts<'_>) -> Option<Finding> {
+    let (level, what) = match facts.status.gossip {
+        Gossip::Split => (
+            Level::Problem,
+            "do not see each other: every notification is sent twice and silences do not spread",
+        ),
+        Gossip::Partial => (Level::Warning, "do not all see each other: notifications may be sent twice"),
+        Gossip::Single | Gossip::Whole | Gossip::Unknown => return None,
+    };
+    Some(finding(
+        facts,
+        level,
+        "gossip",
+        format!("the alertmanagers {what}"),
+        "check --cluster.peer and the gossip port (9094, TCP and UDP)",
+    ))
+}
+
+/// Active silences that only some members know; a silence just made needs a moment to spread.
+fn silence_difference(facts: &Facts<'_>) -> Option<Finding> {
+    let members =
+        facts.status.replicas.iter().filter(|r| r.up && r.replica.kind == ReplicaKind::Alertmanager).count();
+    let lone = facts
+        .silences
+        .iter()
+        .filter(|s| s.silence.state == SilenceState::Active && s.seen_by.len() < members)
+        .count();
+    (lone > 0).then(|| {
+        let text = format!("{lone} active silences are not known to every alertmanager");
+        finding(
+            facts,
+            Level::Warning,
+            "silence_difference",
+            text,
+            "a silence spreads in a second; if this stays, the members do not gossip",
+        )
+    })
+}
+
+fn disagreement(facts: &Facts<'_>) -> Option<Finding> {
+    let checks = facts.nodes.iter().flat_map(|n| &n.failing).filter(|f| f.disputed).count();
+    let split = facts.nodes.iter().filter(|n| n.up == NodeUp::Split).count();
+    (checks + split > 0).then(|| {
+        let text = format!("the replicas disagree about {checks} checks, and about {split} nodes being up");
+        finding(
+            facts,
+            Level::Warning,
+            "disagreement",
+            text,
+            "a moment's difference is normal; if it stays, one replica cannot reach some nodes",
+        )
+    })
+}
+
+fn unsent(facts: &Facts<'_>) -> Option<Finding> {
+    let lost: Vec<&str> =
+        facts.alerts.iter().filter(|a| a.state == AlertState::Unsent).map(|a| a.name()).collect();
+    let first = lost.first()?;
+    let text = format!(
+        "{} alerts fire on Prometheus and are in no alertmanager ({first}, ...): nobody is told",
+        lost.len()
+    );
+    Some(finding(
+        facts,
+        Level::Problem,
+        "unsent",
+        text,
+        "see the other findings; right after a restart this heals within a minute",
+    ))
+}
+
+fn detail_url(facts: &Facts<'_>) -> Option<Finding> {
+    if facts.cluster.config.detail_url.is_some() || facts.cluster.prometheus.is_empty() {
+        return None;
+    }
+    let text = "detail_url is not set: a check's output cannot be fetched from its node".to_owned();
+    Some(finding(
+        facts,
+        Level::Warning,
+        "detail_url",
+        text,
+        "set detail_url = \"http://{instance}/api/v1/checks/{check}\" for this cluster",
+    ))
+}
