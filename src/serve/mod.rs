@@ -1,1 +1,3 @@
 //! Services for machines: the shared skeleton, and one folder per service.
+
+pub mod skeleton;
