@@ -1,0 +1,202 @@
+//! `iaasmon demo`, and the two hidden commands that its processes are.
+
+use crate::demo::fleet::{Plan, Scenario, simulate};
+use crate::demo::{Demo, DemoError, Options, guard, servers};
+use crate::model::time::parse_duration;
+use crate::sys::clock;
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Below this many nodes a scrape every two seconds costs nothing; above, Prometheus' usual pace.
+const SMALL_FLEET: u32 = 1_000;
+/// How often the scenario's part in the servers is looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Start real Prometheus and Alertmanager pairs with a simulated fleet on this machine, and look at them.
+///
+/// Everything listens on 127.0.0.0/8 only and ends with the demo.
+#[derive(Debug, Clone, clap::Args)]
+#[command(after_long_help = scenarios())]
+pub struct DemoArgs {
+    /// How many clusters: each has two Prometheus and two Alertmanagers.
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    pub clusters: u8,
+    /// How many nodes in all.
+    #[arg(long, default_value_t = 200, value_name = "N")]
+    pub nodes: u32,
+    /// What happens; `--list-scenarios` tells what each does.
+    #[arg(long, default_value = "rack", value_parser = parse_scenario, value_name = "NAME")]
+    pub scenario: Scenario,
+    /// List the scenarios and end.
+    #[arg(long)]
+    pub list_scenarios: bool,
+    /// Open no screen: print the path of the configuration and run until Ctrl-C.
+    #[arg(long)]
+    pub headless: bool,
+    /// Checks per node.
+    #[arg(long, default_value_t = 50, value_name = "N", hide = true)]
+    pub checks: u16,
+    /// How often Prometheus scrapes and evaluates; 2s for a small fleet, 15s for a large one.
+    #[arg(long, value_parser = parse_duration, value_name = "DURATION", hide = true)]
+    pub scrape_interval: Option<Duration>,
+    /// How much of the scenario has already happened.
+    #[arg(long, value_parser = parse_duration, default_value = "0s", value_name = "DURATION", hide = true)]
+    pub elapsed: Duration,
+    /// Another seed picks other nodes.
+    #[arg(long, default_value_t = 1, value_name = "N", hide = true)]
+    pub seed: u64,
+    /// The folders to look for the server programs in.
+    #[arg(long, env = "PATH", hide = true, hide_env = true)]
+    pub server_path: OsString,
+    /// The folder that `scripts/servers` fills.
+    #[arg(long, env = "IAASMON_SERVER_CACHE", hide = true, hide_env = true)]
+    pub server_cache: Option<PathBuf>,
+    #[arg(long, env = "XDG_CACHE_HOME", hide = true, hide_env = true)]
+    xdg_cache_home: Option<PathBuf>,
+    #[arg(long, env = "HOME", hide = true, hide_env = true)]
+    home: Option<PathBuf>,
+}
+
+/// The process that clears up behind a demo.
+#[derive(Debug, Clone, clap::Args)]
+pub struct GuardArgs {
+    /// The demo's folder.
+    pub folder: PathBuf,
+}
+
+/// The process that answers for the nodes of a cluster.
+#[derive(Debug, Clone, clap::Args)]
+pub struct NodesArgs {
+    /// The plan, as JSON.
+    #[arg(value_parser = parse_plan)]
+    pub plan: Plan,
+}
+
+/// Starts a demo and hands its configuration to `open`, or waits for a signal when headless.
+///
+/// # Errors
+/// When the demo cannot be started, or the screen fails.
+pub fn run(
+    args: &DemoArgs,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+    open: impl FnOnce(&Path) -> std::io::Result<()>,
+) -> Result<(), DemoFailure> {
+    if args.list_scenarios {
+        return Ok(out.write_all(scenarios().as_bytes())?);
+    }
+    let options = args.options()?;
+    let demo = Demo::start(&options, &mut |step| {
+        // Progress is a courtesy; a closed pipe must not end the demo.
+        let _ = writeln!(err, "demo: {step}");
+    })?;
+    if args.headless {
+        return runtime()?.block_on(stay(&demo, out, err));
+    }
+    let config = demo.config().to_owned();
+    let over = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let (ended, ending) = over;
+        scope.spawn(|| {
+            let ending = ending;
+            while ending.recv_timeout(TICK) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+                // The screen belongs to the caller, so there is nowhere to tell; it will be tried again.
+                let _ = demo.play(clock::now());
+            }
+        });
+        let outcome = open(&config);
+        drop(ended);
+        outcome
+    })?;
+    Ok(())
+}
+
+/// Why a demo ended badly.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoFailure {
+    /// It could not be set up.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    /// A terminal or a pipe failed.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+/// Plays the guard until the demo that holds our standard input is gone.
+///
+/// # Errors
+/// When the folder is not a demo's or cannot be removed.
+pub fn run_guard(args: &GuardArgs) -> std::io::Result<()> {
+    guard::watch(&mut std::io::stdin().lock(), &args.folder)
+}
+
+/// Answers for the nodes of a cluster until it is killed.
+///
+/// # Errors
+/// When the addresses cannot be bound.
+pub fn run_nodes(args: &NodesArgs) -> Result<(), DemoFailure> {
+    Ok(runtime()?.block_on(simulate(args.plan.clone(), CancellationToken::new()))?)
+}
+
+impl DemoArgs {
+    fn options(&self) -> Result<Options, DemoFailure> {
+        let cache =
+            servers::cache_folder(self.server_cache.clone(), self.xdg_cache_home.clone(), self.home.clone());
+        let usual = Duration::from_secs(if self.nodes <= SMALL_FLEET { 2 } else { 15 });
+        Ok(Options {
+            clusters: self.clusters,
+            nodes: self.nodes,
+            checks: self.checks,
+            scenario: self.scenario,
+            elapsed: self.elapsed,
+            seed: self.seed,
+            interval: self.scrape_interval.unwrap_or(usual),
+            parent: std::env::temp_dir(),
+            program: std::env::current_exe()?,
+            servers: servers::find(&self.server_path, cache.as_deref())?,
+        })
+    }
+}
+
+/// Tells where the configuration is, then plays the scenario until Ctrl-C, SIGTERM or the terminal's end.
+async fn stay(demo: &Demo, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), DemoFailure> {
+    // Before anyone knows that we are ready: whoever reads the path may end us at once.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    writeln!(out, "{}", demo.config().display())?;
+    out.flush()?;
+    writeln!(err, "demo: ready, try `iaasmon --config {} alerts`; Ctrl-C ends it", demo.config().display())?;
+    let mut ticks = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+            _ = hang_up.recv() => return Ok(()),
+            _ = ticks.tick() => demo.play(clock::now())?,
+        }
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+fn parse_scenario(name: &str) -> Result<Scenario, String> {
+    let known = Scenario::ALL.map(Scenario::word).join(", ");
+    let found = Scenario::ALL.into_iter().find(|scenario| scenario.word() == name);
+    found.ok_or_else(|| format!("there is no such scenario; known are {known}"))
+}
+
+fn parse_plan(text: &str) -> Result<Plan, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+fn scenarios() -> String {
+    let lines = Scenario::ALL.map(|scenario| format!("  {:<8} {}\n", scenario.word(), scenario.story()));
+    format!("Scenarios:\n{}", lines.concat())
+}

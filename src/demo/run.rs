@@ -1,0 +1,171 @@
+//! A whole demo: all clusters started, iaasmon's configuration written, events of the scenario played.
+
+use super::fleet::{Plan, Scenario};
+use super::servers::Programs;
+use super::stage::Stage;
+use super::{Cluster, DemoError, Server, block, files};
+use crate::model::time::Timestamp;
+use crate::sys::clock;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// More than anyone can look at; each needs five processes.
+const MAX_CLUSTERS: u8 = 25;
+/// How often a start is tried when another program takes a port in between.
+const ATTEMPTS: u32 = 3;
+
+/// What a demo consists of.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How many clusters.
+    pub clusters: u8,
+    /// How many nodes in all, spread evenly over the clusters.
+    pub nodes: u32,
+    /// How many checks each node runs.
+    pub checks: u16,
+    /// What happens.
+    pub scenario: Scenario,
+    /// How much of the scenario has already happened.
+    pub elapsed: Duration,
+    /// Chooses which nodes misbehave; the same seed gives the same fleet.
+    pub seed: u64,
+    /// How often Prometheus scrapes and evaluates its rules.
+    pub interval: Duration,
+    /// The folder to make the demo's own folder in.
+    pub parent: PathBuf,
+    /// iaasmon's own program file, started as guard and as nodes.
+    pub program: PathBuf,
+    /// The server programs.
+    pub servers: Programs,
+}
+
+/// A running demo. Dropping it ends every process and removes the folder.
+#[derive(Debug)]
+pub struct Demo {
+    // Dropped in this order: the servers end before the guard is told.
+    clusters: Vec<Cluster>,
+    config: PathBuf,
+    epoch: Timestamp,
+    scenario: Scenario,
+    stage: Stage,
+}
+
+impl Demo {
+    /// Starts everything and waits until it is ready; `progress` is told about each step.
+    ///
+    /// # Errors
+    /// When the options are wrong, a server cannot be started, or one is not ready in time.
+    pub fn start(options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Self, DemoError> {
+        check(options)?;
+        let mut attempt = 1;
+        loop {
+            match Self::attempt(options, progress) {
+                Err(DemoError::NotReady { log, .. })
+                    if attempt < ATTEMPTS && log.contains("address already in use") =>
+                {
+                    attempt += 1;
+                    progress("another program took a port: once more");
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn attempt(options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Self, DemoError> {
+        let stage = Stage::set(&options.parent, &options.program)?;
+        let now = clock::now();
+        let epoch = now - chrono::TimeDelta::from_std(options.elapsed).unwrap_or_default();
+        let port = stage.block().node_port()?;
+        let mut clusters = Vec::new();
+        let mut first = 0;
+        for number in 0..options.clusters {
+            // The remainder goes to the first clusters, one node each.
+            let extra = u32::from(u32::from(number) < options.nodes % u32::from(options.clusters));
+            let plan = Plan {
+                cluster: number,
+                clusters: options.clusters,
+                nodes: options.nodes / u32::from(options.clusters) + extra,
+                first,
+                block: stage.block().second(),
+                port,
+                checks: options.checks,
+                scenario: options.scenario,
+                seed: options.seed,
+                epoch,
+            };
+            first += plan.nodes;
+            progress(&format!(
+                "{}: {} nodes, 2 Prometheus, 2 Alertmanagers",
+                plan.cluster_name(),
+                plan.nodes
+            ));
+            clusters.push(Cluster::start(&stage, &options.servers, plan, options.interval)?);
+        }
+        progress("waiting until all servers are ready");
+        clusters.iter().try_for_each(Cluster::await_ready)?;
+        let config = stage.folder().join("config.toml");
+        write_private(&config, &files::config(clusters.iter().map(Cluster::entry)))?;
+        Ok(Self { clusters, config, epoch, scenario: options.scenario, stage })
+    }
+
+    /// Returns iaasmon's configuration file for this demo.
+    pub fn config(&self) -> &Path {
+        &self.config
+    }
+
+    /// Returns the demo's folder.
+    pub fn folder(&self) -> &Path {
+        self.stage.folder()
+    }
+
+    /// Returns the clusters, in the order of the configuration.
+    pub fn clusters(&self) -> &[Cluster] {
+        &self.clusters
+    }
+
+    /// Plays the scenario's part in the servers as of `now`: one Prometheus may have to die.
+    ///
+    /// Call it every second or so; the nodes follow the scenario by themselves.
+    ///
+    /// # Errors
+    /// When the server cannot be killed.
+    pub fn play(&self, now: Timestamp) -> Result<(), DemoError> {
+        let elapsed = (now - self.epoch).to_std().unwrap_or_default();
+        match self.victim() {
+            Some(victim) if self.scenario.replica_is_dead(elapsed) && victim.is_alive() => victim.kill(),
+            _ => Ok(()),
+        }
+    }
+
+    /// The replica that dies, where the scenario has one: the last cluster's second Prometheus.
+    fn victim(&self) -> Option<&Server> {
+        self.clusters.last().map(|cluster| &cluster.prometheus[1])
+    }
+}
+
+fn check(options: &Options) -> Result<(), DemoError> {
+    let wrong = |text: String| Err(DemoError::Options(text));
+    if !(1..=MAX_CLUSTERS).contains(&options.clusters) {
+        return wrong(format!("--clusters must be between 1 and {MAX_CLUSTERS}"));
+    }
+    if !(u32::from(options.clusters)..=block::MAX_NODES).contains(&options.nodes) {
+        return wrong(format!("--nodes must be between {} and {}", options.clusters, block::MAX_NODES));
+    }
+    if options.checks == 0 || options.interval < Duration::from_millis(100) {
+        return wrong("--checks must be at least 1 and --scrape-interval at least 100ms".to_owned());
+    }
+    Ok(())
+}
+
+/// Writes a file that only its owner can read, as iaasmon asks of a configuration.
+fn write_private(path: &Path, text: &str) -> Result<(), DemoError> {
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(DemoError::file(path))
+}

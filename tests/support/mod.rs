@@ -1,0 +1,158 @@
+//! What the tests of the whole program share: a real fleet, the program itself, and waiting for a condition.
+// Each test file is a program of its own and uses a part of this.
+#![allow(dead_code, clippy::unwrap_used, reason = "tests: no file uses all of it, and a panic is a failure")]
+
+use iaasmon::demo::fleet::Scenario;
+use iaasmon::demo::{Demo, Options, servers};
+use iaasmon::sys::clock;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// The program under test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_iaasmon");
+/// No command of ours takes longer when all is well; a hang ends here.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Two clusters of 16 nodes with 12 checks each, one second between scrapes, the scenario long over:
+/// the alerts of a rack with full disks, a rack without power, a stale runner, old warnings.
+pub fn fleet() -> Demo {
+    start(&fleet_options())
+}
+
+/// The options of [`fleet`], to be changed where a test needs something else.
+///
+/// Prometheus `b` of the last cluster stays alive in every scenario, unless the test calls [`Demo::play`].
+pub fn fleet_options() -> Options {
+    Options {
+        clusters: 2,
+        nodes: 32,
+        checks: 12,
+        scenario: Scenario::Mixed,
+        elapsed: Duration::from_secs(3600),
+        seed: 1,
+        interval: Duration::from_secs(1),
+        parent: std::env::temp_dir(),
+        program: PROGRAM.into(),
+        servers: servers(),
+    }
+}
+
+/// Starts a demo and shows what it was doing when that fails.
+pub fn start(options: &Options) -> Demo {
+    let mut steps = Vec::new();
+    let demo = Demo::start(options, &mut |step| steps.push(step.to_owned()));
+    demo.unwrap_or_else(|error| panic!("{error}\nafter {steps:#?}"))
+}
+
+/// Finds the servers as `iaasmon demo` does.
+pub fn servers() -> servers::Programs {
+    let folder = |name| std::env::var_os(name).map(PathBuf::from);
+    let cache =
+        servers::cache_folder(folder("IAASMON_SERVER_CACHE"), folder("XDG_CACHE_HOME"), folder("HOME"));
+    servers::find(&std::env::var_os("PATH").unwrap_or_default(), cache.as_deref())
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What a run of the program left behind.
+#[derive(Debug)]
+pub struct Outcome {
+    pub stdout: String,
+    pub stderr: String,
+    /// The exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    pub took: Duration,
+}
+
+/// Runs the program with `args` and no configuration of this machine's user.
+pub fn iaasmon<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> Outcome {
+    run(command().args(args), b"")
+}
+
+/// As [`iaasmon`], on the clusters of `demo`.
+pub fn iaasmon_on<S: AsRef<std::ffi::OsStr>>(demo: &Demo, args: &[S]) -> Outcome {
+    run(command().arg("--config").arg(demo.config()).args(args), b"")
+}
+
+/// The program with an environment that a test can rely on.
+pub fn command() -> Command {
+    let mut command = Command::new(PROGRAM);
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    command.env_clear().env("HOME", home).env("USER", "tester").env("TZ", "UTC").env("LANG", "C.UTF-8");
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command
+}
+
+/// Runs `command` with `input` to its end, or fails the test when it does not end in time.
+pub fn run(command: &mut Command, input: &[u8]) -> Outcome {
+    let started = clock::instant();
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().expect("the program starts");
+    // A program that does not read its input closes the pipe; that is its right.
+    let _ = child.stdin.take().expect("piped").write_all(input);
+    let stdout = drain(child.stdout.take().expect("piped"));
+    let stderr = drain(child.stderr.take().expect("piped"));
+    let ended = await_until(COMMAND_TIMEOUT, || child.try_wait().expect("our own child").is_some());
+    if !ended {
+        child.kill().expect("our own child");
+    }
+    let code = child.wait().expect("our own child").code();
+    let [stdout, stderr] = [stdout, stderr].map(|reader| reader.join().expect("reading does not panic"));
+    assert!(ended, "still running after {COMMAND_TIMEOUT:?}: {command:?}\n{stdout}\n{stderr}");
+    Outcome { stdout, stderr, code, took: started.elapsed() }
+}
+
+fn drain(mut pipe: impl Read + Send + 'static) -> std::thread::JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        pipe.read_to_end(&mut bytes).expect("a pipe can be read");
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+/// Asks `condition` again and again until it holds or `deadline` has passed, and returns whether it holds.
+#[must_use]
+pub fn await_until(deadline: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let started = clock::instant();
+    loop {
+        if condition() {
+            return true;
+        }
+        if started.elapsed() >= deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Asks `url` with curl's manners and returns the body as JSON; `None` when there is no usable answer.
+pub fn get_json(url: &str) -> Option<serde_json::Value> {
+    let rest = url.strip_prefix("http://")?;
+    let (host, path) = rest.split_once('/')?;
+    let mut stream = std::net::TcpStream::connect(host).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+    write!(stream, "GET /{path} HTTP/1.0\r\nHost: {host}\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (_, body) = answer.split_once("\r\n\r\n")?;
+    serde_json::from_str(body).ok()
+}
+
+/// Returns the names of the alerts that an Alertmanager holds, one per alert.
+pub fn alert_names(alertmanager: &str) -> Vec<String> {
+    let alerts = get_json(&format!("{alertmanager}/api/v2/alerts")).unwrap_or_default();
+    let names = alerts.as_array().into_iter().flatten().map(|alert| alert["labels"]["alertname"].as_str());
+    names.map(|name| name.unwrap_or_default().to_owned()).collect()
+}
+
+/// A child that is killed when a test ends early.
+#[derive(Debug)]
+pub struct Killed(pub Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
