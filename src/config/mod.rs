@@ -1,5 +1,24 @@
 //! Configuration: TOML text to validated types, every problem at once with its place.
+//!
+//! A file is read into a layer (`read`, `layer`, `value`: each value parsed where it stands), layers are laid over
+//! each other (`load`), and the whole is checked and completed (`check`). Nothing stops at the first problem.
 
+mod check;
+pub mod env;
+mod files;
+mod keys;
+mod layer;
+mod load;
+pub mod origin;
+mod problem;
+mod read;
+mod show;
 mod valid;
+mod value;
 
+pub use env::Env;
+pub use load::{Flag, Loaded, SYSTEM_FILE, load, load_with, parse};
+pub use problem::{ConfigErrors, Problem};
+pub use show::{EXAMPLE, to_json, to_toml};
 pub use valid::{Access, Auth, Cluster, Color, Config, ConfirmAbove, Defaults, SilencePolicy, Tls, Ui};
+pub use value::RESERVED_LABELS;
