@@ -2,7 +2,7 @@
 
 use super::files::is_open_to_all;
 use super::layer::{ClusterLayer, Common, Layer, Servers, SilenceLayer, UiLayer};
-use super::origin::{At, Origin, Origins};
+use super::origin::{At, List, Origin, Origins, Pairs};
 use super::problem::Problem;
 use super::valid::{Auth, Cluster, Config, ConfirmAbove, Defaults, SilencePolicy, Ui};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -228,11 +228,11 @@ impl Checked {
     }
 }
 
-fn values<T>(list: At<Vec<At<T>>>) -> At<Vec<T>> {
+fn values<T>(list: At<List<T>>) -> At<Vec<T>> {
     At { value: list.value.into_iter().map(|at| at.value).collect(), origin: list.origin }
 }
 
-fn pairs<T, C: FromIterator<(String, T)>>(map: At<Vec<(String, At<T>)>>) -> At<C> {
+fn pairs<T, C: FromIterator<(String, T)>>(map: At<Pairs<T>>) -> At<C> {
     At { value: map.value.into_iter().map(|(name, at)| (name, at.value)).collect(), origin: map.origin }
 }
 

@@ -1,6 +1,6 @@
 //! The files that a configuration names: whether they can be read and hold what they should.
 
-use super::value::{Wrong, secret};
+use super::value::{Wrong, password, secret};
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -12,8 +12,10 @@ const MAX_FILE: u64 = 1 << 20;
 /// What a file should hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// One line: a token or a password.
-    Secret,
+    /// A token that goes into a header.
+    Token,
+    /// A password: any text on one line.
+    Password,
     /// Certificates in PEM.
     Certificates,
     /// A private key in PEM.
@@ -45,9 +47,11 @@ impl Paths {
             }
             Content::Key if !contains(&bytes, "PRIVATE KEY-----") => Err(missing("private key")),
             Content::Certificates | Content::Key => Ok(path),
-            Content::Secret => {
+            Content::Token | Content::Password => {
+                // The line break that editors add at the end is no part of it.
                 let text = String::from_utf8_lossy(&bytes);
-                secret(text.trim()).map_err(|why| Wrong::new(format!("{shown}: {}", why.message)))?;
+                let parse = if content == Content::Token { secret } else { password };
+                parse(text.trim()).map_err(|why| Wrong::new(format!("{shown}: {}", why.message)))?;
                 Ok(path)
             }
         }

@@ -61,7 +61,7 @@ pub const CONFIRM_ABOVE: Section =
 
 pub const UI: Section = Section { name: "[ui]", keys: &["theme", "color", "refresh"] };
 
-const ALL: [&Section; 10] =
+pub const ALL: [&Section; 10] =
     [&ROOT, &DEFAULTS, &CLUSTER, &AUTH, &BASIC, &TLS, &POLICY, &SILENCE, &CONFIRM_ABOVE, &UI];
 
 impl Section {

@@ -5,7 +5,7 @@
 
 use super::files::{Content, Paths};
 use super::keys;
-use super::origin::{At, Origin};
+use super::origin::{At, List, Origin, Pairs};
 use super::problem::Problem;
 use super::read::{Document, Kind, Table};
 use super::valid::{Access, Auth, Color, Tls};
@@ -39,7 +39,7 @@ pub struct Common {
 }
 
 /// A list of addresses, each with its place.
-pub type Servers = Option<At<Vec<At<Url>>>>;
+pub type Servers = Option<At<List<Url>>>;
 
 /// One `[[cluster]]`.
 #[derive(Debug)]
@@ -49,17 +49,17 @@ pub struct ClusterLayer {
     pub name: At<ClusterName>,
     /// Whether anything is wrong with it: then "no server" might report one mistake twice.
     pub flawed: bool,
-    pub labels: Option<At<Vec<(String, At<String>)>>>,
+    pub labels: Option<At<Pairs<String>>>,
     pub prometheus: Servers,
     pub alertmanager: Servers,
     pub proxy: Servers,
     pub pushgateway: Servers,
     pub detail_url: Option<At<String>>,
-    pub drop_labels: Option<At<Vec<At<String>>>>,
+    pub drop_labels: Option<At<List<String>>>,
     pub access: Option<At<Access>>,
     pub auth: Option<At<Auth>>,
     pub tls: Option<At<Tls>>,
-    pub headers: Option<At<Vec<(String, At<SecretString>)>>>,
+    pub headers: Option<At<Pairs<SecretString>>>,
     pub http_proxy: Option<At<Url>>,
     pub common: Common,
 }
@@ -253,7 +253,7 @@ fn read_name(table: &Table<'_>) -> Option<At<ClusterName>> {
 /// Reads `auth`, which must name exactly one way.
 fn read_auth(table: &Table<'_>, paths: &Paths) -> Option<At<Auth>> {
     let bearer = table.text("bearer", value::secret).map(|at| Auth::Bearer(at.value));
-    let file = table.text("bearer_file", |text| paths.check(text, Content::Secret));
+    let file = table.text("bearer_file", |text| paths.check(text, Content::Token));
     let basic = table.table("basic", &keys::BASIC);
     one_way(table, "auth", &["bearer", "bearer_file", "basic"])?;
     let auth = bearer.or(file.map(|at| Auth::BearerFile(at.value))).or_else(|| read_basic(&basic?, paths))?;
@@ -266,7 +266,7 @@ fn read_basic(table: &Table<'_>, paths: &Paths) -> Option<Auth> {
         table.document.report(Problem::at(&table.origin, "auth.basic without `user`"));
     }
     let password = table.text("password", value::password);
-    let file = table.text("password_file", |text| paths.check(text, Content::Secret));
+    let file = table.text("password_file", |text| paths.check(text, Content::Password));
     one_way(table, "auth.basic", &["password", "password_file"])?;
     let user = user?.value;
     match (password, file) {
@@ -282,13 +282,14 @@ fn one_way(table: &Table<'_>, name: &str, keys: &[&str]) -> Option<()> {
     let choices = keys.join(", ");
     match given[..] {
         [_] => return Some(()),
-        [] => table.document.report(
-            Problem::at(&table.origin, format!("{name} is empty")).hint(format!("give one of: {choices}")),
-        ),
-        [.., last] => table.document.report(
-            Problem::at(&table.origin_of(last), format!("{name} has {} at once", given.join(" and ")))
-                .hint(format!("keep one of: {choices}")),
-        ),
+        // The misspelt one is told already.
+        [] if table.has_unknown_keys => {}
+        [] => table.document.report(Problem::at(&table.origin, format!("{name} has none of {choices}"))),
+        [.., last] => {
+            let message = format!("{name} has {} at once", given.join(" and "));
+            let problem = Problem::at(&table.origin_of(last), message);
+            table.document.report(problem.hint(format!("keep one of: {choices}")));
+        }
     }
     None
 }

@@ -57,3 +57,9 @@ pub struct At<T> {
     /// Where it came from.
     pub origin: Origin,
 }
+
+/// Values of a list, each with its place.
+pub type List<T> = Vec<At<T>>;
+
+/// Entries of a table with free names, each with its place.
+pub type Pairs<T> = Vec<(String, At<T>)>;

@@ -3,7 +3,7 @@
 //! serde would stop at the first unknown key or wrong type; here each missing piece is a `None` and a problem.
 
 use super::keys::Section;
-use super::origin::{At, Origin, Place};
+use super::origin::{At, List, Origin, Pairs, Place};
 use super::problem::Problem;
 use super::value::{Wrong, quote};
 use std::cell::RefCell;
@@ -43,11 +43,14 @@ impl<'t> Document<'t> {
         errors.sort_by_key(|error| error.span().map(|span| span.start));
         for error in errors {
             let at = self.origin(error.span().unwrap_or(0..0));
+            let local = stays_in_its_line(error.message());
             // One mistake often makes the parser stumble several times over the same line.
             if self.broken_lines.borrow_mut().insert(line_of(&at)) {
-                self.problems.borrow_mut().push(Problem::at(&at, error.message()));
+                let problem = Problem::at(&at, error.message());
+                let problem = if local { problem } else { problem.hint("what follows was not checked") };
+                self.problems.borrow_mut().push(problem);
             }
-            if !stays_in_its_line(error.message()) {
+            if !local {
                 return None;
             }
         }
@@ -130,6 +133,8 @@ pub struct Table<'d> {
     pub document: &'d Document<'d>,
     /// Where it begins.
     pub origin: Origin,
+    /// Whether it has keys that nobody knows.
+    pub has_unknown_keys: bool,
     entries: &'d DeTable<'d>,
     problems_before: usize,
 }
@@ -148,7 +153,8 @@ impl<'d> Table<'d> {
             let origin = document.origin(key.span());
             document.report(Problem::at(&origin, message).hint(section.suggest(key.get_ref())));
         }
-        Self { document, entries, origin: document.origin(span), problems_before }
+        let has_unknown_keys = document.problems.borrow().len() > problems_before;
+        Self { document, entries, origin: document.origin(span), problems_before, has_unknown_keys }
     }
 
     /// Reports whether something was found since this table was opened, or may be hidden by wrong syntax: then
@@ -191,10 +197,10 @@ impl<'d> Table<'d> {
     }
 
     /// Returns a list of strings; entries that are wrong are noted and left out.
-    pub fn list<T>(&self, key: &str, parse: impl Fn(&str) -> Result<T, Wrong>) -> Option<At<Vec<At<T>>>> {
+    pub fn list<T>(&self, key: &str, parse: impl Fn(&str) -> Result<T, Wrong>) -> Option<At<List<T>>> {
         let value = self.entries.get(key)?;
         let DeValue::Array(items) = value.get_ref() else {
-            let hint = value.get_ref().as_str().map(|text| format!("write it as [{text:?}]"));
+            let hint = value.get_ref().is_str().then(|| "put it in brackets: [\"...\"]".to_owned());
             self.wrong_type(key, value, "a list of strings", hint);
             return None;
         };
@@ -208,7 +214,7 @@ impl<'d> Table<'d> {
         key: &str,
         parse_name: impl Fn(&str) -> Result<String, Wrong>,
         parse: impl Fn(&str) -> Result<T, Wrong>,
-    ) -> Option<At<Vec<(String, At<T>)>>> {
+    ) -> Option<At<Pairs<T>>> {
         let value = self.entries.get(key)?;
         let DeValue::Table(entries) = value.get_ref() else {
             self.wrong_type(
@@ -271,14 +277,17 @@ impl<'d> Table<'d> {
                 u64::from_str_radix(number.as_str(), number.radix())
                     .map_or_else(|_| number.to_string(), |number| number.to_string())
             }
-            (other, _) => {
-                let hint = match other {
-                    DeValue::Integer(number) if kind == Kind::Text => {
-                        Some(format!("write it as \"{number}\""))
-                    }
-                    _ => None,
+            (DeValue::Integer(number), Kind::Text) => {
+                // Quotes may be all that is missing; a duration wants its unit as well.
+                let hint = match parse(&number.to_string()) {
+                    Ok(_) => Some("write it in quotes".to_owned()),
+                    Err(wrong) => wrong.hint,
                 };
                 self.wrong_type(key, value, kind.words(), hint);
+                return None;
+            }
+            _ => {
+                self.wrong_type(key, value, kind.words(), None);
                 return None;
             }
         };

@@ -4,6 +4,7 @@ use super::origin::Origins;
 use super::valid::{Auth, Cluster, Config, Tls};
 use super::value::format_size;
 use crate::model::time::format_duration;
+use secrecy::{ExposeSecret as _, SecretString};
 use std::fmt::Write as _;
 use std::path::Path;
 use toml::{Table, Value};
@@ -14,6 +15,9 @@ pub const EXAMPLE: &str = include_str!("example.toml");
 
 /// What stands for a secret.
 const MASK: &str = "***";
+
+/// Headers that name a tenant and are no secret; seeing them is what finds a wrong tenant.
+const OPEN_HEADERS: [&str; 2] = ["x-scope-orgid", "thanos-tenant"];
 
 /// One table of the output.
 struct Section {
@@ -113,7 +117,8 @@ fn defaults(config: &Config) -> Section {
 fn cluster(cluster: &Cluster) -> Section {
     let mut entries = vec![("name", text(cluster.name.as_str()))];
     let labels: Table = cluster.labels.iter().map(|(name, value)| (name.clone(), text(value))).collect();
-    let headers: Table = cluster.headers.iter().map(|(name, _)| (name.clone(), text(MASK))).collect();
+    let headers: Table =
+        cluster.headers.iter().map(|(name, value)| (name.clone(), header(name, value))).collect();
     let mut add = |key: &'static str, value: Value| {
         let empty =
             value.as_table().is_some_and(Table::is_empty) || value.as_array().is_some_and(Vec::is_empty);
@@ -183,6 +188,11 @@ fn ui(config: &Config) -> Section {
 
 fn text(text: &str) -> Value {
     Value::String(text.to_owned())
+}
+
+fn header(name: &str, value: &SecretString) -> Value {
+    let open = OPEN_HEADERS.iter().any(|open| name.eq_ignore_ascii_case(open));
+    text(if open { value.expose_secret() } else { MASK })
 }
 
 fn urls(urls: &[Url]) -> Value {

@@ -121,43 +121,64 @@ pub fn count(text: &str) -> Result<u32, Wrong> {
     text.parse().map_err(|_| Wrong::new(format!("not a number from 0 to {}: {}", u32::MAX, quote(text))))
 }
 
+/// As [`quote`], without what might be a password: everything before the last `@`.
+fn quote_url(text: &str) -> String {
+    let Some((secret, host)) = text.rsplit_once('@') else { return quote(text) };
+    let scheme = secret.find("://").map_or("", |at| &secret[..at + 3]);
+    quote(&format!("{scheme}***@{host}"))
+}
+
 /// Parses the address of a server.
 pub fn url(text: &str) -> Result<Url, Wrong> {
-    let example = "write it like \"http://prom-a.east:9090\"";
+    check_url(text, text, URL_EXAMPLE)
+}
+
+const URL_EXAMPLE: &str = "write it like \"http://prom-a.east:9090\"";
+
+/// Parses `text`, which messages show as `written`.
+fn check_url(text: &str, written: &str, example: &str) -> Result<Url, Wrong> {
+    let shown = quote_url(written);
+    // The parser would drop tabs and line breaks and trim spaces without a word.
+    if text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        return Err(Wrong::new(format!("a space or control character in the URL {shown}")).hint(example));
+    }
     let url = match Url::parse(text) {
         // `prom-a:9090` parses as a scheme and a path.
         Ok(url) if !text.contains("://") && !url.has_host() => {
-            return Err(Wrong::new(format!("no scheme in the URL {}", quote(text)))
-                .hint(format!("did you mean \"http://{text}\"?")));
+            let hint = if text.contains('@') {
+                example.to_owned()
+            } else {
+                format!("did you mean \"http://{text}\"?")
+            };
+            return Err(Wrong::new(format!("no scheme in the URL {shown}")).hint(hint));
         }
         Ok(url) => url,
         Err(url::ParseError::RelativeUrlWithoutBase) => {
-            return Err(Wrong::new(format!("no scheme in the URL {}", quote(text))).hint(example));
+            return Err(Wrong::new(format!("no scheme in the URL {shown}")).hint(example));
         }
-        Err(why) => return Err(Wrong::new(format!("not a URL: {}: {why}", quote(text))).hint(example)),
+        Err(why) => return Err(Wrong::new(format!("not a URL: {shown}: {why}")).hint(example)),
     };
-    // Checked first: a message about anything else would print the password.
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(Wrong::new("user and password do not belong in a URL")
+        return Err(Wrong::new(format!("user and password do not belong in a URL: {shown}"))
             .hint("write auth = { basic = { user = \"...\", password_file = \"...\" } }"));
     }
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(Wrong::new(format!("the scheme must be http or https, not {}", quote(url.scheme())))
-            .hint(example));
+        return Err(Wrong::new(format!("the scheme must be http or https: {shown}")).hint(example));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(Wrong::new(format!("no query and no fragment may follow in the URL {}", quote(text))));
+        return Err(Wrong::new(format!("no query and no fragment may follow in the URL {shown}")));
     }
     Ok(url)
 }
 
 /// Checks a template of a detail URL: `http://{instance}/api/v1/checks/{check}`.
 pub fn detail_url(text: &str) -> Result<String, Wrong> {
+    let shown = quote_url(text);
     let mut filled = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
         let Some((label, after)) = after.split_once('}') else {
-            return Err(Wrong::new(format!("`{{` without `}}` in {}", quote(text))));
+            return Err(Wrong::new(format!("`{{` without `}}` in {shown}")));
         };
         label_name(label)
             .map_err(|why| why.hint("a placeholder is a label of the alert or series: {instance}"))?;
@@ -169,14 +190,17 @@ pub fn detail_url(text: &str) -> Result<String, Wrong> {
     }
     filled.push_str(rest);
     if filled.contains('}') {
-        return Err(Wrong::new(format!("`}}` without `{{` in {}", quote(text))));
+        return Err(Wrong::new(format!("`}}` without `{{` in {shown}")));
+    }
+    if filled.contains('#') {
+        return Err(Wrong::new(format!("no fragment may follow in {shown}")));
     }
     // A query is fine here: `?source={source}`.
-    let (address, _) = filled.split_once('?').unwrap_or((&filled, ""));
-    if filled.contains('#') {
-        return Err(Wrong::new(format!("no fragment may follow in {}", quote(text))));
+    let (address, query) = filled.split_once('?').unwrap_or((&filled, ""));
+    check_url(address, text, DETAIL_EXAMPLE)?;
+    if query.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        return Err(Wrong::new(format!("a space or control character in {shown}")));
     }
-    url(address).map_err(|why| Wrong { hint: why.hint.map(|_| DETAIL_EXAMPLE.to_owned()), ..why })?;
     Ok(text.to_owned())
 }
 
