@@ -160,7 +160,9 @@ fn init(args: &InitArgs, sources: &Sources<'_>, out: &mut dyn Write, err: &mut d
 /// Writes the example for its owner alone: people will add passwords to it.
 fn write_example(path: &Path, force: bool) -> io::Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        // Not passed on as it is: that a part of the folder exists as a file is not "there already".
+        let unmade = |why: io::Error| io::Error::other(format!("cannot make its folder: {why}"));
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unmade)?;
     }
     let mut options = OpenOptions::new();
     options.write(true).mode(0o600);
