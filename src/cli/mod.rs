@@ -1,7 +1,7 @@
 //! The command line: arguments, one file per command, rendering, exit codes, errors for people.
 
-pub mod demo;
 pub mod config;
+pub mod demo;
 pub mod docs;
 
 use clap::{Parser, Subcommand};
