@@ -1,6 +1,6 @@
 //! What is wrong with the monitoring itself: the things that make alerts late, double or lost.
 //!
-//! Each rule of [`rules`] looks at what the cluster's servers told of themselves and says what is
+//! Each rule of `rules` looks at what the cluster's servers told of themselves and says what is
 //! wrong, why it matters, and what to do. A server that hides a fact makes no finding.
 
 use super::alerts::alerts;
