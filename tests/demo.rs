@@ -5,14 +5,12 @@
 mod support;
 
 use iaasmon::demo::fleet::Scenario;
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Stdio};
 use std::time::Duration;
-use support::{Killed, alert_names, await_until, command, get_json};
-
-/// Long enough for a busy machine; every wait ends as soon as its condition holds.
-const SOON: Duration = Duration::from_secs(60);
+use support::{Killed, SOON, alert_names, ask, await_until, command, get_json};
 
 /// Starts `iaasmon demo --headless` with a few nodes and returns it with its folder.
 fn headless(parent: &Path) -> (Killed, PathBuf) {
@@ -87,29 +85,49 @@ fn live_a_signal_ends_the_demo_in_order() {
 }
 
 #[test]
-fn live_alerts_reach_both_members_once_each_and_the_inhibition_works() {
-    let demo = support::fleet();
+fn live_alerts_reach_both_members_once_each() {
+    let demo = support::settled_fleet();
+    let [east, west] = demo.clusters() else { panic!("two clusters") };
     // The first cluster has a rack with full disks, the second one without power.
-    let count = |cluster: usize, member: usize, name: &str| {
-        let names = alert_names(&demo.clusters()[cluster].alertmanager[member].url());
-        names.iter().filter(|each| *each == name).count()
-    };
-    for member in [0, 1] {
-        assert!(
-            await_until(SOON, || count(0, member, "CheckCritical") >= 8),
-            "{}",
-            count(0, member, "CheckCritical")
-        );
-        assert!(await_until(SOON, || count(1, member, "NodeDown") == 4), "{}", count(1, member, "NodeDown"));
+    for (cluster, name, least) in
+        [(east, "CheckCritical", 8), (west, "NodeDown", 4), (west, "RunnerStale", 1)]
+    {
+        for member in &cluster.alertmanager {
+            let count = || alert_names(&member.url()).iter().filter(|each| *each == name).count();
+            assert!(await_until(SOON, || count() >= least), "{name} on {}: {}", member.name(), count());
+        }
     }
-    let alertmanager = demo.clusters()[1].alertmanager[0].url();
-    let inhibited = format!("{alertmanager}/api/v2/alerts?active=false&silenced=false&inhibited=true");
-    let alerts = get_json(&format!("{alertmanager}/api/v2/alerts")).unwrap();
+    let alerts = get_json(&format!("{}/api/v2/alerts", west.alertmanager[0].url())).unwrap();
+    let alerts = alerts.as_array().unwrap();
+    let identities: HashSet<_> = alerts.iter().map(|alert| alert["labels"].to_string()).collect();
+    assert_eq!(identities.len(), alerts.len());
+    assert!(alerts.iter().all(|alert| alert["labels"]["cluster"] == "prod-west"), "{alerts:#?}");
+    assert!(alerts.iter().all(|alert| alert["labels"].get("replica").is_none()), "{alerts:#?}");
+}
+
+#[test]
+fn live_a_dying_node_keeps_the_state_of_its_checks_and_only_the_node_pages() {
+    // The power supplies fail at 15 s, so they are seen failing before the nodes go at 30 s.
+    let options = iaasmon::demo::Options {
+        clusters: 1,
+        nodes: 10,
+        scenario: Scenario::Power,
+        elapsed: Duration::from_secs(16),
+        ..support::fleet_options()
+    };
+    let demo = support::start(&options);
+    let alertmanager = demo.clusters()[0].alertmanager[0].url();
+    let inhibited =
+        format!("{alertmanager}/api/v2/alerts?active=false&silenced=false&filter=severity=%22critical%22");
+    let inhibited = || get_json(&inhibited).unwrap_or_default().as_array().map_or(0, Vec::len);
     assert!(
-        alerts.as_array().unwrap().iter().all(|alert| alert["labels"].get("replica").is_none()),
-        "{alerts}"
+        await_until(SOON, || inhibited() == 4),
+        "{} inhibited of {:?}",
+        inhibited(),
+        alert_names(&alertmanager)
     );
-    assert!(get_json(&inhibited).unwrap().is_array());
+    let down = alert_names(&alertmanager).iter().filter(|name| *name == "NodeDown").count();
+    assert_eq!(down, 4);
 }
 
 #[test]
@@ -117,22 +135,19 @@ fn live_a_server_can_be_killed_stopped_woken_and_started_empty() {
     let options = iaasmon::demo::Options { clusters: 1, nodes: 10, checks: 8, ..support::fleet_options() };
     let demo = support::start(&options);
     let prometheus = &demo.clusters()[0].prometheus[0];
-    let nodes_up = || {
-        let answer = get_json(&format!("{}/api/v1/query?query=count(up)", prometheus.url()))?;
-        answer["data"]["result"][0]["value"][1].as_str()?.parse::<u32>().ok()
-    };
-    assert!(await_until(SOON, || nodes_up() == Some(10)));
+    let nodes_up = || ask(&prometheus.url(), "count(up)");
+    assert!(await_until(SOON, || nodes_up() == Some(10.0)));
 
     prometheus.stop().unwrap();
     assert!(nodes_up().is_none(), "a stopped server answered");
     assert!(prometheus.is_alive());
     prometheus.cont().unwrap();
-    assert!(await_until(SOON, || nodes_up() == Some(10)));
+    assert!(await_until(SOON, || nodes_up() == Some(10.0)));
 
     prometheus.kill().unwrap();
     assert!(!prometheus.is_alive());
     prometheus.restart_empty().unwrap();
-    assert!(await_until(SOON, || nodes_up() == Some(10)));
+    assert!(await_until(SOON, || nodes_up() == Some(10.0)));
     assert!(std::fs::metadata(prometheus.log()).unwrap().len() > 0);
 }
 

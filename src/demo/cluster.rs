@@ -156,6 +156,8 @@ impl Workshop<'_> {
             flag("storage.tsdb.path", data.display()),
             flag("storage.tsdb.retention.time", "6h"),
             flag("web.listen-address", address),
+            // Else links in alerts name this machine, where nothing listens outside loopback.
+            flag("web.external-url", format_args!("http://{address}/")),
             flag("rules.alert.resend-delay", format_duration(resend)),
             flag("alertmanager.notification-queue-capacity", (nodes * 10).max(MIN_QUEUE)),
         ];
@@ -173,6 +175,7 @@ impl Workshop<'_> {
             flag("config.file", self.folder.join("alertmanager.yml").display()),
             flag("storage.path", data.display()),
             flag("web.listen-address", address),
+            flag("web.external-url", format_args!("http://{address}/")),
             flag("cluster.listen-address", own),
             flag("cluster.advertise-address", own),
             flag("cluster.peer", peer),

@@ -14,11 +14,53 @@ use std::time::Duration;
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_iaasmon");
 /// No command of ours takes longer when all is well; a hang ends here.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+/// Long enough for a busy machine; every wait ends as soon as its condition holds.
+pub const SOON: Duration = Duration::from_secs(60);
 
 /// Two clusters of 16 nodes with 12 checks each, one second between scrapes, the scenario long over:
 /// the alerts of a rack with full disks, a rack without power, a stale runner, old warnings.
 pub fn fleet() -> Demo {
     start(&fleet_options())
+}
+
+/// As [`fleet`], once every Prometheus has scraped all nodes and every Alertmanager holds the alerts.
+///
+/// Prometheus hands new targets to its scraper every five seconds, so this takes about ten. Put many
+/// assertions on one fleet.
+pub fn settled_fleet() -> Demo {
+    let demo = fleet();
+    settle(&demo);
+    demo
+}
+
+/// Waits until every Prometheus of `demo` has scraped all nodes and every Alertmanager holds its critical alerts.
+pub fn settle(demo: &Demo) {
+    for cluster in demo.clusters() {
+        for prometheus in &cluster.prometheus {
+            let all = f64::from(cluster.plan().nodes);
+            assert!(
+                await_until(SOON, || ask(&prometheus.url(), "count(up)") == Some(all)),
+                "{}",
+                prometheus.name()
+            );
+        }
+        // Recorded, then alerted, then sent: each takes an evaluation.
+        let bad = "count(ALERTS{alertstate=\"firing\"})";
+        for alertmanager in &cluster.alertmanager {
+            let holds = || {
+                let firing = ask(&cluster.prometheus[0].url(), bad).unwrap_or_default();
+                firing > 0.0 && firing == alert_names(&alertmanager.url()).len() as f64
+            };
+            assert!(await_until(SOON, holds), "{}", alertmanager.name());
+        }
+    }
+}
+
+/// Asks a Prometheus for a single number.
+pub fn ask(prometheus: &str, query: &str) -> Option<f64> {
+    let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
+    let answer = get_json(&format!("{prometheus}/api/v1/query?query={query}"))?;
+    answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
 }
 
 /// The options of [`fleet`], to be changed where a test needs something else.
