@@ -8,7 +8,7 @@ use crate::model::labels::Labels;
 use crate::model::node::NodeUp;
 use crate::model::status::Status;
 use crate::wire::prom_json::Sample;
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt as _};
 use std::sync::Arc;
 
 /// What one replica says of a series.

@@ -1,8 +1,8 @@
 //! Label sets with Alertmanager's semantics: sorted by name, an absent label equals the empty string.
 
+use foldhash::HashSet;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
-use std::collections::HashSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -170,17 +170,41 @@ impl Serialize for Fingerprint {
 /// Gives equal strings one allocation while a large answer is decoded: 20,000 nodes repeat a few
 /// thousand values, and sharing them is what keeps a snapshot small.
 #[derive(Debug, Default)]
-pub struct Interner(HashSet<Arc<str>>);
+pub struct Interner {
+    known: HashSet<Arc<str>>,
+    /// What stood last in each place of a series: neighbours differ in one or two labels, and
+    /// comparing a short string is cheaper than hashing it.
+    last: Vec<Arc<str>>,
+}
 
 impl Interner {
     /// Returns the shared copy of `text`.
     pub fn intern(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.0.get(text) {
+        if let Some(known) = self.known.get(text) {
             return known.clone();
         }
         let shared: Arc<str> = text.into();
-        self.0.insert(shared.clone());
+        self.known.insert(shared.clone());
         shared
+    }
+
+    /// Returns the shared copy of a text that stands in place `place` of a repeating structure.
+    pub fn intern_at(&mut self, place: usize, text: &str) -> Arc<str> {
+        match self.last.get(place) {
+            Some(last) if **last == *text => last.clone(),
+            Some(_) => {
+                let shared = self.intern(text);
+                self.last[place] = shared.clone();
+                shared
+            }
+            None => {
+                let shared = self.intern(text);
+                if place == self.last.len() {
+                    self.last.push(shared.clone());
+                }
+                shared
+            }
+        }
     }
 }
 

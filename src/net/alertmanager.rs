@@ -144,6 +144,8 @@ fn notification_counts(text: &str) -> NotificationCounts {
             _ => {}
         }
     }
+    // A member lists every integration it could use; those never used say nothing.
+    counts.retain(|_, (sent, failed)| *sent + *failed > 0);
     counts
 }
 

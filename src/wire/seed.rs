@@ -29,6 +29,16 @@ impl Visitor<'_> for Shared<'_> {
     }
 }
 
+/// Reads one string of a structure that repeats into its shared copy.
+struct Placed<'i>(&'i mut Interner, usize);
+
+impl<'de> DeserializeSeed<'de> for Placed<'_> {
+    type Value = Arc<str>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Arc<str>, D::Error> {
+        deserializer.deserialize_str(Text(|text: &str| self.0.intern_at(self.1, text)))
+    }
+}
+
 /// Reads one string through a function, without sharing (for texts that do not repeat).
 pub struct Text<F>(pub F);
 
@@ -83,9 +93,9 @@ impl<'de> Visitor<'de> for LabelSet<'_> {
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Labels, A::Error> {
         let mut pairs: Vec<Label> = Vec::with_capacity(12);
-        while let Some(name) = map.next_key_seed(Shared(self.interner))? {
+        while let Some(name) = map.next_key_seed(Placed(self.interner, 2 * pairs.len()))? {
             let value = match self.values {
-                Values::Shared => map.next_value_seed(Shared(self.interner))?,
+                Values::Shared => map.next_value_seed(Placed(self.interner, 2 * pairs.len() + 1))?,
                 Values::Owned => map.next_value_seed(Text(|text: &str| Arc::from(text)))?,
                 Values::FirstLine(limit) => {
                     map.next_value_seed(Text(|text: &str| Arc::from(first_line(text, limit))))?
