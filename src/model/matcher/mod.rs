@@ -1,7 +1,25 @@
 //! Label matchers with Alertmanager's semantics: anchored regexes, an absent label is empty.
+//!
+//! [`parse_matcher`] reads one as an operator types it, with both of Alertmanager's grammars; [`breadth`] says how
+//! much of a fleet a silence's matchers take in. A regex that this engine might judge differently from Go's is
+//! [`Verdict::Unknown`], never guessed.
+
+pub mod breadth;
+mod classic;
+mod parse;
+mod print;
+mod regex;
+#[cfg(test)]
+mod tests;
+mod utf8;
+
+pub use parse::{
+    MatcherError, ParsedArguments, ParsedMatcher, ParsedMatchers, parse_arguments, parse_matcher,
+    parse_matchers,
+};
 
 use super::labels::Labels;
-use regex::Regex;
+use regex::Compiled;
 use std::fmt;
 
 /// How a matcher compares.
@@ -81,13 +99,13 @@ pub struct Matcher {
     /// The value or regex as written.
     pub value: Box<str>,
     /// The anchored regex, or why this engine does not take it; `None` where the operator is not a regex.
-    regex: Option<Result<Regex, Box<str>>>,
+    regex: Option<Result<Compiled, Box<str>>>,
 }
 
 impl Matcher {
     /// Builds a matcher. A regex that does not compile here is kept and answers [`Verdict::Unknown`].
     pub fn new(name: &str, op: MatchOp, value: &str) -> Self {
-        let regex = op.is_regex().then(|| compile(value));
+        let regex = op.is_regex().then(|| Compiled::new(value));
         Self { name: name.into(), op, value: value.into(), regex }
     }
 
@@ -104,17 +122,21 @@ impl Matcher {
     /// Reports whether a label of value `actual` satisfies this matcher.
     pub fn accepts_value(&self, actual: &str) -> Verdict {
         let found = match &self.regex {
-            None => *actual == *self.value,
+            None => Some(*actual == *self.value),
             Some(Ok(regex)) => regex.is_match(actual),
-            Some(Err(_)) => return Verdict::Unknown,
+            Some(Err(_)) => None,
         };
-        if found != self.op.is_negative() { Verdict::Yes } else { Verdict::No }
+        match found {
+            None => Verdict::Unknown,
+            Some(found) if found != self.op.is_negative() => Verdict::Yes,
+            Some(_) => Verdict::No,
+        }
     }
-}
 
-/// Compiles as Alertmanager does: anchored, `^(?:value)$`.
-fn compile(value: &str) -> Result<Regex, Box<str>> {
-    Regex::new(&format!("^(?:{value})$")).map_err(|e| e.to_string().into())
+    /// Reports whether every Alertmanager takes the name; other names need 0.27 or newer.
+    pub fn has_classic_name(&self) -> bool {
+        classic::is_name(&self.name)
+    }
 }
 
 /// Two matchers are equal if they are written alike, whatever the engine makes of them.
@@ -139,9 +161,10 @@ impl Ord for Matcher {
     }
 }
 
+/// Prints as Alertmanager does; [`parse_matcher`] reads it back.
 impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}{:?}", self.name, self.op.symbol(), self.value)
+        print::matcher(self, f)
     }
 }
 
