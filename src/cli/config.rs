@@ -12,7 +12,7 @@ const DONE: u8 = 0;
 /// Usage, configuration or policy.
 const WRONG: u8 = 2;
 
-/// `iaasmon config ...`.
+/// Check the configuration, show what is in force, or begin one
 #[derive(Debug, Clone, Subcommand)]
 pub enum ConfigCommand {
     /// Check the configuration and list everything that is wrong with it
@@ -20,6 +20,8 @@ pub enum ConfigCommand {
     /// Print the configuration in force, secrets as ***
     Show(ShowArgs),
     /// Write a commented example to begin with
+    ///
+    /// Nothing that is there already is replaced unless --force is given.
     Init(InitArgs),
 }
 
