@@ -3,6 +3,7 @@
 use super::origin::Origins;
 use super::valid::{Auth, Cluster, Config, Tls};
 use super::value::format_size;
+use crate::model::text::line;
 use crate::model::time::format_duration;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::fmt::Write as _;
@@ -40,7 +41,8 @@ pub fn to_toml(config: &Config, origins: Option<&Origins>) -> String {
         for (key, value) in section.entries {
             let _ = write!(text, "{key} = {value}");
             if let Some(origin) = origins.and_then(|origins| origin_text(origins, &section.path, key)) {
-                let _ = write!(text, "  # {origin}");
+                // A file's name may hold a line break, which would end the comment.
+                let _ = write!(text, "  # {}", line(&origin));
             }
             text.push('\n');
         }
