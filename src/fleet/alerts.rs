@@ -10,7 +10,7 @@ use crate::model::alert::{Alert, AlertState, AmAlert, PromAlert, Severity};
 use crate::model::labels::{Fingerprint, Labels};
 use crate::model::relabel::{AlertRelabelling, Relabelled};
 use crate::net::{NetError, PrometheusClient, Reply};
-use crate::wire::am_v2::Annotations;
+pub use crate::wire::am_v2::Annotations;
 use crate::wire::prom_config::decode_alert_relabelling;
 use std::collections::HashMap;
 use std::sync::Arc;

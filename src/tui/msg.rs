@@ -1,7 +1,14 @@
 //! What happens to the interface, and what the interface wants done.
 
+use crate::fleet::Answer;
+use crate::fleet::detail::DetailSource;
+use crate::fleet::node::NodeDetail;
+use crate::fleet::silences::SilenceCopy;
+use crate::fleet::status::ClusterStatus;
 use crate::model::time::Timestamp;
+use crate::tui::state::rows::{AlertKey, AlertRow, CheckKey, NodeKey, NodeRow};
 use crossterm::event::KeyEvent;
+use std::sync::Arc;
 
 /// Something that happened; the only way in which the state changes.
 #[derive(Debug, Clone)]
@@ -16,10 +23,66 @@ pub enum Msg {
     Tick(Timestamp),
     /// The program runs again after it was stopped; what is shown may be old.
     Resumed,
+    /// A cluster answered, or a part of it did.
+    Data {
+        /// Which, by its place in the configuration.
+        cluster: u16,
+        /// When.
+        at: Timestamp,
+        /// Whether nothing more comes for this question.
+        last: bool,
+        /// The answer.
+        payload: Payload,
+    },
+    /// The output of a check, or why there is none.
+    Output(OutputOf, Timestamp, DetailSource),
+    /// Everything about one node.
+    Node(NodeKey, Timestamp, Box<Answer<NodeDetail>>),
+}
+
+/// An answer to one of the questions that are asked again and again. Rows are made ready for the
+/// screen by whoever fetched them, not by the thread that draws.
+#[derive(Debug, Clone)]
+pub enum Payload {
+    /// Alerts.
+    Alerts(Answer<Vec<AlertRow>>),
+    /// Nodes.
+    Nodes(Answer<Vec<NodeRow>>),
+    /// Silences.
+    Silences(Answer<Vec<SilenceCopy>>),
+    /// Health of the replicas.
+    Status(Box<Answer<ClusterStatus>>),
+}
+
+/// The questions that are asked again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Alerts.
+    Alerts,
+    /// Nodes and their failing checks.
+    Nodes,
+    /// Silences.
+    Silences,
+    /// Health of the replicas.
+    Status,
+}
+
+impl Kind {
+    /// Every kind; what a screen needs first is asked first.
+    pub const ALL: [Self; 4] = [Self::Alerts, Self::Status, Self::Nodes, Self::Silences];
+}
+
+/// Whose output is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OutputOf {
+    /// The check behind an alert.
+    Alert(AlertKey),
+    /// A check of a node.
+    Check(CheckKey),
 }
 
 /// Something to be done outside of the state.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Effect {
     /// Leave the terminal and end.
     Quit,
@@ -27,4 +90,19 @@ pub enum Effect {
     Suspend,
     /// Draw every cell anew, for a screen that something else has written to.
     Redraw,
+    /// Put a text on the terminal's clipboard.
+    Copy(String),
+    /// Ask a cluster.
+    Fetch {
+        /// Which, by its place in the configuration.
+        cluster: u16,
+        /// What.
+        kind: Kind,
+    },
+    /// Fetch the output of the check behind an alert.
+    FetchAlertOutput(AlertKey, Arc<crate::model::alert::Alert>),
+    /// Fetch the output of a check.
+    FetchOutput(CheckKey),
+    /// Ask everything about one node.
+    FetchNode(NodeKey),
 }

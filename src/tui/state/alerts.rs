@@ -1,0 +1,316 @@
+//! The table of alerts: sorted when data changes, filtered when the filter changes, never per frame.
+
+use crate::model::alert::{AlertState, Severity};
+use crate::model::time::Timestamp;
+use crate::tui::state::data::ClusterData;
+use crate::tui::state::filter::Filter;
+use crate::tui::state::rows::{AlertKey, AlertRow};
+use std::collections::{BTreeSet, HashMap};
+
+/// Where a row stands: cluster, and place in its list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At {
+    /// The cluster, by its place in the configuration.
+    pub cluster: u16,
+    /// The place in the cluster's list.
+    pub index: u32,
+}
+
+/// What alerts are grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum GroupBy {
+    /// Name and cluster.
+    #[default]
+    NameAndCluster,
+    /// Name.
+    Name,
+    /// Node.
+    Node,
+    /// Cluster.
+    Cluster,
+    /// Nothing: one flat list.
+    Nothing,
+}
+
+impl GroupBy {
+    /// Returns what `b` changes to.
+    pub fn next(self) -> Self {
+        match self {
+            Self::NameAndCluster => Self::Name,
+            Self::Name => Self::Node,
+            Self::Node => Self::Cluster,
+            Self::Cluster => Self::Nothing,
+            Self::Nothing => Self::NameAndCluster,
+        }
+    }
+
+    /// Returns the words for the screen.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NameAndCluster => "alertname,cluster",
+            Self::Name => "alertname",
+            Self::Node => "node",
+            Self::Cluster => "cluster",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
+/// Identity of a group: its title and, where it belongs to one, its cluster.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupKey {
+    /// What its alerts share.
+    pub title: Box<str>,
+    /// The cluster.
+    pub cluster: Option<u16>,
+}
+
+/// Alerts that are shown as one line until it is opened.
+#[derive(Debug, Clone)]
+pub struct Group {
+    /// Identity.
+    pub key: GroupKey,
+    /// The worst severity in it.
+    pub severity: Severity,
+    /// The start of its newest alert.
+    pub newest: Timestamp,
+    /// The start of its oldest alert.
+    pub oldest: Timestamp,
+    /// Its alerts, worst and newest first.
+    pub members: Vec<At>,
+    /// How many of them somebody is told of.
+    pub loud: usize,
+    /// How many clusters they are on.
+    pub clusters: usize,
+    /// How many nodes they are on.
+    pub nodes: usize,
+}
+
+/// One line of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertLine {
+    /// A group, by its place.
+    Group(usize),
+    /// An alert of a group.
+    Alert(usize, At),
+}
+
+/// Alerts by severity and what holds them back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Told of, by severity: CRIT, WARN, UNKN, INFO.
+    pub loud: [usize; 4],
+    /// Silenced.
+    pub silenced: usize,
+    /// Inhibited or muted.
+    pub inhibited: usize,
+    /// Pending.
+    pub pending: usize,
+    /// CRITs that began within the last 15 minutes.
+    pub new_crit: usize,
+}
+
+impl Tally {
+    fn add(&mut self, row: &AlertRow, now: Timestamp) {
+        match row.alert.state {
+            AlertState::Silenced => self.silenced += 1,
+            AlertState::Inhibited | AlertState::Muted => self.inhibited += 1,
+            AlertState::Pending => self.pending += 1,
+            _ => {
+                self.loud[row.alert.severity as usize] += 1;
+                let new = now - row.alert.since <= NEW;
+                self.new_crit += usize::from(new && row.alert.severity == Severity::Critical);
+            }
+        }
+    }
+
+    /// Returns how many fire and are told of.
+    pub fn total(&self) -> usize {
+        self.loud.iter().sum()
+    }
+}
+
+/// How long an alert counts as new.
+pub const NEW: chrono::TimeDelta = chrono::TimeDelta::minutes(15);
+
+/// The table.
+#[derive(Debug, Clone, Default)]
+pub struct AlertTable {
+    /// What it is grouped by.
+    pub by: GroupBy,
+    /// Which groups are open.
+    pub open: BTreeSet<GroupKey>,
+    /// The groups that the filter leaves, worst and newest first.
+    pub groups: Vec<Group>,
+    /// The lines of the list.
+    pub lines: Vec<AlertLine>,
+    /// How many alerts the filter leaves.
+    pub shown: usize,
+    /// How many alerts there are.
+    pub total: usize,
+    /// Alerts per cluster, whatever the filter.
+    pub tallies: Vec<Tally>,
+    /// The groups, by name and cluster, with an unsuppressed alert that is new; newest first, whatever the filter.
+    pub new: Vec<Group>,
+    /// Every alert with its group, in the order of the list within each group.
+    order: Vec<(At, u32)>,
+    keys: Vec<GroupKey>,
+}
+
+/// Returns the row at `at`.
+pub fn row(clusters: &[ClusterData], at: At) -> Option<&AlertRow> {
+    clusters.get(usize::from(at.cluster))?.alerts.value.as_ref()?.get(at.index as usize)
+}
+
+fn all(clusters: &[ClusterData]) -> impl Iterator<Item = (At, &AlertRow)> {
+    clusters.iter().zip(0u16..).flat_map(|(cluster, c)| {
+        let rows = cluster.alerts.value.iter().flat_map(|rows| rows.iter());
+        rows.zip(0u32..).map(move |(row, index)| (At { cluster: c, index }, row))
+    })
+}
+
+impl AlertTable {
+    /// Builds everything anew from changed data.
+    pub fn rebuild(&mut self, clusters: &[ClusterData], filter: &Filter, now: Timestamp) {
+        self.tallies = vec![Tally::default(); clusters.len()];
+        for (at, row) in all(clusters) {
+            self.tallies[usize::from(at.cluster)].add(row, now);
+        }
+        self.new = new_groups(clusters, now);
+        self.regroup(clusters, filter);
+    }
+
+    /// Sorts and groups anew, after data or grouping changed.
+    pub fn regroup(&mut self, clusters: &[ClusterData], filter: &Filter) {
+        let (keys, mut order) = assign(all(clusters), self.by);
+        order.sort_unstable_by(|a, b| {
+            let (Some(x), Some(y)) = (row(clusters, a.0), row(clusters, b.0)) else {
+                return std::cmp::Ordering::Equal;
+            };
+            let rank = |r: &AlertRow| (r.alert.severity, !r.is_loud());
+            rank(x)
+                .cmp(&rank(y))
+                .then_with(|| y.alert.since.cmp(&x.alert.since))
+                .then_with(|| x.node.cmp(&y.node))
+                .then_with(|| x.key().cmp(&y.key()))
+        });
+        (self.total, self.order, self.keys) = (order.len(), order, keys);
+        self.refilter(clusters, filter);
+    }
+
+    /// Filters anew.
+    pub fn refilter(&mut self, clusters: &[ClusterData], filter: &Filter) {
+        let fits = |at: &At| {
+            row(clusters, *at).is_some_and(|r| filter.accepts_alert(r, &clusters[usize::from(at.cluster)]))
+        };
+        let chosen = self.order.iter().filter(|(at, _)| filter.is_empty() || fits(at));
+        self.groups = collect(clusters, chosen, &self.keys);
+        self.shown = self.groups.iter().map(|g| g.members.len()).sum();
+        self.relist();
+    }
+
+    /// Lists anew, after a group was opened or closed.
+    pub fn relist(&mut self) {
+        self.lines.clear();
+        let flat = self.by == GroupBy::Nothing;
+        for (i, group) in self.groups.iter().enumerate() {
+            if !flat {
+                self.lines.push(AlertLine::Group(i));
+            }
+            if flat || self.open.contains(&group.key) {
+                self.lines.extend(group.members.iter().map(|at| AlertLine::Alert(i, *at)));
+            }
+        }
+    }
+
+    /// Finds an alert by identity.
+    pub fn find(&self, clusters: &[ClusterData], key: AlertKey) -> Option<At> {
+        let rows = clusters.get(usize::from(key.cluster))?.alerts.value.as_ref()?;
+        let index = rows.iter().position(|row| row.alert.fingerprint == key.fingerprint)?;
+        Some(At { cluster: key.cluster, index: u32::try_from(index).ok()? })
+    }
+}
+
+/// Gives every alert the number of its group.
+fn assign<'a>(
+    rows: impl Iterator<Item = (At, &'a AlertRow)>,
+    by: GroupBy,
+) -> (Vec<GroupKey>, Vec<(At, u32)>) {
+    let mut numbers: HashMap<(&str, Option<u16>), u32> = HashMap::new();
+    let mut keys = Vec::new();
+    let mut order = Vec::new();
+    for (at, row) in rows {
+        let key = match by {
+            GroupBy::NameAndCluster => (&*row.name, Some(at.cluster)),
+            GroupBy::Name => (&*row.name, None),
+            GroupBy::Node => (&*row.node, Some(at.cluster)),
+            GroupBy::Cluster => ("", Some(at.cluster)),
+            GroupBy::Nothing => ("", None),
+        };
+        let number = *numbers.entry(key).or_insert_with(|| {
+            keys.push(GroupKey { title: key.0.into(), cluster: key.1 });
+            u32::try_from(keys.len() - 1).expect("fewer groups than alerts")
+        });
+        order.push((at, number));
+    }
+    (keys, order)
+}
+
+/// Puts sorted alerts into their groups: the worst first, then the newest.
+fn collect<'a>(
+    clusters: &[ClusterData],
+    chosen: impl Iterator<Item = &'a (At, u32)>,
+    keys: &[GroupKey],
+) -> Vec<Group> {
+    let mut places: Vec<Option<usize>> = vec![None; keys.len()];
+    let mut groups: Vec<Group> = Vec::new();
+    for (at, number) in chosen {
+        let Some(row) = row(clusters, *at) else { continue };
+        let place = places[*number as usize].get_or_insert_with(|| {
+            groups.push(Group {
+                key: keys[*number as usize].clone(),
+                severity: row.alert.severity,
+                newest: row.alert.since,
+                oldest: row.alert.since,
+                members: Vec::new(),
+                loud: 0,
+                clusters: 0,
+                nodes: 0,
+            });
+            groups.len() - 1
+        });
+        let group = &mut groups[*place];
+        group.severity = group.severity.min(row.alert.severity);
+        group.newest = group.newest.max(row.alert.since);
+        group.oldest = group.oldest.min(row.alert.since);
+        group.loud += usize::from(row.is_loud());
+        group.members.push(*at);
+    }
+    groups.sort_by(|a, b| {
+        let rank = |g: &Group| (g.loud == 0, g.severity);
+        rank(a).cmp(&rank(b)).then(b.newest.cmp(&a.newest)).then_with(|| a.key.cmp(&b.key))
+    });
+    groups
+}
+
+/// Groups what began lately and is told to somebody, whatever the filter: the first thing to see at night.
+fn new_groups(clusters: &[ClusterData], now: Timestamp) -> Vec<Group> {
+    let fresh = all(clusters).filter(|(_, row)| row.is_loud() && now - row.alert.since <= NEW);
+    let (keys, mut order) = assign(fresh, GroupBy::Name);
+    order.sort_by_key(|(at, _)| row(clusters, *at).map(|r| (r.alert.severity, r.cluster, r.node.clone())));
+    let mut groups = collect(clusters, order.iter(), &keys);
+    for group in &mut groups {
+        let rows = group.members.iter().filter_map(|at| row(clusters, *at));
+        let (mut on, mut nodes) = (BTreeSet::new(), BTreeSet::new());
+        for row in rows {
+            on.insert(row.cluster);
+            if !row.node.is_empty() {
+                nodes.insert((row.cluster, &*row.node));
+            }
+        }
+        (group.clusters, group.nodes) = (on.len(), nodes.len());
+    }
+    groups.sort_by(|a, b| b.newest.cmp(&a.newest).then(a.severity.cmp(&b.severity)));
+    groups.sort_by_key(|g| g.severity);
+    groups
+}

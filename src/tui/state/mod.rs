@@ -1,0 +1,363 @@
+//! Everything that the screen is drawn from. Only `update` changes it.
+
+pub mod alerts;
+pub mod data;
+pub mod filter;
+pub mod list;
+pub mod nodes;
+pub mod output;
+pub mod overview;
+pub mod palette;
+pub mod rows;
+pub mod screen;
+pub mod silences;
+
+use crate::config::{Access, Config, SilencePolicy};
+use crate::fleet::Answer;
+use crate::fleet::node::NodeDetail;
+use crate::model::text;
+use crate::model::time::{Timestamp, age, format_age};
+use crate::tui::keymap::{self, place};
+use crate::tui::theme::Role;
+use alerts::{AlertLine, AlertTable};
+use data::{ClusterData, Fresh};
+use filter::FilterField;
+use list::{List, RowKey};
+use nodes::NodeTable;
+use output::Output;
+use palette::Palette;
+use rows::{AlertRow, CheckKey, NodeKey};
+pub use screen::Screen;
+use silences::{SilenceRow, SilenceTable};
+use std::time::Duration;
+
+/// One screen with where the reader is on it.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// Which screen.
+    pub screen: Screen,
+    /// Its list's cursor.
+    pub list: List,
+    /// The output that it shows.
+    pub output: Output,
+    /// The node that it shows.
+    pub node: Option<Box<Answer<NodeDetail>>>,
+}
+
+impl Page {
+    /// Builds a page at its top.
+    pub fn new(screen: Screen) -> Self {
+        Self { screen, list: List::default(), output: Output::waiting(), node: None }
+    }
+}
+
+/// What lies over the screen.
+#[derive(Debug, Clone, Default)]
+pub enum Popup {
+    /// Nothing.
+    #[default]
+    None,
+    /// The keys that are valid here, from this line on.
+    Help(usize),
+    /// The command palette.
+    Palette(Palette),
+}
+
+/// The state of the interface.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The time that ages are counted from.
+    pub now: Timestamp,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// How often a source is asked at the most.
+    pub refresh: Duration,
+    /// What a silence must fulfil.
+    pub policy: SilencePolicy,
+    /// What the clusters said.
+    pub clusters: Vec<ClusterData>,
+    /// Alerts, sorted and filtered.
+    pub alerts: AlertTable,
+    /// Nodes, sorted and filtered.
+    pub nodes: NodeTable,
+    /// Silences, sorted and filtered.
+    pub silences: SilenceTable,
+    /// The filters of the root screens.
+    pub filters: [FilterField; 5],
+    /// The root screen.
+    pub tab: usize,
+    /// The root pages.
+    pub roots: [Page; 5],
+    /// Pages opened from the root page, the last one is shown.
+    pub stack: Vec<Page>,
+    /// What lies over the screen.
+    pub popup: Popup,
+    /// The last thing to be told, until the next key.
+    pub message: Option<(Role, String)>,
+}
+
+impl State {
+    /// Builds the state of a fresh start.
+    pub fn new(now: Timestamp, size: (u16, u16), config: &Config) -> Self {
+        let clusters: Vec<_> = config.clusters.iter().map(ClusterData::new).collect();
+        let mut state = Self {
+            now,
+            size,
+            refresh: config.ui.refresh.max(crate::config::Ui::MIN_REFRESH),
+            policy: config.policy.clone(),
+            clusters,
+            alerts: AlertTable::default(),
+            nodes: NodeTable::default(),
+            silences: SilenceTable::default(),
+            filters: Default::default(),
+            tab: 0,
+            roots: Screen::ROOTS.map(Page::new),
+            stack: Vec::new(),
+            popup: Popup::None,
+            message: None,
+        };
+        state.rebuild_alerts();
+        state.rebuild_nodes();
+        state
+    }
+
+    /// Returns the page that is shown.
+    pub fn page(&self) -> &Page {
+        self.stack.last().unwrap_or(&self.roots[self.tab])
+    }
+
+    /// Returns the page that is shown, to be changed.
+    pub fn page_mut(&mut self) -> &mut Page {
+        self.stack.last_mut().unwrap_or(&mut self.roots[self.tab])
+    }
+
+    /// Returns the screen that is shown.
+    pub fn screen(&self) -> &Screen {
+        &self.page().screen
+    }
+
+    /// Returns where keys are looked up.
+    pub fn place(&self) -> u16 {
+        match self.screen() {
+            Screen::Overview => place::OVERVIEW,
+            Screen::Alerts => place::ALERTS,
+            Screen::Alert(_) => place::ALERT,
+            Screen::Nodes => place::NODES,
+            Screen::Node(_) => place::NODE,
+            Screen::Check(_) => place::CHECK,
+            Screen::Silences => place::SILENCES,
+            Screen::Silence(_) => place::SILENCE,
+            Screen::Clusters => place::CLUSTERS,
+        }
+    }
+
+    /// Returns the keys and labels that are valid here: for the key line in order of rank, for the help all.
+    pub fn keys(&self, all: bool) -> Vec<(&'static str, &'static str)> {
+        let mut list: Vec<_> = keymap::here(self.place()).filter(|b| all || b.rank.is_some()).collect();
+        if !all {
+            list.sort_by_key(|b| b.rank);
+        }
+        list.into_iter().map(|b| (b.shown, b.label)).collect()
+    }
+
+    /// Returns the filter of the root screen.
+    pub fn filter(&self) -> &FilterField {
+        &self.filters[self.tab]
+    }
+
+    /// Reports whether silences may be written anywhere.
+    pub fn writable(&self) -> bool {
+        self.clusters.iter().any(|c| c.access == Access::Rw && c.servers.1 > 0)
+    }
+
+    /// Returns the alert that is at `at`.
+    pub fn alert(&self, at: alerts::At) -> Option<&AlertRow> {
+        alerts::row(&self.clusters, at)
+    }
+
+    /// Returns the alert of an identity, as long as it is known.
+    pub fn alert_of(&self, key: rows::AlertKey) -> Option<&AlertRow> {
+        self.alert(self.alerts.find(&self.clusters, key)?)
+    }
+
+    /// Returns the node that is at `at`.
+    pub fn node(&self, at: alerts::At) -> Option<&rows::NodeRow> {
+        nodes::row(&self.clusters, at)
+    }
+
+    /// Returns the silence that is on line `i` of the list.
+    pub fn silence(&self, i: usize) -> Option<&SilenceRow> {
+        self.silences.shown.get(i).and_then(|place| self.silences.rows.get(*place))
+    }
+
+    /// Returns a cluster.
+    pub fn cluster(&self, index: u16) -> Option<&ClusterData> {
+        self.clusters.get(usize::from(index))
+    }
+
+    /// Returns the name of a cluster, safe.
+    pub fn cluster_name(&self, index: u16) -> &str {
+        self.cluster(index).map_or("?", |c| &c.name)
+    }
+
+    /// Returns how far a cluster's data can be trusted.
+    pub fn fresh(&self, index: u16) -> Fresh {
+        self.cluster(index).map_or(Fresh::Missing, |c| c.fresh(self.now, self.refresh))
+    }
+
+    /// Reports whether rows of this cluster are old.
+    pub fn is_stale(&self, index: u16) -> bool {
+        matches!(self.fresh(index), Fresh::Stale(_) | Fresh::Missing)
+    }
+
+    /// Reports whether every cluster's data is complete and recent: only then is a count a count.
+    pub fn is_whole(&self) -> bool {
+        (0u16..).zip(&self.clusters).all(|(i, _)| self.fresh(i).is_whole())
+    }
+
+    /// Writes a count; `?` after it where a source is missing, so that it is never taken for the truth.
+    pub fn count(&self, count: usize) -> String {
+        if self.is_whole() { count.to_string() } else { format!("{count}+?") }
+    }
+
+    /// Says how far what is shown can be trusted: `7/8 ok ! dc3-b STALE 4m`. The second part is worth a warning.
+    pub fn freshness(&self) -> (String, String) {
+        let all = self.clusters.len();
+        let fresh: Vec<Fresh> = (0u16..).zip(&self.clusters).map(|(i, _)| self.fresh(i)).collect();
+        let whole = fresh.iter().filter(|f| f.is_whole()).count();
+        let loading = fresh.iter().filter(|f| **f == Fresh::Loading).count();
+        let good = if loading > 0 {
+            format!("loading {}/{all}", all - loading)
+        } else {
+            format!("{whole}/{all} ok")
+        };
+        let bad: Vec<String> = fresh
+            .iter()
+            .zip(&self.clusters)
+            .filter_map(|(fresh, cluster)| match fresh {
+                Fresh::Stale(at) => {
+                    Some(format!("{} STALE {}", cluster.name, format_age(age(*at, self.now))))
+                }
+                Fresh::Missing => Some(format!("{} NO DATA", cluster.name)),
+                _ => None,
+            })
+            .collect();
+        let mut problem = match bad.as_slice() {
+            [] => String::new(),
+            [one] => format!("! {one}"),
+            [one, rest @ ..] => format!("! {one} +{}", rest.len()),
+        };
+        let down = self.clusters.iter().flat_map(ClusterData::silent).count();
+        if problem.is_empty() && down > 0 {
+            problem = format!("! {down} replica{} DOWN", if down == 1 { "" } else { "s" });
+        }
+        (good, problem)
+    }
+
+    /// Returns the first thing that is wrong with the sources, and how many there are.
+    pub fn source_problem(&self) -> Option<String> {
+        let silent =
+            self.clusters.iter().flat_map(|c| c.silent().into_iter().map(|s| format!("{} {s}", c.name)));
+        let notes = self.clusters.iter().flat_map(|c| c.alerts.notes.iter().chain(&c.nodes.notes));
+        let all: Vec<String> = silent.chain(notes.map(|n| text::line(n).into_owned())).collect();
+        match all.as_slice() {
+            [] => None,
+            [one] => Some(format!("! {one} (5)")),
+            [one, rest @ ..] => Some(format!("! {one} (+{} more: 5)", rest.len())),
+        }
+    }
+
+    /// Returns how many lines the list of the shown page has.
+    pub fn len(&self) -> usize {
+        match self.screen() {
+            Screen::Overview => self.overview().keys().len(),
+            Screen::Alerts => self.alerts.lines.len(),
+            Screen::Nodes => self.nodes.shown.len(),
+            Screen::Silences => self.silences.shown.len(),
+            Screen::Clusters => self.clusters.len(),
+            Screen::Node(_) => self.page().node.as_ref().map_or(0, |n| n.value.checks.len()),
+            Screen::Alert(_) | Screen::Check(_) => self.page().output.len(),
+            Screen::Silence(_) => 0,
+        }
+    }
+
+    /// Reports whether that list is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the identity of line `i` of the list of the shown page.
+    pub fn key_at(&self, i: usize) -> Option<RowKey> {
+        match self.screen() {
+            Screen::Overview => self.overview().keys().get(i).cloned(),
+            Screen::Alerts => match *self.alerts.lines.get(i)? {
+                AlertLine::Group(g) => Some(RowKey::Group(self.alerts.groups.get(g)?.key.clone())),
+                AlertLine::Alert(_, at) => self.alert(at).map(|row| RowKey::Alert(row.key())),
+            },
+            Screen::Nodes => self.node(*self.nodes.shown.get(i)?).map(|row| RowKey::Node(row.key())),
+            Screen::Silences => self.silence(i).map(|row| RowKey::Silence(row.id.clone())),
+            Screen::Clusters => {
+                u16::try_from(i).ok().filter(|_| i < self.clusters.len()).map(RowKey::Cluster)
+            }
+            Screen::Node(node) => {
+                let check = self.page().node.as_ref()?.value.checks.get(i)?;
+                Some(RowKey::Check(CheckKey { node: node.clone(), check: check.check.clone() }))
+            }
+            Screen::Alert(_) | Screen::Check(_) | Screen::Silence(_) => None,
+        }
+    }
+
+    /// Returns the line that the cursor is on.
+    pub fn current(&self) -> Option<RowKey> {
+        self.key_at(self.page().list.at)
+    }
+
+    /// Builds the table of alerts anew.
+    pub fn rebuild_alerts(&mut self) {
+        self.alerts.rebuild(&self.clusters, &self.filters[1].applied, self.now);
+        self.rebuild_silences();
+    }
+
+    /// Builds the table of nodes anew.
+    pub fn rebuild_nodes(&mut self) {
+        self.nodes.rebuild(&self.clusters, &self.filters[2].applied);
+    }
+
+    /// Builds the table of silences anew.
+    pub fn rebuild_silences(&mut self) {
+        self.silences.rebuild(&self.clusters, &self.filters[3].applied, self.now);
+    }
+
+    /// Filters the list of the root screen anew.
+    pub fn refilter(&mut self) {
+        let filter = &self.filters[self.tab].applied;
+        match self.tab {
+            1 => self.alerts.refilter(&self.clusters, filter),
+            2 => self.nodes.refilter(&self.clusters, filter),
+            3 => self.silences.refilter(filter, self.now),
+            _ => {}
+        }
+    }
+
+    /// Returns the alerts of a node.
+    pub fn alerts_of<'a>(&'a self, node: &'a NodeKey) -> impl Iterator<Item = &'a AlertRow> {
+        let cluster = self.cluster(node.cluster);
+        let label = cluster.map_or("", |c| c.node_label.as_str());
+        let rows = cluster.and_then(|c| c.alerts.value.as_deref()).into_iter().flatten();
+        rows.filter(move |row| row.alert.labels.get(label) == &*node.name)
+    }
+
+    /// Keeps every cursor within its list and on the screen.
+    pub fn settle(&mut self) {
+        let (len, rows) = (self.len(), self.list_rows());
+        let is_output = matches!(self.screen(), Screen::Alert(_) | Screen::Check(_));
+        let page = self.page_mut();
+        if is_output {
+            page.output.top = page.output.top.min(len.saturating_sub(rows.min(len)));
+        } else {
+            page.list.settle(len, rows);
+        }
+        let key = self.current();
+        self.page_mut().list.key = key;
+    }
+}

@@ -1,0 +1,101 @@
+//! Answers, and when to ask next.
+
+use crate::fleet::Answer;
+use crate::fleet::detail::DetailSource;
+use crate::fleet::node::NodeDetail;
+use crate::model::time::Timestamp;
+use crate::tui::msg::{Effect, Kind, OutputOf, Payload};
+use crate::tui::state::list::RowKey;
+use crate::tui::state::rows::NodeKey;
+use crate::tui::state::{Screen, State};
+
+/// Moves the clock and asks what is due.
+pub fn tick(state: &mut State, now: Timestamp) -> Vec<Effect> {
+    let minute = |t: Timestamp| t.timestamp().div_euclid(60);
+    let turned = minute(now) != minute(state.now);
+    state.now = now;
+    if turned {
+        // What is new and what has expired depends on the time alone.
+        follow(state, State::rebuild_alerts);
+    }
+    due(state)
+}
+
+/// Makes everything due and asks it.
+pub fn hurry(state: &mut State) -> Vec<Effect> {
+    for cluster in &mut state.clusters {
+        Kind::ALL.iter().for_each(|kind| cluster.hurry(*kind));
+    }
+    due(state)
+}
+
+fn due(state: &mut State) -> Vec<Effect> {
+    let now = state.now;
+    let mut effects = Vec::new();
+    for (cluster, i) in state.clusters.iter_mut().zip(0u16..) {
+        let asked = Kind::ALL.into_iter().filter(|kind| cluster.ask(*kind, now));
+        effects.extend(asked.map(|kind| Effect::Fetch { cluster: i, kind }));
+    }
+    effects
+}
+
+/// Takes an answer or a part of one.
+pub fn take(state: &mut State, cluster: u16, at: Timestamp, last: bool, payload: Payload) {
+    state.now = state.now.max(at);
+    let refresh = state.refresh;
+    let Some(data) = state.clusters.get_mut(usize::from(cluster)) else { return };
+    match payload {
+        Payload::Alerts(answer) => {
+            data.take_alerts(answer, last, at, refresh);
+            follow(state, State::rebuild_alerts);
+        }
+        Payload::Nodes(answer) => {
+            data.take_nodes(answer, last, at, refresh);
+            follow(state, State::rebuild_nodes);
+        }
+        Payload::Silences(answer) => {
+            data.take_silences(answer, last, at, refresh);
+            follow(state, State::rebuild_silences);
+        }
+        Payload::Status(answer) => data.take_status(*answer, last, at, refresh),
+    }
+}
+
+/// Changes the tables and puts the cursor back on its line.
+pub fn follow(state: &mut State, change: impl FnOnce(&mut State)) {
+    change(state);
+    let Some(key) = state.page().list.key.clone() else { return };
+    let found = place_of(state, &key);
+    state.page_mut().list.follow(found);
+}
+
+/// Finds the line of an identity; an alert that moved into a closed group is found as its group.
+fn place_of(state: &State, key: &RowKey) -> Option<usize> {
+    let at = state.page().list.at;
+    if state.key_at(at).as_ref() == Some(key) {
+        return Some(at);
+    }
+    (0..state.len()).find(|i| state.key_at(*i).as_ref() == Some(key))
+}
+
+/// Takes the output of a check for the page that waits for it.
+pub fn take_output(state: &mut State, of: &OutputOf, at: Timestamp, source: &DetailSource) {
+    let wanted = |screen: &Screen| match (screen, of) {
+        (Screen::Alert(key), OutputOf::Alert(of)) => key == of,
+        (Screen::Check(key), OutputOf::Check(of)) => key == of,
+        _ => false,
+    };
+    for page in state.stack.iter_mut().filter(|page| wanted(&page.screen)) {
+        page.output.take(source, at);
+    }
+}
+
+/// Takes everything about a node for the page that waits for it. Where nobody answered, what was there stays.
+pub fn take_node(state: &mut State, key: &NodeKey, answer: Box<Answer<NodeDetail>>) {
+    for page in state.stack.iter_mut().filter(|page| page.screen == Screen::Node(key.clone())) {
+        match &mut page.node {
+            Some(old) if answer.coverage.answered() == 0 => old.coverage = answer.coverage.clone(),
+            slot => *slot = Some(answer.clone()),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! How messages change the state. Pure: what must be done outside is returned.
+
+mod data;
+mod navigate;
+mod typing;
+
+use crate::tui::keymap::{self, Action};
+use crate::tui::msg::{Effect, Msg};
+use crate::tui::state::list::RowKey;
+use crate::tui::state::{Popup, Screen, State};
+use crate::tui::theme::Role;
+use crossterm::event::{KeyEvent, KeyEventKind};
+
+/// Applies `msg` to `state` and returns what is to be done.
+pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
+    let effects = match msg {
+        Msg::Key(key) if key.kind != KeyEventKind::Release => press(state, &key),
+        Msg::Key(_) => Vec::new(),
+        Msg::Paste(text) => typing::paste(state, &text),
+        Msg::Resize(columns, rows) => {
+            state.size = (columns, rows);
+            Vec::new()
+        }
+        Msg::Tick(now) => data::tick(state, now),
+        Msg::Resumed => data::hurry(state),
+        Msg::Data { cluster, at, last, payload } => {
+            data::take(state, cluster, at, last, payload);
+            Vec::new()
+        }
+        Msg::Output(of, at, source) => {
+            data::take_output(state, &of, at, &source);
+            Vec::new()
+        }
+        Msg::Node(key, _, answer) => {
+            data::take_node(state, &key, answer);
+            Vec::new()
+        }
+    };
+    state.settle();
+    effects
+}
+
+fn press(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
+    // These three work everywhere, also inside a text field.
+    let place = state.place();
+    if let Some(action @ (Action::Quit | Action::Suspend | Action::Redraw)) = keymap::action(place, key) {
+        return act(state, action);
+    }
+    if let Some(effects) = typing::press(state, key) {
+        return effects;
+    }
+    state.message = None;
+    match keymap::action(place, key) {
+        Some(action) => act(state, action),
+        None => Vec::new(),
+    }
+}
+
+/// Does what a key or a palette entry asks for.
+fn act(state: &mut State, action: Action) -> Vec<Effect> {
+    match action {
+        Action::Quit => return vec![Effect::Quit],
+        Action::Suspend => return vec![Effect::Suspend],
+        Action::Redraw => return vec![Effect::Redraw],
+        Action::BackOrQuit if state.stack.is_empty() => return vec![Effect::Quit],
+        Action::BackOrQuit | Action::Back => navigate::back(state),
+        Action::Tab(tab) => navigate::tab(state, usize::from(tab)),
+        Action::Move(step) => navigate::step(state, isize::from(step)),
+        Action::Page(pages) => {
+            let rows = isize::try_from(state.list_rows().max(2) - 1).unwrap_or(1);
+            navigate::step(state, isize::from(pages) * rows);
+        }
+        Action::Top => navigate::step(state, isize::MIN / 2),
+        Action::Bottom => navigate::step(state, isize::MAX / 2),
+        Action::Open => return navigate::open(state),
+        Action::GoNode => return navigate::go_node(state),
+        Action::Mark => navigate::mark(state),
+        Action::Unmark => state.page_mut().list.marks.clear(),
+        Action::Filter => {
+            if state.tab == 0 || state.tab == 4 {
+                navigate::tab(state, 1);
+            }
+            state.filters[state.tab].edit();
+        }
+        Action::ClearFilter => {
+            state.filters[state.tab].set("");
+            navigate::refilter(state);
+        }
+        Action::Group => navigate::regroup(state),
+        Action::ShowExpired => {
+            state.silences.expired = !state.silences.expired;
+            navigate::refilter(state);
+        }
+        Action::Wrap => {
+            let output = &mut state.page_mut().output;
+            output.wrap = !output.wrap;
+        }
+        Action::Refresh => {
+            let mut effects = data::hurry(state);
+            effects.extend(navigate::load(state));
+            state.message = Some((Role::Notice, "asked every source again".into()));
+            return effects;
+        }
+        Action::Help => state.popup = Popup::Help(0),
+        Action::Palette => typing::open_palette(state),
+        Action::Copy => return copy(state),
+        Action::Silence | Action::NewSilence | Action::Expire => {}
+    }
+    Vec::new()
+}
+
+/// Copies the command line that shows the same.
+fn copy(state: &mut State) -> Vec<Effect> {
+    let command = state.command();
+    state.message =
+        Some((Role::Notice, format!("sent to the terminal's clipboard (unconfirmed): {command}")));
+    vec![Effect::Copy(command)]
+}
+
+impl State {
+    /// Returns the command line that shows the same as the screen.
+    pub fn command(&self) -> String {
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+        match self.screen() {
+            Screen::Overview | Screen::Clusters => "iaasmon status".into(),
+            Screen::Alerts => match self.current() {
+                Some(RowKey::Alert(key)) => format!("iaasmon alert {}", key.fingerprint),
+                _ => format!("iaasmon alerts {}", quoted(self.filter().text())).replace(" ''", ""),
+            },
+            Screen::Alert(key) => format!("iaasmon alert {}", key.fingerprint),
+            Screen::Nodes => match self.current() {
+                Some(RowKey::Node(key)) => format!("iaasmon node {}", quoted(&key.name)),
+                _ => "iaasmon nodes".into(),
+            },
+            Screen::Node(key) => format!("iaasmon node {}", quoted(&key.name)),
+            Screen::Check(key) => format!("iaasmon check {} {}", quoted(&key.node.name), quoted(&key.check)),
+            Screen::Silences => match self.current() {
+                Some(RowKey::Silence(id)) => format!("iaasmon silence show {id}"),
+                _ => "iaasmon silence list".into(),
+            },
+            Screen::Silence(id) => format!("iaasmon silence show {id}"),
+        }
+    }
+}
