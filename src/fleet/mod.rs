@@ -17,6 +17,7 @@ pub mod node;
 pub mod nodes;
 pub mod query;
 mod settle;
+pub mod silence;
 pub mod silences;
 pub mod status;
 

@@ -1,0 +1,28 @@
+//! Silences over many clusters: seeing them as one, planning a change, and making it without doubt.
+//!
+//! One operation makes, changes or ends one Alertmanager silence per cluster; together they are a
+//! *logical silence*. The parts, pure unless said otherwise:
+//!
+//! * [`group`] turns the copies that members report into [`LogicalSilence`]s, the same way on every machine;
+//!   [`find`] looks one up by any of its ids.
+//! * [`Facts`] is what is known of one cluster ([`fetch_facts`] asks, I/O); a [`Draft`] is what somebody wants;
+//!   [`preview`] says what the draft would hit, [`judge`] what Alertmanager and the policy say to it.
+//! * [`add`], [`expire`], [`edit`] and [`undo`] plan an [`Operation`]: a task per cluster, with an identity
+//!   that is found again on the servers.
+//! * [`run`] and [`resume`] carry an operation out (I/O), journalled, and tell of every [`Step`] on the way.
+
+mod draft;
+#[cfg(test)]
+mod fixtures;
+mod identity;
+mod logical;
+mod operation;
+mod policy;
+mod preview;
+
+pub use draft::{Draft, DraftError, Facts, Targets, fetch_facts};
+pub use identity::{OP_ANNOTATION, OpId};
+pub use logical::{Drift, FindError, LogicalSilence, find, group};
+pub use operation::{Change, Content, Kind, Operation, Seen, Task, add, edit, expire, undo};
+pub use policy::{ConfirmLevel, Judgement, judge};
+pub use preview::{ClusterPreview, Hit, Overlap, OverlapKind, Preview, PreviewError, preview, would_page};

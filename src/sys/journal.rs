@@ -1,0 +1,206 @@
+//! Journal files: one per operation, lines only ever appended, each on disk before the caller goes on.
+//!
+//! Whoever opens a journal to write holds its lock, so that two processes never carry out the same
+//! operation. A line that was cut off by a crash is not a line: it is ignored when read, and ended before
+//! the next one is written.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// What a journal's file name ends with.
+const SUFFIX: &str = "jsonl";
+
+/// A journal that is open for writing, locked.
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+    path: PathBuf,
+}
+
+/// Why a journal cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Another process writes to it.
+    #[error("{}: another process is working on it", .0.display())]
+    Busy(PathBuf),
+    /// There is none of that name.
+    #[error("{}: there is no such operation", .0.display())]
+    Missing(PathBuf),
+    /// The file system refuses.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// What was worked on.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> JournalError + '_ {
+    move |source| JournalError::Io { path: path.to_owned(), source }
+}
+
+impl Journal {
+    /// Starts a journal in `folder`, which is made where it is missing. Nothing of the name may exist.
+    ///
+    /// When this returns, the file is in its folder even if the machine loses power.
+    pub fn create(folder: &Path, name: &str) -> Result<Self, JournalError> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at(folder))?;
+        let path = path_of(folder, name);
+        let file = OpenOptions::new()
+            .append(true)
+            .read(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(at(&path))?;
+        lock(&file, &path)?;
+        file.sync_all().map_err(at(&path))?;
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(at(folder))?;
+        Ok(Self { file, path })
+    }
+
+    /// Opens a journal to go on with it, and returns its whole lines.
+    pub fn open(folder: &Path, name: &str) -> Result<(Self, Vec<String>), JournalError> {
+        let path = path_of(folder, name);
+        let mut file =
+            OpenOptions::new().append(true).read(true).open(&path).map_err(|source| match source.kind() {
+                io::ErrorKind::NotFound => JournalError::Missing(path.clone()),
+                _ => JournalError::Io { path: path.clone(), source },
+            })?;
+        lock(&file, &path)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(at(&path))?;
+        if bytes.last().is_some_and(|last| *last != b'\n') {
+            // The rest of a line that a crash cut off must not run into the next one.
+            file.write_all(b"\n").and_then(|()| file.sync_data()).map_err(at(&path))?;
+        }
+        Ok((Self { file, path }, whole_lines(&bytes)))
+    }
+
+    /// Reads a journal's whole lines without a lock, and whether somebody is writing to it now.
+    pub fn read(folder: &Path, name: &str) -> Result<(Vec<String>, bool), JournalError> {
+        let path = path_of(folder, name);
+        let mut file = File::open(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => JournalError::Missing(path.clone()),
+            _ => JournalError::Io { path: path.clone(), source },
+        })?;
+        let busy = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(at(&path))?;
+        Ok((whole_lines(&bytes), busy))
+    }
+
+    /// Returns the names of all journals in `folder`, in order; none where the folder is missing.
+    pub fn list(folder: &Path) -> Result<Vec<String>, JournalError> {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(at(folder)(error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(at(folder))?.path();
+            if path.extension().is_some_and(|e| e == SUFFIX)
+                && let Some(name) = path.file_stem().and_then(|stem| stem.to_str())
+            {
+                names.push(name.to_owned());
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Appends a line, which must not contain a line break, and returns when it is on disk.
+    pub fn append(&mut self, line: &str) -> Result<(), JournalError> {
+        debug_assert!(!line.contains('\n'), "one line at a time");
+        // One write: a crash leaves a beginning of this line at the worst, never a mixture.
+        let bytes = format!("{line}\n").into_bytes();
+        self.file.write_all(&bytes).and_then(|()| self.file.sync_data()).map_err(at(&self.path))
+    }
+
+    /// Returns where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn path_of(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.{SUFFIX}"))
+}
+
+fn lock(file: &File, path: &Path) -> Result<(), JournalError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(JournalError::Busy(path.to_owned())),
+        Err(TryLockError::Error(error)) => Err(at(path)(error)),
+    }
+}
+
+/// Splits into lines that were written whole.
+fn whole_lines(bytes: &[u8]) -> Vec<String> {
+    let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
+    String::from_utf8_lossy(&bytes[..whole]).lines().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().expect("a temporary folder")
+    }
+
+    #[test]
+    fn lines_come_back_and_nobody_else_may_read_them() {
+        let root = folder();
+        let deep = root.path().join("iaasmon/operations");
+        let mut journal = Journal::create(&deep, "01A").expect("created");
+        journal.append("one").expect("written");
+        journal.append("two").expect("written");
+        let mode = fs::metadata(journal.path()).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::metadata(&deep).expect("there").permissions().mode() & 0o777, 0o700);
+        drop(journal);
+        assert_eq!(Journal::open(&deep, "01A").expect("opened").1, ["one", "two"]);
+        assert_eq!(Journal::list(&deep).expect("listed"), ["01A"]);
+    }
+
+    #[test]
+    fn one_process_at_a_time_and_a_name_only_once() {
+        let root = folder();
+        let journal = Journal::create(root.path(), "01A").expect("created");
+        assert!(matches!(Journal::open(root.path(), "01A"), Err(JournalError::Busy(_))));
+        assert!(Journal::read(root.path(), "01A").expect("readable").1, "somebody writes");
+        assert!(Journal::create(root.path(), "01A").is_err());
+        drop(journal);
+        assert!(!Journal::read(root.path(), "01A").expect("readable").1);
+        assert!(Journal::open(root.path(), "01A").is_ok());
+        assert!(matches!(Journal::open(root.path(), "01B"), Err(JournalError::Missing(_))));
+    }
+
+    #[test]
+    fn a_line_cut_off_by_a_crash_is_no_line_and_spoils_no_other() {
+        let root = folder();
+        let path = path_of(root.path(), "01A");
+        fs::write(&path, "one\ntw").expect("written");
+        let (mut journal, lines) = Journal::open(root.path(), "01A").expect("opened");
+        assert_eq!(lines, ["one"]);
+        journal.append("three").expect("written");
+        drop(journal);
+        assert_eq!(Journal::read(root.path(), "01A").expect("readable").0, ["one", "tw", "three"]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_an_error_that_names_it() {
+        let root = folder();
+        let file = root.path().join("file");
+        fs::write(&file, "").expect("written");
+        let error = Journal::create(&file.join("operations"), "01A").expect_err("not a folder");
+        assert!(error.to_string().contains("file"), "{error}");
+        assert!(Journal::list(&root.path().join("missing")).expect("none").is_empty());
+    }
+}
