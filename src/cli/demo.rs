@@ -51,7 +51,7 @@ pub struct DemoArgs {
     pub seed: u64,
     /// The folders to look for the server programs in.
     #[arg(long, env = "PATH", hide = true, hide_env = true)]
-    pub server_path: OsString,
+    pub server_path: Option<OsString>,
     /// The folder that `scripts/servers` fills.
     #[arg(long, env = "IAASMON_SERVER_CACHE", hide = true, hide_env = true)]
     pub server_cache: Option<PathBuf>,
@@ -157,7 +157,7 @@ impl DemoArgs {
             interval: self.scrape_interval.unwrap_or(usual),
             parent: std::env::temp_dir(),
             program: std::env::current_exe()?,
-            servers: servers::find(&self.server_path, cache.as_deref())?,
+            servers: servers::find(self.server_path.as_deref().unwrap_or_default(), cache.as_deref())?,
         })
     }
 }

@@ -129,3 +129,6 @@ impl Door {
         self.graceful.watch(connection)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,7 +33,8 @@ pub fn settled_fleet() -> Demo {
     demo
 }
 
-/// Waits until every Prometheus of `demo` has scraped all nodes and every Alertmanager holds its critical alerts.
+/// Waits until every Prometheus of `demo` has scraped all nodes and every Alertmanager holds the alerts and
+/// has found its peer.
 pub fn settle(demo: &Demo) {
     for cluster in demo.clusters() {
         for prometheus in &cluster.prometheus {
@@ -52,6 +53,9 @@ pub fn settle(demo: &Demo) {
                 firing > 0.0 && firing == alert_names(&alertmanager.url()).len() as f64
             };
             assert!(await_until(SOON, holds), "{}", alertmanager.name());
+            let status = || get_json(&format!("{}/api/v2/status", alertmanager.url())).unwrap_or_default();
+            let peers = || status()["cluster"]["peers"].as_array().map_or(0, Vec::len);
+            assert!(await_until(SOON, || peers() == 2), "{} is alone", alertmanager.name());
         }
     }
 }
