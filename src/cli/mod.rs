@@ -1,30 +1,28 @@
 //! The command line: arguments, one file per command, rendering, exit codes, errors for people.
 
+pub mod alerts;
+pub mod args;
 pub mod config;
 pub mod demo;
 pub mod docs;
+pub mod error;
+pub mod nodes;
+pub mod render;
+pub mod session;
+pub mod streams;
 
-use clap::{Parser, Subcommand};
+use crate::config::{Config, Env, Flag};
+use crate::fleet::Fleet;
+use crate::model::time::format_duration;
+use crate::sys::clock;
+use args::{Cli, Command, FleetCommand, GlobalArgs};
+use clap::{CommandFactory as _, Parser as _};
+use error::{AppError, Exit};
+use session::Session;
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
-
-/// One terminal over every Prometheus and Alertmanager pair.
-#[derive(Debug, Parser)]
-#[command(name = "iaasmon", version)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    Demo(demo::DemoArgs),
-    #[command(hide = true)]
-    DemoGuard(demo::GuardArgs),
-    #[command(hide = true)]
-    DemoNodes(demo::NodesArgs),
-}
+use streams::{ColorWishes, Streams, View};
 
 /// Runs the program with `args` (the first is the program's name) and returns its exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -33,23 +31,89 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // A closed pipe is all that can go wrong here.
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+            return ExitCode::from(if error.use_stderr() { Exit::Usage.code() } else { 0 });
         }
     };
-    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
-    let outcome = match cli.command {
-        Command::Demo(args) => demo::run(&args, &mut out, &mut err, |_| {
-            Err(std::io::Error::other("this build has no screens: use --headless"))
-        })
-        .map_err(|error| error.to_string()),
-        Command::DemoGuard(args) => demo::run_guard(&args).map_err(|error| error.to_string()),
-        Command::DemoNodes(args) => demo::run_nodes(&args).map_err(|error| error.to_string()),
+    // Standard output is not locked for good: the screens write to it from a task of their own.
+    let mut out = BufWriter::with_capacity(64 * 1024, io::stdout());
+    let mut err = io::stderr();
+    let code = dispatch(&cli, &mut out, &mut err).and_then(|code| Ok(out.flush().map(|()| code)?));
+    ExitCode::from(code.unwrap_or_else(|error| {
+        // Where the complaint cannot be written either, the exit code is all that is left.
+        let _ = error.write(&mut err);
+        error.exit.code()
+    }))
+}
+
+/// Sends each command on its way: those that need no fleet here, the others to [`on_fleet`].
+fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, AppError> {
+    let env = Env::of_process();
+    let flags = flags(&cli.global);
+    let sources = config::Sources { file: cli.global.config.as_deref(), flags: &flags, env: &env };
+    let Some(command) = &cli.command else {
+        return Err(AppError::usage("no command given")
+            .hint("`iaasmon alerts` lists what fires, `iaasmon nodes` the machines")
+            .hint("`iaasmon --help` lists every command"));
     };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(err, "error: {error}");
-            ExitCode::from(2)
+    match command {
+        Command::Config(command) => return Ok(config::run(command, &sources, out, err)?),
+        Command::Demo(args) => {
+            demo::run(args, out, err, |_| Err(io::Error::other("no screens: use --headless")))?
+        }
+        Command::DemoGuard(args) => demo::run_guard(args)?,
+        Command::DemoNodes(args) => demo::run_nodes(args)?,
+        Command::Completions(args) => docs::write_completions(args.shell, Cli::command(), out)?,
+        Command::Gen(docs::Gen::Man { dir }) => {
+            docs::write_man_pages(Cli::command(), dir)?;
+        }
+        Command::Fleet(command) => {
+            let mut config = sources.load()?.config;
+            apply(&cli.global, &mut config);
+            let view = View::of_stdout(config.ui.color, wishes(&env));
+            return Ok(on_fleet(command, &cli.global, config, Streams { out, err, view })?.code());
         }
     }
+    Ok(Exit::Done.code())
+}
+
+/// Runs a command that asks the fleet.
+fn on_fleet(
+    command: &FleetCommand,
+    global: &GlobalArgs,
+    config: Config,
+    streams: Streams<'_>,
+) -> Result<Exit, AppError> {
+    let fleet = Fleet::new(&config)?.select(&global.cluster)?;
+    let mut session = Session { config, fleet, now: clock::now(), streams };
+    // One thread: a command waits for the network, and starting threads would cost more than it gains.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            FleetCommand::Alerts(args) => alerts::run(args, &mut session).await,
+            FleetCommand::Nodes(args) => nodes::run(args, &mut session).await,
+        }
+    })
+}
+
+/// Returns the global flags that are configuration.
+fn flags(global: &GlobalArgs) -> Vec<Flag> {
+    let timeout = global.timeout.map(|timeout| Flag {
+        name: "--timeout",
+        key: "defaults.timeout",
+        value: format_duration(timeout),
+    });
+    let color =
+        global.color.as_ref().map(|color| Flag { name: "--color", key: "ui.color", value: color.clone() });
+    timeout.into_iter().chain(color).collect()
+}
+
+/// Lets a flag win also over what a cluster says for itself.
+fn apply(global: &GlobalArgs, config: &mut Config) {
+    if let Some(timeout) = global.timeout {
+        config.clusters.iter_mut().for_each(|cluster| cluster.timeout = timeout);
+    }
+}
+
+fn wishes(env: &Env) -> ColorWishes<'_> {
+    ColorWishes { no_color: env.get("NO_COLOR"), term: env.get("TERM") }
 }

@@ -1,0 +1,130 @@
+//! `iaasmon alerts`: everything that fires, on every cluster.
+
+use super::args::{Format, ListArgs};
+use super::error::{AppError, Exit};
+use super::render::{Cell, Column, Shape, Tone};
+use super::session::Session;
+use crate::fleet::{Answer, Cluster, alerts};
+use crate::model::alert::{Alert, AlertState};
+use crate::wire::am_v2::Annotations;
+use clap::Args;
+use serde::Serialize;
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+const EXAMPLES: &str = "\
+Examples:
+  iaasmon alerts
+  iaasmon alerts --sort node,-since -o wide
+  iaasmon alerts -o json | jq '.data[].labels'
+  iaasmon alerts --exit-code || echo 'somebody has work to do'";
+
+/// List every alert that fires, silenced and inhibited ones marked
+///
+/// Prometheus and Alertmanager are asked together: STATE is what becomes of the alert (active: somebody is
+/// told; silenced, inhibited, muted: nobody is; unsent: no Alertmanager has it; unknown: no Alertmanager
+/// answered). The most severe come first, the newest first among them.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct AlertsArgs {
+    /// Pending alerts too: true, but not for long enough to fire
+    #[arg(long)]
+    pub pending: bool,
+    /// How to print.
+    #[command(flatten)]
+    pub list: ListArgs,
+}
+
+/// An alert with the node and the check that it is about, by the labels that its cluster names them with.
+#[derive(Debug, Clone, Serialize)]
+pub struct AlertRow {
+    /// The node; empty where the alert is about none.
+    pub node: Arc<str>,
+    /// The check; empty where the alert is about none.
+    pub check: Arc<str>,
+    /// The alert.
+    #[serde(flatten)]
+    pub alert: Alert,
+}
+
+impl AlertRow {
+    /// Finds node and check of an alert of `cluster`.
+    pub fn new(cluster: &Cluster, alert: Alert) -> Self {
+        let label = |name: &str| Arc::<str>::from(alert.labels.get(name));
+        Self { node: label(&cluster.config.node_label), check: label(&cluster.config.check_label), alert }
+    }
+}
+
+type C = Column<AlertRow>;
+
+/// How alerts are listed.
+pub const SHAPE: Shape<AlertRow> = Shape {
+    columns: &[
+        C::word("sev", |row, _| {
+            let severity = row.alert.severity;
+            Cell::ranked(severity.word(), severity as u8).tone(severity.into())
+        }),
+        C::name("alert", |row, _| Cell::text(row.alert.name())),
+        C::name("node", |row, _| Cell::text(&*row.node)),
+        C::name("cluster", |row, _| Cell::text(row.alert.cluster.as_str())).droppable(2),
+        C::word("state", |row, _| {
+            let state = row.alert.state;
+            Cell::ranked(state.word(), state as u8).tone(tone_of(state))
+        }),
+        C::number("since", |row, now| Cell::age(row.alert.since, now)),
+        C::number("value", |row, _| Cell::optional(row.alert.value, short)).droppable(3),
+        C::text("summary", |row, _| Cell::text(row.alert.summary())).droppable(1),
+        C::name("check", |row, _| Cell::text(&*row.check)).wide(),
+        C::word("fingerprint", |row, _| Cell::text(row.alert.fingerprint.to_string())).wide(),
+        C::name("receivers", |row, _| Cell::text(row.alert.receivers.join(","))).wide(),
+        C::name("silenced_by", |row, _| Cell::text(row.alert.silenced_by.join(","))).wide(),
+        C::name("inhibited_by", |row, _| Cell::text(row.alert.inhibited_by.join(","))).wide(),
+        C::name("seen_by", |row, _| Cell::text(row.alert.seen_by.join(","))).wide(),
+        C::name("labels", |row, _| Cell::text(row.alert.labels.to_string())).wide(),
+    ],
+    name: |row| row.alert.fingerprint.to_string(),
+};
+
+/// Returns a state's colour: what is suppressed is dim, what nobody is told of stands out.
+pub fn tone_of(state: AlertState) -> Tone {
+    match state {
+        AlertState::Active | AlertState::Unprocessed => Tone::Plain,
+        AlertState::Unknown | AlertState::Unsent => Tone::Unknown,
+        AlertState::Silenced | AlertState::Inhibited | AlertState::Muted | AlertState::Pending => Tone::Dim,
+    }
+}
+
+/// Writes a value with at most four digits behind the point: more is noise in a list.
+pub fn short(value: f64) -> String {
+    let text = format!("{value:.4}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// Runs the command.
+pub async fn run(args: &AlertsArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
+    // Tables show one line of text; only the structured forms carry whole outputs.
+    let keep = match args.list.output {
+        Format::Json | Format::Jsonl | Format::Yaml => Annotations::Whole,
+        Format::Table | Format::Wide | Format::Csv | Format::Name => Annotations::FirstLine,
+    };
+    let mut answer = session.ask_all(async |cluster| rows(cluster, keep).await).await;
+    answer.value.retain(|row| args.pending || row.alert.state.is_firing());
+    answer.value.sort_by_key(|row| (row.alert.severity, Reverse(row.alert.since)));
+    let found = answer.value.iter().any(|row| is_problem(row.alert.state));
+    let exit = session.list(&SHAPE, answer, &args.list, "no alerts")?;
+    Ok(exit.or_problems(&args.list, found))
+}
+
+/// Asks one cluster.
+pub async fn rows(cluster: &Cluster, keep: Annotations) -> Answer<Vec<AlertRow>> {
+    let answer = alerts::alerts(cluster, keep, |_| {}).await;
+    answer.map(|alerts| alerts.into_iter().map(|alert| AlertRow::new(cluster, alert)).collect())
+}
+
+/// Reports whether somebody has to act: it fires, and nobody has said that it may.
+fn is_problem(state: AlertState) -> bool {
+    match state {
+        AlertState::Active | AlertState::Unknown | AlertState::Unsent | AlertState::Unprocessed => true,
+        AlertState::Silenced | AlertState::Inhibited | AlertState::Muted | AlertState::Pending => false,
+    }
+}
