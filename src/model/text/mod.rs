@@ -36,6 +36,14 @@ pub fn width(text: &str) -> usize {
     if is_plain(text) { text.len() } else { text.graphemes(true).map(UnicodeWidthStr::width).sum() }
 }
 
+/// Splits `text` where a line of `columns` columns ends; at least one character goes first, so that
+/// breaking a line always gets on.
+pub fn split_at_width(text: &str, columns: usize) -> (&str, &str) {
+    let fits = head(text, columns).len();
+    let first = text.graphemes(true).next().map_or(0, str::len);
+    text.split_at(fits.max(first))
+}
+
 /// Cuts the end of `text` so that it takes at most `columns`; `..` shows the cut.
 pub fn truncate_end(text: &str, columns: usize) -> Cow<'_, str> {
     if width(text) <= columns {

@@ -5,6 +5,7 @@ use crate::config::Access;
 use crate::fleet::silences::SilenceCopy;
 use crate::fleet::status::ClusterStatus;
 use crate::fleet::{Answer, Coverage, CoverageVerdict, ReplicaState};
+use crate::model::cluster::ReplicaKind;
 use crate::model::text;
 use crate::model::time::{Timestamp, age, format_age};
 use crate::tui::msg::Kind;
@@ -335,4 +336,18 @@ fn keep_unheard(old: Option<&Vec<AlertRow>>, mut new: Vec<AlertRow>, coverage: &
     let unheard: Vec<AlertRow> = unheard.map(|row| AlertRow { kept: true, ..row.clone() }).collect();
     new.extend(unheard);
     new
+}
+
+impl ClusterData {
+    /// Writes how many replicas of a kind answered the last questions: `1/2`; `-` where there are none.
+    pub fn servers_up(&self, prometheus: bool) -> String {
+        let kind = if prometheus { ReplicaKind::Prometheus } else { ReplicaKind::Alertmanager };
+        let all = if prometheus { self.servers.0 } else { self.servers.1 };
+        let of_kind = self.alerts.coverage.replicas().iter().filter(|r| r.replica.kind == kind);
+        match (all, self.alerts.answered) {
+            (0, _) => "-".into(),
+            (_, false) => "?".into(),
+            _ => format!("{}/{all}", of_kind.filter(|r| r.state == ReplicaState::Answered).count()),
+        }
+    }
 }

@@ -1,0 +1,143 @@
+//! Every cluster with every replica.
+
+use super::pen::{Pen, cell, name, number, part};
+use super::words;
+use crate::model::text;
+use crate::model::time::{age, format_age};
+use crate::tui::state::State;
+use crate::tui::state::data::{ClusterData, Fresh};
+use crate::tui::theme::Role;
+
+/// Draws the list and the replicas of the cluster under the cursor.
+pub fn draw(state: &State, pen: &mut Pen<'_>) {
+    let wide = words::cluster_columns(state);
+    pen.line(
+        0,
+        &[
+            part(Role::Title, "   "),
+            cell(Role::Title, "CLUSTER", wide),
+            cell(Role::Title, "PROM", 5),
+            cell(Role::Title, "AM", 5),
+            cell(Role::Title, "GOSSIP", 8),
+            cell(Role::Title, "ALERTS", 6),
+            cell(Role::Title, "NODES", 6),
+            cell(Role::Title, " AGE", 4),
+            cell(Role::Title, "RW", 2),
+            part(Role::Title, "NOTE"),
+        ],
+    );
+    let list = &state.page().list;
+    let rows = state.list_rows();
+    for (i, cluster) in state.clusters.iter().enumerate().skip(list.top).take(rows) {
+        let row = 1 + i - list.top;
+        draw_cluster(state, cluster, i, row, wide, pen);
+        if i == list.at {
+            pen.highlight(row, Role::Selection);
+        }
+    }
+    let at = list.at;
+    if let Some(cluster) = state.clusters.get(at) {
+        replicas(state, cluster, &mut pen.below(1 + rows, state.preview_rows()));
+    }
+}
+
+fn draw_cluster(state: &State, cluster: &ClusterData, i: usize, row: usize, wide: usize, pen: &mut Pen<'_>) {
+    let index = u16::try_from(i).unwrap_or(u16::MAX);
+    let fresh = state.fresh(index);
+    let gossip = cluster.status.value.as_ref().map_or("?", |s| s.gossip.word());
+    let silent = cluster.silent();
+    let mark = match fresh {
+        Fresh::Stale(_) => '~',
+        Fresh::Missing => '!',
+        _ if !silent.is_empty() => '!',
+        _ => ' ',
+    };
+    let note = match fresh {
+        Fresh::Loading => "loading".to_owned(),
+        Fresh::Missing => "NO DATA".to_owned(),
+        Fresh::Stale(at) => format!("STALE {}", format_age(age(at, state.now))),
+        Fresh::Yes => silent.first().cloned().unwrap_or_default(),
+    };
+    let unsure = |n: usize, known: bool| match (known, fresh.is_whole()) {
+        (false, _) => "?".to_owned(),
+        (_, true) => n.to_string(),
+        _ => format!("{n}?"),
+    };
+    let alerts = cluster.alerts.value.as_ref();
+    let nodes = cluster.nodes.value.as_ref();
+    let nodes = if cluster.servers.0 == 0 {
+        "-".into()
+    } else {
+        unsure(nodes.map_or(0, |n| n.len()), nodes.is_some())
+    };
+    pen.line(
+        row,
+        &[
+            part(Role::Text, words::marks(i == state.page().list.at, mark)),
+            name(Role::Text, &cluster.name, wide),
+            cell(Role::Text, &cluster.servers_up(true), 5),
+            cell(Role::Text, &cluster.servers_up(false), 5),
+            cell(if gossip == "ok" { Role::Text } else { Role::Notice }, gossip, 8),
+            number(Role::Text, &unsure(alerts.map_or(0, |a| a.len()), alerts.is_some()), 6),
+            number(Role::Text, &nodes, 6),
+            number(Role::Text, &cluster.age_text(state.now), 4),
+            cell(Role::Text, cluster.access.word(), 2),
+            part(Role::Error, note),
+        ],
+    );
+}
+
+fn replicas(state: &State, cluster: &ClusterData, pen: &mut Pen<'_>) {
+    pen.titled_rule(0, &cluster.name);
+    let mut row = 1;
+    for replica in cluster.status.value.iter().flat_map(|status| &status.replicas) {
+        let (word, role) = if replica.up { ("ok", Role::Good) } else { ("DOWN", Role::Critical) };
+        let mut facts = vec![replica.version.clone().unwrap_or_default()];
+        facts.extend(replica.took_seconds.map(|s| format!("{:.0}ms", s * 1000.0)));
+        facts.extend(replica.started.map(|at| format!("up {}", words::ago(at, state.now))));
+        facts.extend(replica.age_seconds.map(|s| format!("newest sample {s:.0}s old")));
+        facts.extend(replica.peers.map(|n| format!("sees {n} members")));
+        facts.extend(replica.skew_seconds.filter(|s| s.abs() >= 5.0).map(|s| format!("CLOCK SKEW {s:.0}s")));
+        for (integration, (_, failed)) in replica.notifications.iter().filter(|(_, (_, failed))| *failed > 0)
+        {
+            facts.push(format!("{failed} {integration} notifications FAILED"));
+        }
+        facts.extend(replica.error.clone());
+        facts.retain(|fact| !fact.is_empty());
+        pen.line(
+            row,
+            &[
+                part(Role::Text, " "),
+                cell(Role::Muted, replica.replica.kind.word(), 12),
+                name(Role::Text, &text::line(&replica.replica.name), 24),
+                cell(role, word, 4),
+                part(Role::Text, text::line(&facts.join("  ")).into_owned()),
+            ],
+        );
+        row += 1;
+    }
+    if cluster.status.value.is_none() {
+        pen.text(row, Role::Text, " loading ...");
+        row += 1;
+    }
+    for note in cluster.alerts.notes.iter().chain(&cluster.nodes.notes) {
+        pen.text(row, Role::Notice, format!(" ! {}", text::line(note)));
+        row += 1;
+    }
+    pen.text(row, Role::Muted, format!(" {}", next(state, cluster)));
+}
+
+/// When the sources are asked next: slow ones are asked less often, and that is said.
+fn next(state: &State, cluster: &ClusterData) -> String {
+    let word = |next: Option<crate::model::time::Timestamp>, out: bool| match next {
+        _ if out => "now".to_owned(),
+        Some(at) => format!("in {}", format_age(age(state.now, at))),
+        None => "now".to_owned(),
+    };
+    format!(
+        "asked next: alerts {}, nodes {}, silences {} (r: now)",
+        word(cluster.alerts.next, cluster.alerts.asked.is_some()),
+        word(cluster.nodes.next, cluster.nodes.asked.is_some()),
+        word(cluster.silences.next, cluster.silences.asked.is_some()),
+    )
+}

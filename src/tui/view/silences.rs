@@ -1,0 +1,148 @@
+//! The list of logical silences, and one of them.
+
+use super::pen::{Pen, cell, number, part};
+use super::words;
+use crate::model::silence::SilenceState;
+use crate::model::text;
+use crate::model::time::{age, format_left};
+use crate::tui::state::State;
+use crate::tui::state::silences::SilenceRow;
+use crate::tui::theme::Role;
+
+/// Draws the list.
+pub fn draw(state: &State, pen: &mut Pen<'_>) {
+    let shown = state.silences.shown.len();
+    let copies: usize = (0..shown).filter_map(|i| state.silence(i)).map(|row| row.copies.len()).sum();
+    let which =
+        if state.silences.expired { "all, expired ones last" } else { "active and pending (z: expired)" };
+    let right = format!("{shown} silences, {copies} copies ");
+    pen.ends(0, &[part(Role::Muted, format!(" {which}; first to end first"))], &[part(Role::Text, right)]);
+    let wide = pen.columns().saturating_sub(40);
+    let matchers = (wide * 3 / 5).max(16);
+    pen.line(
+        1,
+        &[
+            part(Role::Title, "   "),
+            cell(Role::Title, "ENDS IN", 7),
+            cell(Role::Title, "STATE", 7),
+            cell(Role::Title, "AUTHOR", 10),
+            cell(Role::Title, "ON", 3),
+            cell(Role::Title, "HOLDS", 5),
+            cell(Role::Title, "MATCHERS", matchers),
+            part(Role::Title, "COMMENT"),
+        ],
+    );
+    if shown == 0 {
+        return empty(state, pen);
+    }
+    let list = &state.page().list;
+    for i in list.top..shown.min(list.top + state.list_rows()) {
+        let row = 2 + i - list.top;
+        let Some(silence) = state.silence(i) else { continue };
+        draw_row(state, silence, i == list.at, matchers, row, pen);
+        if i == list.at {
+            pen.highlight(row, Role::Selection);
+        }
+    }
+}
+
+fn empty(state: &State, pen: &mut Pen<'_>) {
+    let loading = state.clusters.iter().any(|c| c.servers.1 > 0 && !c.silences.answered);
+    let silent = state.clusters.iter().filter(|c| c.servers.1 > 0 && c.silences.whole_at.is_none()).count();
+    let says = match (loading, silent, state.filter().text().is_empty()) {
+        (true, ..) => "loading ...".to_owned(),
+        (_, 0, true) => "No silences (n: new)".to_owned(),
+        (_, 0, false) => "No silence fits the filter (/ to edit, Backspace to drop it)".to_owned(),
+        _ => format!("None seen; {silent} clusters did not answer (5)"),
+    };
+    pen.text(3, Role::Text, format!("   {says}"));
+}
+
+fn ends(state: &State, silence: &SilenceRow) -> String {
+    let now = state.now;
+    match silence.state(now) {
+        SilenceState::Active => format_left(age(now, silence.ends_at())),
+        SilenceState::Pending => format!("in {}", format_left(age(now, silence.starts_at()))),
+        SilenceState::Expired => format!("-{}", format_left(age(silence.ends_at(), now))),
+    }
+}
+
+fn draw_row(
+    state: &State,
+    silence: &SilenceRow,
+    cursor: bool,
+    matchers: usize,
+    row: usize,
+    pen: &mut Pen<'_>,
+) {
+    let stands = silence.state(state.now);
+    let soon = silence.ends_at() - state.now < chrono::TimeDelta::minutes(30);
+    let mark = if silence.copies.iter().any(|(c, _)| state.is_stale(*c)) {
+        '~'
+    } else if stands == SilenceState::Active && soon && silence.hits > 0 {
+        '!'
+    } else {
+        ' '
+    };
+    let role = if stands == SilenceState::Active { Role::Text } else { Role::Muted };
+    pen.line(
+        row,
+        &[
+            part(Role::Text, words::marks(cursor, mark)),
+            cell(role, &ends(state, silence), 7),
+            cell(role, stands.word(), 7),
+            cell(role, &silence.author, 10),
+            number(role, &silence.copies.len().to_string(), 3),
+            number(role, &silence.hits.to_string(), 5),
+            cell(role, &silence.matchers, matchers),
+            part(role, silence.comment.to_string()),
+        ],
+    );
+}
+
+/// Draws one silence.
+pub fn one(state: &State, id: &str, pen: &mut Pen<'_>) {
+    let Some(silence) = state.silences.find(id) else {
+        return pen.text(0, Role::Notice, " This silence is no longer there.");
+    };
+    let fact =
+        |name: &str, value: String| vec![part(Role::Muted, format!(" {name:<9} ")), part(Role::Text, value)];
+    let times = |at: crate::model::time::Timestamp| at.format("%Y-%m-%d %H:%M:%SZ").to_string();
+    let mut lines = vec![
+        fact("state", format!("{} ({})", silence.state(state.now).word(), ends(state, silence))),
+        fact("matchers", silence.matchers.to_string()),
+        fact("comment", silence.comment.to_string()),
+        fact("author", silence.author.to_string()),
+        fact("starts", times(silence.starts_at())),
+        fact("ends", times(silence.ends_at())),
+        fact("holds", format!("{} alerts back now", silence.hits)),
+        Vec::new(),
+        vec![part(Role::Title, " CLUSTER       ID                                    KNOWN TO")],
+    ];
+    for (cluster, copy) in &silence.copies {
+        let stale = if state.is_stale(*cluster) { "~" } else { " " };
+        lines.push(vec![
+            part(Role::Text, stale),
+            cell(Role::Text, state.cluster_name(*cluster), 13),
+            cell(Role::Text, &text::line(&copy.silence.id), 37),
+            part(Role::Text, text::line(&copy.seen_by.join(" ")).into_owned()),
+        ]);
+    }
+    lines.push(Vec::new());
+    lines.push(vec![part(Role::Title, " HELD BACK NOW")]);
+    let ids: Vec<(u16, &str)> = silence.copies.iter().map(|(c, copy)| (*c, &*copy.silence.id)).collect();
+    for (cluster, id) in ids {
+        let rows = state.cluster(cluster).and_then(|c| c.alerts.value.as_deref()).into_iter().flatten();
+        for row in rows.filter(|row| row.alert.silenced_by.iter().any(|by| **by == *id)).take(pen.rows()) {
+            lines.push(vec![
+                part(words::severity(row.alert.severity), format!(" {} ", row.alert.severity.word())),
+                cell(Role::Text, &row.name, 24),
+                cell(Role::Text, &row.node, 20),
+                part(Role::Text, state.cluster_name(row.cluster).to_owned()),
+            ]);
+        }
+    }
+    for (i, line) in lines.iter().enumerate().take(pen.rows()) {
+        pen.line(i, line);
+    }
+}
