@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Stdio};
 use std::time::Duration;
-use support::{Killed, SOON, alert_names, ask, await_until, command, get_json};
+use support::{Killed, SOON, alert_names, ask, await_until, command, get_json, peers};
 
 /// Starts `iaasmon demo --headless` with a few nodes and returns it with its folder.
 fn headless(parent: &Path) -> (Killed, PathBuf) {
@@ -149,6 +149,20 @@ fn live_a_server_can_be_killed_stopped_woken_and_started_empty() {
     prometheus.restart_empty().unwrap();
     assert!(await_until(SOON, || nodes_up() == Some(10.0)));
     assert!(std::fs::metadata(prometheus.log()).unwrap().len() > 0);
+}
+
+#[test]
+fn live_the_gossip_of_a_cluster_can_be_split_and_healed() {
+    let options = iaasmon::demo::Options { clusters: 1, nodes: 2, checks: 1, ..support::fleet_options() };
+    let demo = support::start(&options);
+    let cluster = &demo.clusters()[0];
+    let seen = || cluster.alertmanager.each_ref().map(|member| peers(&member.url()));
+    assert!(await_until(SOON, || seen() == [2, 2]), "{:?}", seen());
+    cluster.split_gossip().unwrap();
+    // A member that found its peer would do so at the first of its attempts, every two seconds.
+    assert!(!await_until(Duration::from_secs(3), || seen() != [1, 1]), "{:?}", seen());
+    cluster.alertmanager[1].restart().unwrap();
+    assert!(await_until(SOON, || seen() == [2, 2]), "{:?}", seen());
 }
 
 #[test]

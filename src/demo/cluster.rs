@@ -76,6 +76,17 @@ impl Cluster {
         self.servers().try_for_each(Server::await_ready)
     }
 
+    /// Restarts both Alertmanagers so that neither knows of the other. A restart of either heals it.
+    ///
+    /// # Errors
+    /// When one cannot be restarted.
+    pub fn split_gossip(&self) -> Result<(), DemoError> {
+        // Both are down at once, or the one still running would find the other again.
+        self.alertmanager.iter().try_for_each(Server::terminate)?;
+        self.alertmanager.iter().try_for_each(|member| member.relaunch_without("cluster.peer"))?;
+        self.alertmanager.iter().try_for_each(Server::await_ready)
+    }
+
     /// Returns its name, such as `prod-east`.
     pub fn name(&self) -> &str {
         &self.name

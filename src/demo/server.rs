@@ -15,8 +15,10 @@ use std::time::Duration;
 const LOG_TAIL: usize = 1500;
 /// The longest wait for a server to become ready: a busy machine starts eight at once.
 const READY_WITHIN: Duration = Duration::from_secs(60);
-/// Between two looks at a starting server.
-const READY_POLL: Duration = Duration::from_millis(20);
+/// Alertmanager gives its peer ten seconds to hear that it leaves.
+const END_WITHIN: Duration = Duration::from_secs(15);
+/// Between two looks at a server that starts or ends.
+const POLL: Duration = Duration::from_millis(20);
 
 /// How a server is started.
 #[derive(Debug, Clone)]
@@ -40,7 +42,7 @@ pub struct Server {
 impl Server {
     /// Starts the server without waiting for it: see [`Server::await_ready`].
     pub(crate) fn start(recipe: Recipe) -> Result<Self, DemoError> {
-        let child = Mutex::new(launch(&recipe)?);
+        let child = Mutex::new(launch(&recipe, &recipe.args)?);
         Ok(Self { recipe, child })
     }
 
@@ -100,14 +102,42 @@ impl Server {
         self.signal(Signal::SIGCONT)
     }
 
-    /// Ends it and starts it again with its data, and waits until it is ready.
+    /// Asks it to end and waits for it: Alertmanager writes its silences to disk only then.
+    ///
+    /// # Errors
+    /// When the system refuses; an ended server is no error.
+    pub fn terminate(&self) -> Result<(), DemoError> {
+        if self.is_alive() {
+            self.signal(Signal::SIGTERM)?;
+            self.signal(Signal::SIGCONT)?;
+        }
+        let started = clock::instant();
+        while self.is_alive() && started.elapsed() < END_WITHIN {
+            std::thread::sleep(POLL);
+        }
+        self.kill()
+    }
+
+    /// Ends it in order, starts it again with its data, and waits until it is ready.
     ///
     /// # Errors
     /// When it cannot be started or is not ready in time.
     pub fn restart(&self) -> Result<(), DemoError> {
-        self.kill()?;
-        *self.child() = launch(&self.recipe)?;
+        self.terminate()?;
+        self.relaunch(&self.recipe.args)?;
         self.await_ready()
+    }
+
+    /// Starts it after its end without the flag `--name=...`, until the next restart.
+    pub(crate) fn relaunch_without(&self, name: &str) -> Result<(), DemoError> {
+        let flag = format!("--{name}=");
+        let kept = self.recipe.args.iter().filter(|arg| !arg.to_string_lossy().starts_with(&flag));
+        self.relaunch(&kept.cloned().collect::<Vec<_>>())
+    }
+
+    fn relaunch(&self, args: &[OsString]) -> Result<(), DemoError> {
+        *self.child() = launch(&self.recipe, args)?;
+        Ok(())
     }
 
     /// As [`Server::restart`], but it has forgotten everything.
@@ -136,7 +166,7 @@ impl Server {
             if answer.is_some_and(|(status, _)| status == 200) {
                 return Ok(());
             }
-            std::thread::sleep(READY_POLL);
+            std::thread::sleep(POLL);
         }
         Err(self.not_ready(format!("not ready after {READY_WITHIN:?}")))
     }
@@ -169,10 +199,10 @@ impl Drop for Server {
     }
 }
 
-fn launch(recipe: &Recipe) -> Result<Child, DemoError> {
+fn launch(recipe: &Recipe, args: &[OsString]) -> Result<Child, DemoError> {
     // A machine's proxy settings must not lead loopback traffic away.
     let mut command = Command::new(&recipe.program);
-    command.args(&recipe.args);
+    command.args(args);
     for name in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
         command.env_remove(name);
     }

@@ -53,11 +53,19 @@ pub fn settle(demo: &Demo) {
                 firing > 0.0 && firing == alert_names(&alertmanager.url()).len() as f64
             };
             assert!(await_until(SOON, holds), "{}", alertmanager.name());
-            let status = || get_json(&format!("{}/api/v2/status", alertmanager.url())).unwrap_or_default();
-            let peers = || status()["cluster"]["peers"].as_array().map_or(0, Vec::len);
-            assert!(await_until(SOON, || peers() == 2), "{} is alone", alertmanager.name());
+            assert!(
+                await_until(SOON, || peers(&alertmanager.url()) == 2),
+                "{} is alone",
+                alertmanager.name()
+            );
         }
     }
+}
+
+/// Returns how many members an Alertmanager sees, itself included.
+pub fn peers(alertmanager: &str) -> usize {
+    let status = get_json(&format!("{alertmanager}/api/v2/status")).unwrap_or_default();
+    status["cluster"]["peers"].as_array().map_or(0, Vec::len)
 }
 
 /// Asks a Prometheus for a single number.
