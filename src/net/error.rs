@@ -111,20 +111,26 @@ fn root_cause(error: &reqwest::Error) -> String {
     }
     let text = cause.to_string();
     // The standard library appends "(os error 111)", which helps nobody at night.
-    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
 fn is_tls(error: &reqwest::Error) -> bool {
     let mut cause = error.source();
     while let Some(inner) = cause {
-        // rustls hides in an io::Error, whose `source` skips the error itself.
-        let hidden = inner.downcast_ref::<std::io::Error>().and_then(|io| io.get_ref());
-        if inner.is::<rustls::Error>() || hidden.is_some_and(|h| h.is::<rustls::Error>()) {
+        if hides_tls(inner) {
             return true;
         }
         cause = inner.source();
     }
     false
+}
+
+/// Looks into io errors, also into those that wrap another: their `source` skips what they hold.
+fn hides_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.is::<rustls::Error>() || held.is_some_and(|held| hides_tls(held))
 }
 
 fn status_words(status: u16) -> String {

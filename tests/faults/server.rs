@@ -1,0 +1,116 @@
+//! Servers that misbehave in ways that a real one cannot be brought to.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+/// How a server answers every request.
+#[derive(Clone)]
+pub enum Answer {
+    /// These bytes, then the connection is closed.
+    Bytes(Arc<Vec<u8>>),
+    /// These bytes without waiting for a request, as a plain HTTP server answers a TLS handshake.
+    Unasked(&'static [u8]),
+    /// This head, then zeros without end.
+    EndlessBody(&'static str),
+    /// Header lines without end.
+    EndlessHeaders,
+    /// A byte of a header each 100 ms.
+    SlowHeaders,
+    /// Nothing.
+    Silence,
+}
+
+impl Answer {
+    /// A whole HTTP answer.
+    pub fn http(status: &str, headers: &str, body: &[u8]) -> Self {
+        let mut bytes = format!(
+            "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        )
+        .into_bytes();
+        bytes.extend_from_slice(body);
+        Self::Bytes(Arc::new(bytes))
+    }
+
+    /// A good answer with a JSON body.
+    pub fn json(body: &[u8]) -> Self {
+        Self::http("200 OK", "Content-Type: application/json\r\n", body)
+    }
+}
+
+/// Starts a server on a loopback port; it lives as long as the test's process.
+pub fn start(answer: Answer) -> SocketAddr {
+    serve(move |mut stream| reply(&mut stream, &answer))
+}
+
+/// Starts a TLS server that gives a good JSON answer.
+pub fn start_tls(config: rustls::ServerConfig, body: &'static [u8]) -> SocketAddr {
+    let config = Arc::new(config);
+    serve(move |stream| {
+        let Ok(connection) = rustls::ServerConnection::new(config.clone()) else { return };
+        let mut stream = rustls::StreamOwned::new(connection, stream);
+        reply(&mut stream, &Answer::json(body));
+        stream.conn.send_close_notify();
+        let _ = stream.flush();
+    })
+}
+
+fn serve(handle: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
+    let address = listener.local_addr().expect("bound");
+    let handle = Arc::new(handle);
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let handle = handle.clone();
+            thread::spawn(move || handle(stream));
+        }
+    });
+    address
+}
+
+fn reply(stream: &mut (impl Read + Write), answer: &Answer) {
+    if !matches!(answer, Answer::Unasked(_)) && read_request(stream).is_none() {
+        return;
+    }
+    // A client that has had enough closes the connection: that ends every one of these loops.
+    let _ = match answer {
+        Answer::Bytes(bytes) => stream.write_all(bytes).and_then(|()| stream.flush()),
+        Answer::Unasked(bytes) => {
+            stream.write_all(bytes).and_then(|()| stream.read(&mut [0; 1024])).map(drop)
+        }
+        Answer::EndlessBody(head) => {
+            stream.write_all(head.as_bytes()).and_then(|()| repeat(stream, &[0; 65536], Duration::ZERO))
+        }
+        Answer::EndlessHeaders => stream
+            .write_all(b"HTTP/1.1 200 OK\r\n")
+            .and_then(|()| repeat(stream, b"X-Filler: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n", Duration::ZERO)),
+        Answer::SlowHeaders => stream
+            .write_all(b"HTTP/1.1 200 OK\r\n")
+            .and_then(|()| repeat(stream, b"X", Duration::from_millis(100))),
+        Answer::Silence => stream.read(&mut [0; 1]).map(drop),
+    };
+}
+
+/// Writes the same bytes until the client goes away, at most for a minute.
+fn repeat(stream: &mut impl Write, bytes: &[u8], pause: Duration) -> std::io::Result<()> {
+    let rounds = if pause.is_zero() { 100_000 } else { 600 };
+    for _ in 0..rounds {
+        stream.write_all(bytes)?;
+        stream.flush()?;
+        thread::sleep(pause);
+    }
+    Ok(())
+}
+
+fn read_request(stream: &mut impl Read) -> Option<()> {
+    let mut head = Vec::new();
+    let mut byte = [0; 1];
+    while !head.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).ok()?;
+        head.push(byte[0]);
+    }
+    Some(())
+}
