@@ -13,6 +13,9 @@ use ulid::Ulid;
 /// The annotation that carries the operation's id where the Alertmanager keeps annotations.
 pub const OP_ANNOTATION: &str = "iaasmon_op";
 
+/// The first Alertmanager that keeps annotations of a silence.
+pub(super) const ANNOTATIONS_SINCE: (u32, u32) = (0, 32);
+
 /// The first Alertmanager that takes label names of any UTF-8 (as silences' matchers).
 pub(super) const UTF8_SINCE: (u32, u32) = (0, 27);
 

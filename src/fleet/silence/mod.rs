@@ -12,6 +12,7 @@
 //! * [`run`] and [`resume`] carry an operation out (I/O), journalled, and tell of every [`Step`] on the way.
 
 mod draft;
+mod engine;
 #[cfg(test)]
 mod fixtures;
 mod identity;
@@ -19,10 +20,13 @@ mod logical;
 mod operation;
 mod policy;
 mod preview;
+mod record;
 
 pub use draft::{Draft, DraftError, Facts, Targets, fetch_facts};
+pub use engine::{Limits, Observer, Opened, Step, What, begin, load, open, operations, resume, run};
 pub use identity::{OP_ANNOTATION, OpId};
 pub use logical::{Drift, FindError, LogicalSilence, find, group};
 pub use operation::{Change, Content, Kind, Operation, Seen, Task, add, edit, expire, undo};
 pub use policy::{ConfirmLevel, Judgement, judge};
 pub use preview::{ClusterPreview, Hit, Overlap, OverlapKind, Preview, PreviewError, preview, would_page};
+pub use record::{Outcome, Progress, Replication, Standing};

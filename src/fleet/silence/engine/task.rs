@@ -1,0 +1,203 @@
+//! One cluster's task from beginning to end: write, expire, verify, look for forks.
+
+use super::members::{Caught, Expected, Member, read_all, survey};
+use super::{Engine, Halt, What};
+use crate::fleet::Cluster;
+use crate::fleet::silence::identity::Key;
+use crate::fleet::silence::operation::{Seen, Task};
+use crate::fleet::silence::record::{Outcome, Record, Replication};
+use crate::model::silence::SilenceState;
+use crate::net::NetErrorKind;
+use futures_util::future::join_all;
+use std::sync::Arc;
+
+/// What a cluster's task does with one thing: go on, or end with this outcome.
+pub(super) type Go<T> = Result<Result<T, Outcome>, Halt>;
+
+/// A silence that was written.
+pub(super) struct Wrote {
+    pub id: Arc<str>,
+    pub notes: Vec<String>,
+    /// Whether it has ended since, by somebody else's hand.
+    pub gone: bool,
+}
+
+pub(super) fn failed(why: impl Into<String>) -> Outcome {
+    Outcome::Failed { why: why.into() }
+}
+
+pub(super) fn unknown(why: impl Into<String>) -> Outcome {
+    Outcome::Unknown { why: why.into() }
+}
+
+impl Engine<'_> {
+    /// Carries out one cluster's task and notes how it ended. An error is the observer's wish to stop.
+    pub(super) async fn task(&self, task: &Task) -> Result<(), Halt> {
+        let outcome = match self.carry_out(task).await {
+            Ok(outcome) => outcome,
+            Err(Halt::Stopped) => return Err(Halt::Stopped),
+            Err(Halt::Journal(error)) => {
+                // Without a journal nothing more is sent. What was sent before is in doubt.
+                let progress = self.progress(&task.cluster);
+                let why = format!("the journal cannot be written: {error}");
+                if progress.sent.is_empty() && progress.written.is_none() {
+                    failed(why)
+                } else {
+                    unknown(why)
+                }
+            }
+        };
+        let record = Record::Done { cluster: task.cluster.clone(), outcome: outcome.clone() };
+        if let Err(Halt::Journal(_)) = self.note(record.clone()) {
+            self.shared().standing.apply(record);
+        }
+        self.step(Some(&task.cluster), What::Done(outcome))
+    }
+
+    async fn carry_out(&self, task: &Task) -> Result<Outcome, Halt> {
+        let Some(cluster) = self.fleet.cluster(&task.cluster) else {
+            return Ok(failed("the cluster is not in the configuration"));
+        };
+        let members = survey(cluster, &self.limits).await;
+        if members.is_empty() {
+            return Ok(failed("the cluster has no Alertmanager"));
+        }
+        let wrote = match self.write(task, cluster, &members).await? {
+            Ok(wrote) => wrote,
+            Err(outcome) => return Ok(outcome),
+        };
+        for seen in &task.expire {
+            // The silence that was just written must never be taken for the one that it replaces.
+            if wrote.as_ref().is_none_or(|w| w.id != seen.id)
+                && let Err(outcome) = self.expire(task, seen, &members).await?
+            {
+                return Ok(half_done(outcome, wrote.as_ref(), seen));
+            }
+        }
+        let mut notes = wrote.as_ref().map(|w| w.notes.clone()).unwrap_or_default();
+        self.step(Some(&task.cluster), What::Verifying)?;
+        let replication = self.replication(task, wrote.as_ref(), &members).await;
+        if wrote.is_some() && (task.onto.is_some() || !task.expire.is_empty()) {
+            notes.extend(self.fork(task, wrote.as_ref(), cluster).await);
+        }
+        Ok(Outcome::Applied { id: wrote.map(|w| w.id), replication, notes })
+    }
+
+    /// Writes what the task wants written, if anything.
+    async fn write(&self, task: &Task, cluster: &Cluster, members: &[Member<'_>]) -> Go<Option<Wrote>> {
+        let Some(content) = &task.write else { return Ok(Ok(None)) };
+        let wrote = match &task.onto {
+            Some(seen) => self.write_onto(task, seen, content, members).await?,
+            None => self.write_new(task, content, cluster, members).await?,
+        };
+        Ok(wrote.map(Some))
+    }
+
+    /// Ends one silence. Repeating that does no harm, so every member is tried until one has done it.
+    async fn expire(&self, task: &Task, seen: &Seen, members: &[Member<'_>]) -> Go<()> {
+        let id = &seen.id;
+        if self.progress(&task.cluster).expired.contains(id) {
+            return Ok(Ok(()));
+        }
+        self.step(Some(&task.cluster), What::Expiring(id.clone()))?;
+        let (mut doubtful, mut refused, mut absent) = (Vec::new(), Vec::new(), 0);
+        for member in members {
+            match member.am.expire_silence(id).await {
+                Ok(_) => {
+                    self.note(Record::Expired { cluster: task.cluster.clone(), id: id.clone() })?;
+                    self.step(Some(&task.cluster), What::Expired(id.clone()))?;
+                    return Ok(Ok(()));
+                }
+                Err(error) if is_unknown_silence(&error.kind) => absent += 1,
+                Err(error) => {
+                    let list = if error.kind.may_have_arrived() { &mut doubtful } else { &mut refused };
+                    list.push(format!("{}: {}", member.name(), error.kind));
+                }
+            }
+        }
+        // Nobody holds it any more: it ended long ago and was cleared away.
+        if absent == members.len() {
+            return Ok(Ok(()));
+        }
+        let why = |list: Vec<String>| list.join(", ");
+        Ok(Err(if doubtful.is_empty() { failed(why(refused)) } else { unknown(why(doubtful)) }))
+    }
+
+    /// Asks the other members whether they have what was done.
+    async fn replication(&self, task: &Task, wrote: Option<&Wrote>, members: &[Member<'_>]) -> Replication {
+        if members.len() == 1 {
+            return Replication::Alone;
+        }
+        let mut expected: Vec<Expected<'_>> =
+            task.expire.iter().map(|seen| Expected::Ended(&seen.id)).collect();
+        if let (Some(wrote), Some(content)) = (wrote, &task.write)
+            && !wrote.gone
+        {
+            expected.push(Expected::InForce(&wrote.id, content.ends_at));
+        }
+        let first = &members[0];
+        let checks = members.iter().map(|member| async {
+            let limit = if member.is_split_from(first) { self.limits.split } else { self.limits.verify };
+            let mut caught = Caught::Up;
+            for what in &expected {
+                caught = self.catch_up(member, *what, limit).await;
+                if !matches!(caught, Caught::Up) {
+                    break;
+                }
+            }
+            (member.name(), caught)
+        });
+        let (mut down, mut behind) = (Vec::new(), Vec::new());
+        for (name, caught) in join_all(checks).await {
+            match caught {
+                Caught::Up => {}
+                Caught::Down => down.push(name),
+                Caught::Behind => behind.push(name),
+            }
+        }
+        match (behind.is_empty(), down.is_empty()) {
+            (false, _) => Replication::Missing(behind),
+            (true, false) => Replication::Down(down),
+            (true, true) => Replication::Done,
+        }
+    }
+
+    /// Looks for a silence that somebody else made out of the same one at the same time: Alertmanager lets both
+    /// edits succeed.
+    async fn fork(&self, task: &Task, wrote: Option<&Wrote>, cluster: &Cluster) -> Vec<String> {
+        let (_, began) = self.operation();
+        let old = task.onto.iter().chain(&task.expire);
+        let keys: Vec<Key> =
+            task.write.iter().map(|c| c.key()).chain(old.clone().map(|seen| seen.content.key())).collect();
+        let known = |id: &Arc<str>| {
+            task.before.contains(id) || old.clone().any(|s| s.id == *id) || wrote.is_some_and(|w| w.id == *id)
+        };
+        let holdings = read_all(cluster).await;
+        let foreign = holdings.silences.values().filter(|s| {
+            s.state != SilenceState::Expired
+                && s.updated_at >= began - chrono::TimeDelta::seconds(60)
+                && !known(&s.id)
+                && keys.contains(&Key::of(s))
+        });
+        foreign
+            .map(|s| format!("{} made {} out of the same silence: look at both", s.created_by, s.id))
+            .collect()
+    }
+}
+
+/// 404 since 0.26; before that the expiry of an unknown id was a 500 with these words.
+fn is_unknown_silence(kind: &NetErrorKind) -> bool {
+    kind.is_not_found()
+        || matches!(kind, NetErrorKind::Status { status: 500, message } if message.contains("not found"))
+}
+
+/// Says what is there already when the second half of a change did not succeed.
+fn half_done(outcome: Outcome, wrote: Option<&Wrote>, old: &Seen) -> Outcome {
+    let Some(wrote) = wrote else { return outcome };
+    let add = |why: String| format!("{} is made, but {} could not be ended: {why}", wrote.id, old.id);
+    match outcome {
+        Outcome::Failed { why } => Outcome::Failed { why: add(why) },
+        Outcome::Unknown { why } => Outcome::Unknown { why: add(why) },
+        other => other,
+    }
+}

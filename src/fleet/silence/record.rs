@@ -1,0 +1,227 @@
+//! What an operation's journal says: one JSON object per line, and where the operation stands by it.
+
+use super::operation::Operation;
+use crate::model::cluster::ClusterName;
+use crate::model::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+/// One line of a journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub(super) enum Record {
+    /// Everything that is planned; the first line.
+    Begin {
+        /// The form of this journal.
+        v: u32,
+        operation: Operation,
+    },
+    /// A POST goes out: from now on this member may have it.
+    Sending { cluster: ClusterName, member: Arc<str>, at: Timestamp },
+    /// The member has nothing of ours under way any more: it answered, refused, or was read since.
+    Resolved { cluster: ClusterName, member: Arc<str> },
+    /// The silence is there.
+    Written { cluster: ClusterName, id: Arc<str> },
+    /// A silence has ended.
+    Expired { cluster: ClusterName, id: Arc<str> },
+    /// A cluster's task has ended like this.
+    Done { cluster: ClusterName, outcome: Outcome },
+    /// Every task has ended for good.
+    End { at: Timestamp },
+}
+
+/// What became of a cluster's task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum Outcome {
+    /// It is done.
+    Applied {
+        /// The silence that stands there now; none where the task was to end one.
+        id: Option<Arc<str>>,
+        /// Whether the other members have it.
+        replication: Replication,
+        /// What the operator must know beside it.
+        notes: Vec<String>,
+    },
+    /// It is certainly not done.
+    Failed {
+        /// Why, in words.
+        why: String,
+    },
+    /// It may be done or not; `resume` finds out.
+    Unknown {
+        /// Why, in words.
+        why: String,
+    },
+    /// It was not to be done.
+    Skipped {
+        /// Why, in words.
+        why: String,
+    },
+}
+
+/// Whether the other members of a cluster have what one was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Replication {
+    /// There is only one member.
+    Alone,
+    /// All have it.
+    Done,
+    /// These do not answer; the others have it.
+    Down(Vec<Arc<str>>),
+    /// These answer and do not have it: they go on paging.
+    Missing(Vec<Arc<str>>),
+}
+
+impl Outcome {
+    /// Returns the one word for screens and JSON.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Applied { .. } => "applied",
+            Self::Failed { .. } => "failed",
+            Self::Unknown { .. } => "unknown",
+            Self::Skipped { .. } => "skipped",
+        }
+    }
+
+    /// Reports whether it is done and every member that answers has it. What was skipped was not to be done.
+    pub fn is_well(&self) -> bool {
+        match self {
+            Self::Applied { replication, .. } => !matches!(replication, Replication::Missing(_)),
+            Self::Skipped { .. } => true,
+            Self::Failed { .. } | Self::Unknown { .. } => false,
+        }
+    }
+}
+
+/// Says it as a table does: `applied`, `applied (not replicated: ...)`, `failed (...)`.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (detail, notes) = match self {
+            Self::Applied { replication, notes, .. } => {
+                let detail = match replication {
+                    Replication::Alone | Replication::Done => String::new(),
+                    Replication::Down(members) => format!("{} not answering", members.join(", ")),
+                    Replication::Missing(members) => format!("not replicated to {}", members.join(", ")),
+                };
+                (detail, notes.as_slice())
+            }
+            Self::Failed { why } | Self::Unknown { why } | Self::Skipped { why } => (why.clone(), &[][..]),
+        };
+        let details: Vec<&str> = [detail.as_str()]
+            .into_iter()
+            .chain(notes.iter().map(String::as_str))
+            .filter(|t| !t.is_empty())
+            .collect();
+        match details.as_slice() {
+            [] => f.write_str(self.word()),
+            details => write!(f, "{} ({})", self.word(), details.join("; ")),
+        }
+    }
+}
+
+/// Where an operation stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// What was planned.
+    pub operation: Operation,
+    /// Each cluster's part, one entry per task.
+    pub tasks: BTreeMap<ClusterName, Progress>,
+    /// Whether every task has ended for good.
+    pub ended: bool,
+}
+
+/// How far a cluster's task has come.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Progress {
+    /// Members that may have been sent the silence and have not said what became of it.
+    pub sent: BTreeSet<Arc<str>>,
+    /// The silence that was written.
+    pub written: Option<Arc<str>>,
+    /// What has expired.
+    pub expired: BTreeSet<Arc<str>>,
+    /// How the last try ended.
+    pub outcome: Option<Outcome>,
+    /// Whether an earlier run worked on it.
+    pub resumed: bool,
+}
+
+impl Progress {
+    /// Reports whether there is nothing left to do or to find out.
+    pub fn is_settled(&self) -> bool {
+        match &self.outcome {
+            Some(Outcome::Applied { .. } | Outcome::Skipped { .. }) => self.sent.is_empty(),
+            Some(Outcome::Failed { .. } | Outcome::Unknown { .. }) | None => false,
+        }
+    }
+}
+
+impl Standing {
+    /// Starts at the beginning.
+    pub(super) fn new(operation: Operation) -> Self {
+        let tasks = operation.tasks.iter().map(|t| (t.cluster.clone(), Progress::default())).collect();
+        Self { operation, tasks, ended: false }
+    }
+
+    /// Reads a journal's lines; `None` where its first one is missing (the crash came before anything was sent).
+    /// A line that is none (cut off by a crash) is skipped.
+    pub(super) fn read(lines: &[String]) -> Option<Self> {
+        let mut records = lines.iter().filter_map(|line| serde_json::from_str::<Record>(line).ok());
+        let Record::Begin { operation, .. } = records.next()? else { return None };
+        let mut standing = Self::new(operation);
+        for record in records {
+            standing.apply(record);
+        }
+        for progress in standing.tasks.values_mut() {
+            progress.resumed = true;
+        }
+        Some(standing)
+    }
+
+    /// Takes the next line.
+    pub(super) fn apply(&mut self, record: Record) {
+        let mut on = |cluster: ClusterName, change: &mut dyn FnMut(&mut Progress)| {
+            change(self.tasks.entry(cluster).or_default());
+        };
+        match record {
+            Record::Begin { .. } => {}
+            Record::Sending { cluster, member, .. } => on(cluster, &mut |p| {
+                p.sent.insert(member.clone());
+            }),
+            Record::Resolved { cluster, member } => on(cluster, &mut |p| {
+                p.sent.remove(&member);
+            }),
+            Record::Written { cluster, id } => on(cluster, &mut |p| p.written = Some(id.clone())),
+            Record::Expired { cluster, id } => on(cluster, &mut |p| {
+                p.expired.insert(id.clone());
+            }),
+            Record::Done { cluster, outcome } => on(cluster, &mut |p| p.outcome = Some(outcome.clone())),
+            Record::End { .. } => self.ended = true,
+        }
+    }
+
+    /// Reports whether every task is settled or has certainly failed: nothing hangs in the air.
+    pub fn is_settled(&self) -> bool {
+        let over = |p: &Progress| p.is_settled() || matches!(p.outcome, Some(Outcome::Failed { .. }));
+        self.tasks.values().all(over)
+    }
+
+    /// Returns the outcomes so far, skipped clusters among them, in order of cluster.
+    pub fn outcomes(&self) -> Vec<(ClusterName, Option<Outcome>)> {
+        let skipped = self.operation.skipped.iter();
+        let skipped =
+            skipped.map(|(cluster, why)| (cluster.clone(), Some(Outcome::Skipped { why: why.clone() })));
+        let tasks = self.tasks.iter().map(|(cluster, p)| (cluster.clone(), p.outcome.clone()));
+        let mut all: Vec<_> = tasks.chain(skipped).collect();
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        all
+    }
+
+    /// Returns the id that stands for what the operation made: the smallest of those written.
+    pub fn id(&self) -> Option<Arc<str>> {
+        self.tasks.values().filter_map(|p| p.written.clone()).min()
+    }
+}
