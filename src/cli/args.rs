@@ -3,7 +3,7 @@
 use super::config::ConfigCommand;
 use super::demo::{self, DemoArgs, GuardArgs};
 use super::docs::{CompletionsArgs, Gen};
-use super::{alerts, nodes};
+use super::{alert, alerts, check, checks, doctor, node, nodes, query, status};
 use crate::config::Color;
 use crate::model::time::parse_duration;
 use clap::builder::PossibleValuesParser;
@@ -92,10 +92,17 @@ pub enum Command {
 #[derive(Debug, Clone, Subcommand)]
 #[expect(missing_docs, reason = "each command's own type carries its text, which becomes the help")]
 pub enum FleetCommand {
+    Status(status::StatusArgs),
     #[command(visible_alias = "a")]
     Alerts(alerts::AlertsArgs),
+    Alert(alert::AlertArgs),
     #[command(visible_alias = "n")]
     Nodes(nodes::NodesArgs),
+    Node(node::NodeArgs),
+    Checks(checks::ChecksArgs),
+    Check(check::CheckArgs),
+    Query(query::QueryArgs),
+    Doctor(doctor::DoctorArgs),
 }
 
 /// How a list is printed.

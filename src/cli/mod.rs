@@ -1,14 +1,24 @@
 //! The command line: arguments, one file per command, rendering, exit codes, errors for people.
 
+pub mod alert;
 pub mod alerts;
 pub mod args;
+pub mod check;
+pub mod checks;
 pub mod config;
 pub mod demo;
 pub mod docs;
+pub mod doctor;
 pub mod error;
+mod lookup;
+pub mod node;
 pub mod nodes;
+pub mod output;
+pub mod query;
 pub mod render;
 pub mod session;
+pub mod silences;
+pub mod status;
 pub mod streams;
 
 use crate::config::{Config, Env, Flag};
@@ -89,8 +99,15 @@ fn on_fleet(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
+            FleetCommand::Status(args) => status::run(args, &mut session).await,
             FleetCommand::Alerts(args) => alerts::run(args, &mut session).await,
+            FleetCommand::Alert(args) => alert::run(args, &mut session).await,
             FleetCommand::Nodes(args) => nodes::run(args, &mut session).await,
+            FleetCommand::Node(args) => node::run(args, &mut session).await,
+            FleetCommand::Checks(args) => checks::run(args, &mut session).await,
+            FleetCommand::Check(args) => check::run(args, &mut session).await,
+            FleetCommand::Query(args) => query::run(args, &mut session).await,
+            FleetCommand::Doctor(args) => doctor::run(args, &mut session).await,
         }
     })
 }

@@ -5,12 +5,14 @@
 //! has passed `model::text`.
 
 mod column;
+mod page;
 mod structured;
 mod table;
 #[cfg(test)]
 mod tests;
 
 pub use column::{Cell, Column, Tone};
+pub use page::Page;
 pub use structured::{Document, write_json, write_yaml};
 
 use super::args::{Format, ListArgs};

@@ -35,7 +35,7 @@ pub fn write<T: Serialize>(
         let titles: Vec<Piece<'_>> = columns
             .iter()
             .map(|column| Piece {
-                text: column.name.to_uppercase().into(),
+                text: column.name.to_uppercase().replace('_', " ").into(),
                 width: column.name.len(),
                 tone: Tone::Strong,
             })

@@ -1,0 +1,142 @@
+//! `iaasmon check NODE CHECK`: what a check's script said.
+
+use super::args::{Format, ListArgs};
+use super::error::{AppError, Exit};
+use super::lookup::find_node;
+use super::output::CheckOutput;
+use super::render::{Cell, Column, Document, Page, Shape, Tone, write_json, write_yaml};
+use super::session::Session;
+use crate::fleet::Answer;
+use crate::fleet::detail::detail;
+use crate::model::cluster::ClusterName;
+use crate::model::status::Status;
+use crate::model::time::format_duration;
+use clap::Args;
+use serde::Serialize;
+use std::sync::Arc;
+use std::time::Duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  iaasmon check hv-0451 check_disk
+  iaasmon check hv-0451 check_disk --raw | less -R
+  iaasmon check hv-0451 check_disk -o json | jq -r .data.detail.command";
+
+/// Show the output of one check on one node
+///
+/// It is fetched from the node itself. Where the node does not give it, what the check's alert carries is
+/// shown, with its age and the reason.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct CheckArgs {
+    /// The node's name, without its port, or the beginning of it
+    pub node: String,
+    /// The check's name
+    pub check: String,
+    /// The output alone, byte for byte: escape sequences reach the terminal
+    #[arg(long)]
+    pub raw: bool,
+    /// How to print.
+    #[command(flatten)]
+    pub list: ListArgs,
+}
+
+/// A check's output with where it belongs.
+#[derive(Debug, Clone, Serialize)]
+struct Row {
+    cluster: ClusterName,
+    node: Arc<str>,
+    check: String,
+    #[serde(flatten)]
+    output: CheckOutput,
+}
+
+type C = Column<Row>;
+
+const SHAPE: Shape<Row> = Shape {
+    columns: &[
+        C::name("node", |row, _| Cell::text(&*row.node)),
+        C::name("cluster", |row, _| Cell::text(row.cluster.as_str())),
+        C::name("check", |row, _| Cell::text(&*row.check)),
+        C::word("status", |row, _| {
+            row.status().map_or(Cell::text(""), |s| Cell::text(s.word()).tone(s.into()))
+        }),
+        C::word("source", |row, _| Cell::text(row.output.source)),
+        C::number("executed", |row, now| {
+            Cell::maybe_age(row.output.detail.as_ref().and_then(|d| d.executed), now)
+        }),
+        C::text("output", |row, _| Cell::text(row.output.output.as_deref().unwrap_or_default())),
+    ],
+    name: |row| format!("{}/{}", row.node, row.check),
+};
+
+impl Row {
+    fn status(&self) -> Option<Status> {
+        self.output.detail.as_ref()?.status
+    }
+}
+
+/// Runs the command.
+pub async fn run(args: &CheckArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
+    let target = find_node(session, &args.node).await?;
+    let Answer { value, coverage, notes } = detail(&target.cluster, &target.name, &args.check).await;
+    let row = Row {
+        cluster: target.cluster.name().clone(),
+        node: target.name.clone(),
+        check: args.check.clone(),
+        output: CheckOutput::from(value),
+    };
+    if row.output.output.is_none() {
+        session.tell(&coverage, &notes)?;
+        return Err(missing(&row));
+    }
+    let found = row.status().is_none_or(|status| status != Status::Ok);
+    if args.raw {
+        write_raw(&row, session)?;
+        return Ok(session.tell(&coverage, &notes)?.or_problems(&args.list, found));
+    }
+    let (out, view) = (&mut *session.streams.out, session.streams.view);
+    match args.list.output {
+        Format::Json => write_json(&Document::new(&row, &coverage, &notes), out)?,
+        Format::Yaml => write_yaml(&Document::new(&row, &coverage, &notes), out)?,
+        Format::Table | Format::Wide => write_page(&row, session, view)?,
+        Format::Csv | Format::Jsonl | Format::Name => {
+            let exit = session.list(&SHAPE, Answer { value: vec![row], coverage, notes }, &args.list, "")?;
+            return Ok(exit.or_problems(&args.list, found));
+        }
+    }
+    Ok(session.tell(&coverage, &notes)?.or_problems(&args.list, found))
+}
+
+fn missing(row: &Row) -> AppError {
+    let why = row.output.why.as_deref().unwrap_or("no answer");
+    AppError::new(Exit::Partial, format!("no output of `{}` on {}: {why}", row.check, row.node))
+        .hint("no alert of this check carries it either")
+        .hint(format!("`iaasmon node {}` lists its checks", row.node))
+}
+
+fn write_raw(row: &Row, session: &mut Session<'_>) -> Result<(), AppError> {
+    if row.output.source != "node" {
+        writeln!(session.streams.err, "note: output {}", row.output.origin(session.now))?;
+    }
+    let output = row.output.output.as_deref().unwrap_or_default();
+    Ok(session.streams.out.write_all(output.as_bytes())?)
+}
+
+fn write_page(row: &Row, session: &mut Session<'_>, view: super::streams::View) -> Result<(), AppError> {
+    let mut page = Page::new(session.streams.out, view);
+    let (word, tone) = match (row.status(), row.output.severity) {
+        (Some(status), _) => (status.word(), status.into()),
+        (None, Some(severity)) => (severity.word(), severity.into()),
+        (None, None) => ("?", Tone::Unknown),
+    };
+    page.title(word, tone, &format!("{}  {}", row.check, row.node))?;
+    page.fact("cluster", row.cluster.as_str())?;
+    if let Some(detail) = &row.output.detail {
+        let seconds = |s: f64| Duration::try_from_secs_f64(s).map(format_duration).unwrap_or_default();
+        page.fact("took", &detail.duration.map(seconds).unwrap_or_default())?;
+        page.fact("interval", &detail.interval.map(seconds).unwrap_or_default())?;
+        page.fact("command", detail.command.as_deref().unwrap_or_default())?;
+    }
+    Ok(row.output.write(&mut page, session.now)?)
+}

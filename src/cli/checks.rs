@@ -1,0 +1,56 @@
+//! `iaasmon checks`: every check name over the fleet.
+
+use super::args::ListArgs;
+use super::error::{AppError, Exit};
+use super::render::{Cell, Column, Shape, Tone};
+use super::session::Session;
+use crate::fleet::Answer;
+use crate::fleet::checks::{CheckSummary, checks, combine};
+use clap::Args;
+
+const EXAMPLES: &str = "\
+Examples:
+  iaasmon checks
+  iaasmon checks --cluster prod-east --sort -crit --limit 5
+  iaasmon checks -o json | jq '.data[] | select(.counts.crit > 0) | .worst'";
+
+/// List every check by name: on how many nodes it is in which status, and the worst of them
+///
+/// Counting the healthy ones makes each Prometheus look at every status series: at 20,000 nodes this takes
+/// seconds. `nodes` and `alerts` do not.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ChecksArgs {
+    /// How to print.
+    #[command(flatten)]
+    pub list: ListArgs,
+}
+
+type C = Column<CheckSummary>;
+
+const SHAPE: Shape<CheckSummary> = Shape {
+    columns: &[
+        C::name("check", |row, _| Cell::text(&*row.check)),
+        C::number("crit", |row, _| Cell::count(row.counts.crit, Tone::Bad)),
+        C::number("warn", |row, _| Cell::count(row.counts.warn, Tone::Warn)),
+        C::number("unkn", |row, _| Cell::count(row.counts.unknown, Tone::Unknown)),
+        C::number("ok", |row, _| Cell::number(row.counts.ok)),
+        C::number("clusters", |row, _| Cell::number(row.clusters.len() as u32)).droppable(2),
+        C::text("worst_nodes", |row, _| Cell::text(worst(row))).droppable(1),
+    ],
+    name: |row| row.check.to_string(),
+};
+
+fn worst(row: &CheckSummary) -> String {
+    let names: Vec<&str> = row.worst.iter().map(|worst| &*worst.node).collect();
+    names.join(" ")
+}
+
+/// Runs the command.
+pub async fn run(args: &ChecksArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
+    let Answer { value, coverage, notes } = session.ask_all(async |cluster| checks(cluster).await).await;
+    let answer = Answer { value: combine(value), coverage, notes };
+    let found = answer.value.iter().any(|check| check.counts.bad() > 0);
+    let exit = session.list(&SHAPE, answer, &args.list, "no checks")?;
+    Ok(exit.or_problems(&args.list, found))
+}

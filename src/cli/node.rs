@@ -1,0 +1,173 @@
+//! `iaasmon node NAME`: everything that is known of one machine.
+
+use super::alerts::short;
+use super::args::{Format, ListArgs};
+use super::error::{AppError, Exit};
+use super::lookup::find_node;
+use super::render::{Cell, Column, Document, Page, Shape, Tone, write_json, write_yaml};
+use super::session::Session;
+use super::silences::SilenceNote;
+use crate::fleet::Answer;
+use crate::fleet::node::{NodeDetail, node};
+use crate::model::alert::Alert;
+use crate::model::check::CheckState;
+use crate::model::cluster::ClusterName;
+use crate::model::labels::Labels;
+use crate::model::node::{NodeUp, StatusCounts};
+use crate::model::status::Status;
+use crate::model::time::{Timestamp, age, format_age};
+use clap::Args;
+use serde::Serialize;
+
+const EXAMPLES: &str = "\
+Examples:
+  iaasmon node hv-0451
+  iaasmon node hv-0451 -o csv          its checks
+  iaasmon check hv-0451 check_disk     what one of them said";
+
+/// Show one node: its checks, its alerts, and the silences that hit it
+///
+/// A silence is shown if it hits one of the node's alerts, or if its matchers on the node's own labels accept
+/// the node: then it hits alerts to come.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct NodeArgs {
+    /// The node's name, without its port, or the beginning of it
+    pub name: String,
+    /// How to print.
+    #[command(flatten)]
+    pub list: ListArgs,
+}
+
+type C = Column<CheckState>;
+
+const SHAPE: Shape<CheckState> = Shape {
+    columns: &[
+        C::word("status", |row, _| {
+            Cell::ranked(row.status.word(), 3 - row.status.badness()).tone(row.status.into())
+        }),
+        C::name("check", |row, _| Cell::text(&*row.check)),
+        C::number("since", |row, now| Cell::maybe_age(row.since, now)),
+        C::word("replicas", |row, _| Cell::text(if row.disputed { "disagree" } else { "" }).tone(Tone::Warn)),
+    ],
+    name: |row| row.check.to_string(),
+};
+
+/// The node as a document.
+#[derive(Debug, Serialize)]
+struct Whole<'a> {
+    cluster: &'a ClusterName,
+    name: &'a str,
+    up: NodeUp,
+    labels: &'a Labels,
+    counts: StatusCounts,
+    checks: &'a [CheckState],
+    alerts: &'a [Alert],
+    silences: Vec<Hit>,
+}
+
+/// A silence and how many of the node's alerts it hits now.
+#[derive(Debug, Serialize)]
+struct Hit {
+    #[serde(flatten)]
+    note: SilenceNote,
+    alerts: usize,
+    uncertain: bool,
+}
+
+/// Runs the command.
+pub async fn run(args: &NodeArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
+    let target = find_node(session, &args.name).await?;
+    let Answer { value, coverage, notes } = node(&target.cluster, &target.name).await;
+    let coverage = coverage.join(target.coverage);
+    let found = value.up == NodeUp::Down || value.counts.bad() > 0;
+    let exit = match args.list.output {
+        Format::Json | Format::Yaml => {
+            let whole = Whole::of(&value);
+            let document = Document::new(&whole, &coverage, &notes);
+            match args.list.output {
+                Format::Json => write_json(&document, session.streams.out)?,
+                _ => write_yaml(&document, session.streams.out)?,
+            }
+            session.tell(&coverage, &notes)?
+        }
+        Format::Table | Format::Wide => {
+            write_head(&value, session)?;
+            let checks = Answer { value: value.checks, coverage, notes };
+            session.list(&SHAPE, checks, &args.list, "no checks")?
+        }
+        Format::Csv | Format::Jsonl | Format::Name => {
+            session.list(&SHAPE, Answer { value: value.checks, coverage, notes }, &args.list, "")?
+        }
+    };
+    Ok(exit.or_problems(&args.list, found))
+}
+
+impl<'a> Whole<'a> {
+    fn of(node: &'a NodeDetail) -> Self {
+        let hit = |silence: &crate::fleet::node::NodeSilence| Hit {
+            note: SilenceNote::of(&silence.copy),
+            alerts: silence.alerts,
+            uncertain: silence.uncertain,
+        };
+        Self {
+            cluster: &node.cluster,
+            name: &node.name,
+            up: node.up,
+            labels: &node.labels,
+            counts: node.counts,
+            checks: &node.checks,
+            alerts: &node.alerts,
+            silences: node.silences.iter().map(hit).collect(),
+        }
+    }
+}
+
+/// Writes what stands above the checks.
+fn write_head(node: &NodeDetail, session: &mut Session<'_>) -> Result<(), AppError> {
+    let now = session.now;
+    let mut page = Page::new(session.streams.out, session.streams.view);
+    let tone = if node.up == NodeUp::Up { Tone::Good } else { node.up.into() };
+    page.title(node.up.word(), tone, &node.name)?;
+    page.fact("cluster", node.cluster.as_str())?;
+    page.fact("checks", &counts(node.counts))?;
+    page.fact("labels", &labels(&node.labels))?;
+    let alerts: Vec<String> = node.alerts.iter().map(|alert| alert_line(alert, now)).collect();
+    page.lines("alerts", alerts.iter().map(String::as_str))?;
+    let silences: Vec<String> = node.silences.iter().map(|silence| silence_line(silence, now)).collect();
+    page.lines("silences", silences.iter().map(String::as_str))?;
+    Ok(page.gap()?)
+}
+
+fn counts(counts: StatusCounts) -> String {
+    let StatusCounts { crit, unknown, warn, ok } = counts;
+    let parts = [(crit, Status::Crit), (unknown, Status::Unknown), (warn, Status::Warn), (ok, Status::Ok)];
+    let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+    parts.map(|(count, status)| format!("{count} {}", status.word())).collect::<Vec<_>>().join(", ")
+}
+
+fn labels(labels: &Labels) -> String {
+    labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+}
+
+fn alert_line(alert: &Alert, now: Timestamp) -> String {
+    let since = format_age(age(alert.since, now));
+    let value = alert.value.map(short).map(|value| format!(", value {value}")).unwrap_or_default();
+    format!(
+        "{} {} {}, {since}{value}: {} [{}]",
+        alert.severity.word(),
+        alert.name(),
+        alert.state.word(),
+        alert.summary(),
+        alert.fingerprint
+    )
+}
+
+fn silence_line(silence: &crate::fleet::node::NodeSilence, now: Timestamp) -> String {
+    let hits = match (silence.alerts, silence.uncertain) {
+        (_, true) => "may hit, its regex cannot be evaluated here",
+        (0, _) => "hits alerts to come",
+        _ => "hits alerts now",
+    };
+    format!("{} [{hits}]", SilenceNote::of(&silence.copy).line(now))
+}

@@ -1,0 +1,138 @@
+//! `iaasmon status`: is the monitoring itself well.
+
+use super::args::ListArgs;
+use super::error::{AppError, Exit};
+use super::render::{Cell, Column, Shape, Tone};
+use super::session::Session;
+use crate::fleet::status::{Gossip, ReplicaStatus, status};
+use clap::Args;
+use serde::Serialize;
+
+const EXAMPLES: &str = "\
+Examples:
+  iaasmon status
+  iaasmon status -o wide --sort -latency
+  iaasmon status --exit-code || echo 'look at the monitoring first'";
+
+/// Show every server of every cluster: does it answer, how fast, how old is what it knows
+///
+/// AGE is that of the newest sample a Prometheus holds: more than a scrape or two means that it does not
+/// scrape. PEERS is how many members an Alertmanager sees, itself included. SKEW is how far its clock is
+/// ahead of ours. FAILED counts notifications that could not be sent since it started.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct StatusArgs {
+    /// How to print.
+    #[command(flatten)]
+    pub list: ListArgs,
+}
+
+/// One server, with what its cluster's members see of each other.
+#[derive(Debug, Clone, Serialize)]
+struct Row {
+    #[serde(flatten)]
+    replica: ReplicaStatus,
+    gossip: Option<Gossip>,
+}
+
+/// A clock that is off by more than this makes `since` and silences wrong to a reader.
+const SKEW_BOUND: f64 = 5.0;
+/// Samples older than this are not from the last scrapes, whatever the interval.
+const AGE_BOUND: f64 = 180.0;
+
+type C = Column<Row>;
+
+const SHAPE: Shape<Row> = Shape {
+    columns: &[
+        C::name("cluster", |row, _| Cell::text(row.replica.replica.cluster.as_str())),
+        C::word("kind", |row, _| Cell::text(row.replica.replica.kind.word())),
+        C::name("replica", |row, _| Cell::text(&*row.replica.replica.name)),
+        C::word(
+            "state",
+            |row, _| if row.replica.up { Cell::text("up") } else { Cell::text("DOWN").tone(Tone::Bad) },
+        ),
+        C::word("version", |row, _| Cell::text(row.replica.version.as_deref().unwrap_or(""))).droppable(5),
+        C::number("latency", |row, _| {
+            Cell::optional(row.replica.took_seconds, |s| format!("{:.0}ms", s * 1e3))
+        })
+        .droppable(3),
+        C::number("age", |row, _| {
+            Cell::optional(row.replica.age_seconds, |s| format!("{s:.0}s"))
+                .tone(beyond(row.replica.age_seconds, AGE_BOUND))
+        }),
+        C::number("skew", |row, _| {
+            Cell::optional(row.replica.skew_seconds, |s| format!("{s:+.1}s"))
+                .tone(beyond(row.replica.skew_seconds, SKEW_BOUND))
+        })
+        .droppable(4),
+        C::number("peers", |row, _| Cell::optional(row.replica.peers.map(|n| n as f64), |n| n.to_string()))
+            .droppable(2),
+        C::word("gossip", |row, _| gossip(row)).droppable(1),
+        C::text("problem", problem),
+        C::number("up_for", |row, now| Cell::maybe_age(row.replica.started, now)).wide(),
+        C::name("notifications", |row, _| Cell::text(notifications(&row.replica))).wide(),
+    ],
+    name: |row| format!("{}/{}", row.replica.replica.cluster, row.replica.replica.name),
+};
+
+fn beyond(value: Option<f64>, bound: f64) -> Tone {
+    if value.is_some_and(|value| value.abs() > bound) { Tone::Warn } else { Tone::Plain }
+}
+
+fn gossip(row: &Row) -> Cell<'_> {
+    let Some(gossip) = row.gossip else { return Cell::text("") };
+    let tone = match gossip {
+        Gossip::Whole | Gossip::Single => Tone::Plain,
+        Gossip::Partial | Gossip::Split => Tone::Bad,
+        Gossip::Unknown => Tone::Unknown,
+    };
+    Cell::text(gossip.word()).tone(tone)
+}
+
+/// Why it does not answer, else which integrations fail.
+fn problem(row: &Row, _: crate::model::time::Timestamp) -> Cell<'_> {
+    if let Some(error) = &row.replica.error {
+        return Cell::text(&**error).tone(Tone::Bad);
+    }
+    let failing: Vec<String> = failing(&row.replica)
+        .map(|(integration, sent, failed)| format!("{integration}: {failed} of {} failed", sent.max(failed)))
+        .collect();
+    Cell::text(failing.join(", ")).tone(Tone::Warn)
+}
+
+fn failing(replica: &ReplicaStatus) -> impl Iterator<Item = (&str, u64, u64)> {
+    replica
+        .notifications
+        .iter()
+        .filter(|(_, (_, failed))| *failed > 0)
+        .map(|(integration, (sent, failed))| (integration.as_str(), *sent, *failed))
+}
+
+fn notifications(replica: &ReplicaStatus) -> String {
+    let all = replica.notifications.iter().filter(|(_, (sent, failed))| sent + failed > 0);
+    all.map(|(name, (sent, failed))| format!("{name}={sent}/{failed}")).collect::<Vec<_>>().join(" ")
+}
+
+/// Runs the command.
+pub async fn run(args: &StatusArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
+    let answer = session
+        .ask_all(async |cluster| {
+            status(cluster, |_| {}).await.map(|status| {
+                let gossip = |replica: &ReplicaStatus| replica.peers.map(|_| status.gossip);
+                status
+                    .replicas
+                    .iter()
+                    .map(|r| Row { replica: r.clone(), gossip: gossip(r) })
+                    .collect::<Vec<_>>()
+            })
+        })
+        .await;
+    let found = answer.value.iter().any(is_problem);
+    let exit = session.list(&SHAPE, answer, &args.list, "no clusters")?;
+    Ok(exit.or_problems(&args.list, found))
+}
+
+fn is_problem(row: &Row) -> bool {
+    let split = row.gossip.is_some_and(|gossip| matches!(gossip, Gossip::Partial | Gossip::Split));
+    !row.replica.up || split || failing(&row.replica).next().is_some()
+}
