@@ -1,6 +1,6 @@
 //! The keys that a configuration file may hold: one table, read by the parser and by its hints.
 
-use super::problem::nearest;
+use crate::model::nearest::nearest;
 
 /// One table of the file and its keys.
 #[derive(Debug)]

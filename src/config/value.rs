@@ -1,8 +1,8 @@
 //! Texts to typed values: one function a kind, each saying what is wrong with the text.
 
-use super::problem::nearest;
 use super::valid::{Access, Color, Ui};
 use crate::model::cluster::ClusterName;
+use crate::model::nearest::nearest;
 use crate::model::time::{format_duration, parse_duration};
 use regex::{Regex, RegexBuilder};
 use secrecy::SecretString;

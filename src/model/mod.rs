@@ -3,8 +3,10 @@
 pub mod alert;
 pub mod check;
 pub mod cluster;
+pub mod filter;
 pub mod labels;
 pub mod matcher;
+pub mod nearest;
 pub mod node;
 pub mod relabel;
 pub mod silence;

@@ -1,0 +1,219 @@
+use super::*;
+use crate::model::alert::AlertState;
+use crate::model::labels::Labels;
+use crate::model::matcher::{Verdict, parse_matchers};
+use proptest::prelude::*;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// A row of the tests: an alert on hv-045.
+struct Row {
+    labels: Labels,
+    text: String,
+    receivers: Vec<Arc<str>>,
+}
+
+fn row() -> Row {
+    let pairs =
+        [("alertname", "CheckDisk"), ("severity", "critical"), ("rack", "r113"), ("instance", "hv-045:9100")];
+    Row {
+        labels: Labels::new(pairs.map(|(n, v)| (n.into(), v.into()))),
+        text: "CheckDisk hv-045:9100 critical r113 DISK full on /srv/data".to_owned(),
+        receivers: vec!["mail".into(), "slack-net".into()],
+    }
+}
+
+fn answer<'a>(row: &'a Row, field: &Field) -> Value<'a> {
+    match field {
+        Field::ClusterLabel(name) if &**name == "env" => Value::Text("prod".into()),
+        Field::ClusterLabel(_) => Value::Absent,
+        Field::Pseudo(pseudo) => match pseudo {
+            Pseudo::State => Value::Texts(vec![Cow::from("active"), Cow::from("stale")]),
+            Pseudo::Age => Value::Duration(Duration::from_secs(600)),
+            Pseudo::Cluster => Value::Text("prod-east".into()),
+            Pseudo::Out => Value::Text("raid: 1 Spare disk".into()),
+            Pseudo::Receiver => Value::List(&row.receivers),
+            Pseudo::Fails => Value::Number(3.0),
+            _ => Value::Absent,
+        },
+    }
+}
+
+fn judge(filter: &Filter) -> Verdict {
+    let row = row();
+    let folded = Filter::fold(&row.text);
+    let field = |field: &Field| answer(&row, field);
+    filter.judge(&Subject { labels: &row.labels, text: &row.text, folded: &folded, field: &field })
+}
+
+const LABELS: Scope<'_> = Scope { kind: None, cluster_labels: &["env", "region"] };
+const ALERTS: Scope<'_> = Scope { kind: Some(RowKind::Alert), cluster_labels: &["env"] };
+
+fn says(scope: &Scope<'_>, text: &str) -> Verdict {
+    judge(&Filter::parse_for(scope, text).unwrap_or_else(|e| panic!("{text}: {e}\n{}", e.pointer())))
+}
+
+#[test]
+fn terms_that_hold_and_terms_that_do_not() {
+    for (holds, fails) in [
+        ("", "severity=warning"),
+        ("severity=critical @state=active", "severity=critical @state=silenced"),
+        ("alertname=~\"Check.*\" !rack=r114 @age<15m", "alertname=~\"Check.*\" !rack=r113 @age<15m"),
+        ("@out=~\"(?i).*spare.*\"", "@out=~\"(?i)spare\""),
+        ("hv-045 disk", "hv-046 disk"),
+        ("{severity=\"critical\", rack!=r1}", "{severity=\"critical\", rack!=r113}"),
+        ("severity=critical,disk", "severity=critical,!disk"),
+        ("severity = critical", "severity != critical"),
+        ("rack=~r1{2}3", "rack=~r1{3}3"),
+        ("{rack=~r1{1,2}3}", "{rack=~r1{3,4}}"),
+        ("absent=", "rack= disk"),
+        ("absent= disk", "absent!= disk"),
+        ("DISK", "DiSK"),
+        ("'DISK full'", "'disk full'"),
+        ("\"disk full\"", "\"disk empty\""),
+        ("/fu.l/", "/^full/"),
+        ("!/^full/", "!/fu.l/"),
+        ("/srv/data", "/srv/other"),
+        ("!'disk full'", "!'DISK full'"),
+        ("@age>5m", "@age>10m"),
+        ("!@age>10m", "!@age>5m"),
+        ("@fails=3 @fails>2 @fails<3.5", "@fails<3"),
+        ("!@fails=2", "!@fails=3"),
+        ("!rack=r1", "@for<1y"),
+        ("!fails=3", "!@dur>1ms"),
+        ("@receiver=mail", "@receiver=pager"),
+        ("@receiver!=pager", "@receiver!=mail"),
+        ("!@receiver=pager", "!@receiver=mail"),
+        ("@receiver=~slack-.*", "@receiver!~slack-.*"),
+        ("@env=prod @region=", "@env=dev"),
+        ("@state=stale", "@state!=stale"),
+        ("9100", "9101"),
+        ("\"severity\"=critical", "\"severity\"!=critical"),
+    ] {
+        assert_eq!(says(&LABELS, holds), Verdict::Yes, "{holds}");
+        assert_eq!(says(&LABELS, fails), Verdict::No, "{fails}");
+    }
+}
+
+#[test]
+fn what_cannot_be_judged_is_shown() {
+    let filter = Filter::parse("rack=~\"(?!x).*\"").unwrap();
+    assert_eq!(judge(&filter), Verdict::Unknown);
+    assert_eq!(says(&LABELS, "!rack=~\"(?!x).*\""), Verdict::Unknown);
+    assert_eq!(says(&LABELS, "@receiver=~\"(?!x).*\""), Verdict::Unknown);
+    assert_eq!(says(&LABELS, "rack=~\"(?!x).*\" severity=info"), Verdict::No);
+    let row = row();
+    let subject = Subject { labels: &row.labels, text: "", folded: "", field: &|_| Value::Absent };
+    assert!(filter.shows(&subject));
+}
+
+#[test]
+fn errors_point_and_help() {
+    for (text, message, marked, hint) in [
+        ("a=b @sate=active", "unknown field @sate", "@sate", "did you mean @state?"),
+        ("@zzz=1", "unknown field @zzz", "@zzz", "there are @cluster @state"),
+        ("@up=down", "alerts have no @up", "@up", "there are @cluster"),
+        ("@state=actve", "alerts have no state `actve`", "actve", "did you mean active?"),
+        ("@state", "an operator is missing after @state", "@state", "write it like @state=active"),
+        ("@age=5m", "@age is compared with > or <", "=", "write @age<15m"),
+        ("@age<5x", "not a duration: `5x` (write it like 30s, 5m, 2h, 1d12h)", "5x", ""),
+        ("@cluster>5", "> and < compare @age", ">", "quote it"),
+        ("load>5", "> and < compare @age", ">", "quote it"),
+        ("a=b =c", "a label name is missing", "=", "write name=value"),
+        ("a=\"b", "this quote is never closed", "\"b", ""),
+        ("'b c", "this quote is never closed", "'b c", ""),
+        ("a=\"b\"c", "something follows the closing quote", "c", "separate terms"),
+        ("/a(/", "not a regex: unclosed group", "/a(/", ""),
+        ("! a", "there is nothing to negate", "!", "write !word"),
+        ("!!a", "there is nothing to negate", "!", "write !word"),
+        ("{a=b", "this brace is never closed", "{", ""),
+        ("'a' }", "no brace is open here", "}", ""),
+        ("''", "there is nothing to look for", "''", ""),
+    ] {
+        let error = Filter::parse_for(&ALERTS, text).expect_err(text);
+        assert!(error.message.starts_with(message), "{text}: {error}");
+        assert_eq!(&error.input[error.at.clone()], marked, "{text}");
+        assert!(error.hint.as_deref().unwrap_or("").starts_with(hint), "{text}: {:?}", error.hint);
+    }
+    let error = Filter::parse("severity=critical @sate=active").unwrap_err();
+    assert_eq!(error.pointer(), "severity=critical @sate=active\n                  ^^^^^");
+}
+
+#[test]
+fn rows_have_fields_of_their_own() {
+    let scope = |kind| Scope { kind: Some(kind), cluster_labels: &["state"] };
+    for (kind, good, bad) in [
+        (RowKind::Alert, "@fp=x", "@author=x"),
+        (RowKind::Node, "@up=down @fails>2", "@silence=x"),
+        (RowKind::Check, "@exit=2 @dur>5s", "@fp=x"),
+        (RowKind::Silence, "@expires<2h @ticket=INC-1", "@up=down"),
+    ] {
+        assert!(Filter::parse_for(&scope(kind), good).is_ok(), "{good}");
+        assert!(Filter::parse_for(&scope(kind), bad).is_err(), "{bad}");
+        assert!(Pseudo::of(kind).any(|pseudo| pseudo == Pseudo::Cluster));
+        // A cluster label of the configuration hides a field of the same name.
+        assert!(Filter::parse_for(&scope(kind), "@state=anything").is_ok());
+    }
+}
+
+#[test]
+fn every_state_of_an_alert_can_be_asked_for() {
+    use AlertState::*;
+    for state in [Active, Unknown, Unsent, Unprocessed, Silenced, Inhibited, Muted, Pending] {
+        assert!(parse::ALERT_STATES.contains(&state.word()), "{state:?}");
+    }
+}
+
+#[test]
+fn a_silence_takes_the_label_matchers_and_names_the_rest() {
+    let filter = Filter::parse("severity=critical !rack=r114 @age<15m disk !'x y' \"a b\"=c").unwrap();
+    let conversion = filter.to_matchers();
+    assert_eq!(
+        conversion.matchers,
+        parse_matchers(r#"severity=critical,rack!=r114,"a b"=c"#).unwrap().matchers
+    );
+    assert_eq!(conversion.dropped, ["@age<15m", "disk", "!'x y'"]);
+}
+
+#[test]
+fn a_filter_says_what_it_needs() {
+    let filter = Filter::parse("severity=critical @age<15m").unwrap();
+    assert!(
+        !filter.uses_text() && filter.uses(Pseudo::Age) && !filter.uses(Pseudo::Out) && !filter.is_empty()
+    );
+    assert!(Filter::parse("disk").unwrap().uses_text());
+    assert!(Filter::parse(" , {} ").unwrap().is_empty());
+}
+
+proptest! {
+    #[test]
+    fn parsing_never_panics_and_a_filter_prints_as_it_is_read(
+        text in "[a-c@{}=!~<>,\"'/ \\\\日1m]{0,14}|.{0,12}",
+    ) {
+        match Filter::parse(&text) {
+            Err(error) => prop_assert!(error.pointer().ends_with('^')),
+            Ok(filter) => {
+                let printed = filter.to_string();
+                let again = Filter::parse(&printed).map(|f| f.to_string());
+                let braces = text.contains(['{', '}']);
+                prop_assert!(braces || again == Ok(printed));
+                let _ = judge(&filter);
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_alertmanager_prints_is_read_alike(name in "[a-z_]{1,4}", value in "(\\PC|[\\\\\"\\n]){0,6}", op in 0usize..4) {
+        use crate::model::matcher::MatchOp;
+        let op = [MatchOp::Equal, MatchOp::NotEqual, MatchOp::Regex, MatchOp::NotRegex][op];
+        let matcher = Matcher::new(&name, op, &value);
+        let filter = Filter::parse(&format!("{{{matcher},{matcher}}}")).unwrap();
+        prop_assert_eq!(filter.to_matchers().matchers, [matcher.clone(), matcher]);
+    }
+
+    #[test]
+    fn a_term_and_its_negation_never_both_hold(term in "[a-c]{1,2}|severity=[a-c]|rack!=r113|'DISK'|@env=prod|@fails>2") {
+        let (yes, no) = (says(&LABELS, &term), says(&LABELS, &format!("!{term}")));
+        prop_assert!(yes != no);
+    }
+}
