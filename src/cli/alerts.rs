@@ -2,10 +2,12 @@
 
 use super::args::{Format, ListArgs};
 use super::error::{AppError, Exit};
+use super::filter::{FilterArgs, keep};
 use super::render::{Cell, Column, Shape, Tone};
 use super::session::Session;
 use crate::fleet::{Answer, Cluster, alerts};
 use crate::model::alert::{Alert, AlertState};
+use crate::model::filter::{Pseudo, RowKind};
 use crate::wire::am_v2::Annotations;
 use clap::Args;
 use serde::Serialize;
@@ -15,6 +17,8 @@ use std::sync::Arc;
 const EXAMPLES: &str = "\
 Examples:
   iaasmon alerts
+  iaasmon alerts severity=critical @state=active '@age<15m'
+  iaasmon alerts rack=~r11. disk
   iaasmon alerts --sort node,-since -o wide
   iaasmon alerts -o json | jq '.data[].labels'
   iaasmon alerts --exit-code || echo 'somebody has work to do'";
@@ -27,6 +31,9 @@ Examples:
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct AlertsArgs {
+    /// Which alerts.
+    #[command(flatten)]
+    pub filter: FilterArgs,
     /// Pending alerts too: true, but not for long enough to fire
     #[arg(long)]
     pub pending: bool,
@@ -102,13 +109,16 @@ pub fn short(value: f64) -> String {
 
 /// Runs the command.
 pub async fn run(args: &AlertsArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
+    let filter = args.filter.parse(RowKind::Alert, session)?;
     // Tables show one line of text; only the structured forms carry whole outputs.
-    let keep = match args.list.output {
+    let annotations = match args.list.output {
         Format::Json | Format::Jsonl | Format::Yaml => Annotations::Whole,
         Format::Table | Format::Wide | Format::Csv | Format::Name => Annotations::FirstLine,
     };
-    let mut answer = session.ask_all(async |cluster| rows(cluster, keep).await).await;
-    answer.value.retain(|row| args.pending || row.alert.state.is_firing());
+    let mut answer = session.ask_all(async |cluster| rows(cluster, annotations).await).await;
+    let pending = args.pending || filter.uses(Pseudo::State);
+    answer.value.retain(|row| pending || row.alert.state.is_firing());
+    keep(&mut answer.value, &filter, session);
     answer.value.sort_by_key(|row| (row.alert.severity, Reverse(row.alert.since)));
     let found = answer.value.iter().any(|row| is_problem(row.alert.state));
     let exit = session.list(&SHAPE, answer, &args.list, "no alerts")?;

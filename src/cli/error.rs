@@ -105,7 +105,7 @@ impl From<UnknownCluster> for AppError {
     fn from(unknown: UnknownCluster) -> Self {
         let error = Self::usage(unknown.to_string());
         let known: Vec<&str> = unknown.known.iter().map(String::as_str).collect();
-        match crate::config::nearest(&unknown.pattern, &known) {
+        match crate::model::nearest::nearest(&unknown.pattern, &known) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error.hint(format!("there are {}", known.join(", "))),
         }

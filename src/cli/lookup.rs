@@ -88,7 +88,11 @@ async fn unknown(
 fn near<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
     let all: Vec<&str> = all.collect();
     let holding: BTreeSet<&str> = all.iter().copied().filter(|other| other.contains(name)).collect();
-    if holding.is_empty() { crate::config::nearest(name, &all).into_iter().collect() } else { holding }
+    if holding.is_empty() {
+        crate::model::nearest::nearest(name, &all).into_iter().collect()
+    } else {
+        holding
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod demo;
 pub mod docs;
 pub mod doctor;
 pub mod error;
+pub mod filter;
 mod lookup;
 pub mod node;
 pub mod nodes;

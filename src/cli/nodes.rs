@@ -2,9 +2,11 @@
 
 use super::args::ListArgs;
 use super::error::{AppError, Exit};
+use super::filter::{FilterArgs, keep};
 use super::render::{Cell, Column, Shape, Tone};
 use super::session::Session;
 use crate::fleet::nodes;
+use crate::model::filter::RowKind;
 use crate::model::node::Node;
 use crate::model::status::Status;
 use clap::Args;
@@ -13,6 +15,8 @@ use std::cmp::Reverse;
 const EXAMPLES: &str = "\
 Examples:
   iaasmon nodes
+  iaasmon nodes @up=down
+  iaasmon nodes rack=r114 '@fails>2'
   iaasmon nodes --cluster 'prod-*' --limit 20
   iaasmon nodes --sort -crit,node
   iaasmon nodes -o name | wc -l";
@@ -24,6 +28,9 @@ Examples:
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct NodesArgs {
+    /// Which nodes.
+    #[command(flatten)]
+    pub filter: FilterArgs,
     /// How to print.
     #[command(flatten)]
     pub list: ListArgs,
@@ -60,7 +67,9 @@ fn worst_check(node: &Node) -> Cell<'_> {
 
 /// Runs the command.
 pub async fn run(args: &NodesArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
+    let filter = args.filter.parse(RowKind::Node, session)?;
     let mut answer = session.ask_all(async |cluster| nodes::nodes(cluster, |_| {}).await).await;
+    keep(&mut answer.value, &filter, session);
     answer.value.sort_by(|a, b| {
         rank(a).cmp(&rank(b)).then_with(|| (&a.name, &a.cluster).cmp(&(&b.name, &b.cluster)))
     });

@@ -18,7 +18,7 @@ mod value;
 
 pub use env::Env;
 pub use load::{Flag, Loaded, SYSTEM_FILE, load, load_with, parse};
-pub use problem::{ConfigErrors, Problem, nearest};
+pub use problem::{ConfigErrors, Problem};
 pub use show::{EXAMPLE, to_json, to_toml};
 pub use valid::{Access, Auth, Cluster, Color, Config, ConfirmAbove, Defaults, SilencePolicy, Tls, Ui};
 pub use value::RESERVED_LABELS;

@@ -1,0 +1,234 @@
+//! Reading a real fleet while its servers die, hang, restart empty or stop talking to each other:
+//! the rows that others can answer are there, coverage names what is missing, and the exit code tells.
+
+#![allow(clippy::unwrap_used, reason = "in a test a panic is a failure")]
+
+mod support;
+
+use iaasmon::demo::Demo;
+use serde_json::Value;
+use std::time::Duration;
+use support::{Outcome, await_until, fleet, iaasmon_on};
+
+const SOON: Duration = Duration::from_secs(60);
+/// The default time limit of a request plus the program's own start and end on a busy machine.
+const WITHIN: Duration = Duration::from_secs(9);
+
+/// Runs a command with `-o json` and returns what it printed beside the outcome.
+fn json(demo: &Demo, args: &[&str]) -> (Value, Outcome) {
+    let outcome = iaasmon_on(demo, &[args, &["-o", "json"]].concat());
+    let value = serde_json::from_str(&outcome.stdout)
+        .unwrap_or_else(|e| panic!("{args:?}: {e}\n{}\n{}", outcome.stdout, outcome.stderr));
+    (value, outcome)
+}
+
+fn rows<'v>(value: &'v Value, cluster: &str) -> Vec<&'v Value> {
+    value["data"].as_array().unwrap().iter().filter(|row| row["cluster"] == cluster).collect()
+}
+
+/// Starts a fleet and waits until both clusters' alerts have reached Alertmanager.
+fn settled() -> Demo {
+    let demo = fleet();
+    let firing = |demo: &Demo| {
+        let (alerts, outcome) = json(demo, &["alerts"]);
+        let east_and_west = ["prod-east", "prod-west"]
+            .map(|c| rows(&alerts, c).iter().filter(|a| a["state"] == "active").count());
+        outcome.code == Some(0)
+            && east_and_west.iter().all(|n| *n > 3)
+            && rows(&alerts, "prod-east").iter().any(|a| a["labels"]["alertname"] == "NodeDown")
+    };
+    assert!(await_until(SOON, || firing(&demo)), "the scenario's alerts arrive");
+    demo
+}
+
+/// Returns what coverage says of the server at `url`.
+fn coverage_of<'v>(value: &'v Value, url: &str) -> &'v Value {
+    let name = url.strip_prefix("http://").unwrap();
+    value["coverage"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|r| r["name"] == name)
+        .unwrap_or_else(|| panic!("{name} in {value}"))
+}
+
+/// Returns a node of `cluster` with a failing check, and the check's name.
+fn failing(demo: &Demo, cluster: &str) -> (String, String) {
+    let (nodes, _) = json(demo, &["nodes"]);
+    let node = rows(&nodes, cluster)
+        .into_iter()
+        .find(|n| n["up"] == "up" && !n["failing"].as_array().unwrap().is_empty())
+        .cloned()
+        .unwrap();
+    (node["name"].as_str().unwrap().to_owned(), node["failing"][0]["check"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn live_every_command_answers_on_a_healthy_fleet() {
+    let demo = settled();
+    let (nodes, outcome) = json(&demo, &["nodes"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert_eq!(outcome.stderr, "", "nothing is missing, so nothing is said");
+    assert_eq!(rows(&nodes, "prod-east").len() + rows(&nodes, "prod-west").len(), 32);
+    assert_eq!(nodes["v"], 1);
+
+    let (node, check) = failing(&demo, "prod-east");
+    let (detail, _) = json(&demo, &["node", &node]);
+    assert_eq!(detail["data"]["checks"].as_array().unwrap().len(), 12);
+    assert!(!detail["data"]["alerts"].as_array().unwrap().is_empty());
+
+    let output = iaasmon_on(&demo, &["check", &node, &check]);
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    assert!(output.stdout.lines().count() >= 2, "the script's own words:\n{}", output.stdout);
+    assert!(!output.stdout.contains('\u{1b}'), "made safe");
+
+    let (alerts, _) = json(&demo, &["alerts", "severity=critical", &format!("instance={node}")]);
+    let alert = alerts["data"][0].clone();
+    assert_eq!(alert["value"].as_f64(), Some(2.0), "Prometheus' value is joined: {alert}");
+    assert_eq!(
+        alert["seen_by"].as_array().unwrap().len(),
+        4,
+        "both Prometheus and both Alertmanagers: {alert}"
+    );
+    let fingerprint = alert["fingerprint"].as_str().unwrap();
+    let (one, _) = json(&demo, &["alert", fingerprint]);
+    assert!(one.to_string().contains(fingerprint));
+
+    let (checks, _) = json(&demo, &["checks"]);
+    let summary = checks["data"].as_array().unwrap().iter().find(|c| c["check"] == check.as_str()).unwrap();
+    assert!(summary["counts"]["crit"].as_u64().unwrap() >= 1, "{summary}");
+
+    let (query, _) = json(&demo, &["query", "count(up)"]);
+    assert_eq!(query["data"].as_array().unwrap().len(), 2);
+
+    let (status, _) = json(&demo, &["status"]);
+    assert_eq!(status["coverage"].as_array().unwrap().len(), 8);
+    let (doctor, outcome) = json(&demo, &["doctor"]);
+    assert_eq!(outcome.code, Some(0), "{doctor}");
+}
+
+#[test]
+fn live_a_prometheus_that_dies_hangs_or_restarts_empty_takes_nothing_away() {
+    let demo = settled();
+    let [a, _] = &demo.clusters()[0].prometheus;
+    let before = rows(&json(&demo, &["nodes"]).0, "prod-east").len();
+
+    a.kill().unwrap();
+    let (nodes, outcome) = json(&demo, &["nodes"]);
+    assert_eq!(rows(&nodes, "prod-east").len(), before);
+    assert_eq!(outcome.code, Some(0), "the other replica's answer is complete: {}", outcome.stderr);
+    assert_eq!(coverage_of(&nodes, &a.url())["error"], "connection refused");
+    assert!(outcome.stderr.contains("7/8") || outcome.stderr.contains("3/4"), "{}", outcome.stderr);
+
+    // Restarted without its data it knows no `up` before its first scrapes, and no bad check at all.
+    a.restart_empty().unwrap();
+    a.await_ready().unwrap();
+    let (nodes, outcome) = json(&demo, &["nodes"]);
+    assert_eq!(rows(&nodes, "prod-east").len(), before);
+    assert!(
+        rows(&nodes, "prod-east").iter().any(|n| n["counts"]["crit"].as_u64().unwrap() > 0),
+        "an empty replica turns nothing green"
+    );
+    assert_eq!(outcome.code, Some(0));
+
+    a.stop().unwrap();
+    let (nodes, outcome) = json(&demo, &["nodes"]);
+    assert_eq!(rows(&nodes, "prod-east").len(), before);
+    assert_eq!(coverage_of(&nodes, &a.url())["error"], "timed out after 5s");
+    assert!(outcome.took < WITHIN, "{:?}", outcome.took);
+    assert_eq!(outcome.code, Some(0));
+    a.cont().unwrap();
+}
+
+#[test]
+fn live_without_any_alertmanager_what_fires_is_known_and_whether_it_is_silenced_is_not() {
+    let demo = settled();
+    let members = &demo.clusters()[0].alertmanager;
+    let names = |value: &Value| {
+        let mut names: Vec<String> =
+            rows(value, "prod-east").iter().map(|a| a["labels"].to_string()).collect();
+        names.sort();
+        names
+    };
+    let before = names(&json(&demo, &["alerts"]).0);
+
+    members[0].kill().unwrap();
+    let (alerts, outcome) = json(&demo, &["alerts"]);
+    assert_eq!(names(&alerts), before, "one member is enough");
+    assert_eq!(outcome.code, Some(0));
+    assert_eq!(coverage_of(&alerts, &members[0].url())["error"], "connection refused");
+
+    members[1].kill().unwrap();
+    let (alerts, outcome) = json(&demo, &["alerts"]);
+    assert_eq!(names(&alerts), before, "Prometheus alone knows the same alerts by the same labels");
+    assert!(rows(&alerts, "prod-east").iter().all(|a| a["state"] == "unknown"), "{alerts}");
+    assert!(
+        rows(&alerts, "prod-west").iter().any(|a| a["state"] == "active"),
+        "the other cluster is untouched"
+    );
+    assert_eq!(outcome.code, Some(3));
+    let (doctor, _) = json(&demo, &["doctor"]);
+    assert!(
+        doctor["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|f| f["rule"] == "unreachable" && f["level"] == "problem")
+    );
+
+    for replica in &demo.clusters()[0].prometheus {
+        replica.kill().unwrap();
+    }
+    let (alerts, outcome) = json(&demo, &["alerts"]);
+    assert!(rows(&alerts, "prod-east").is_empty());
+    assert!(!rows(&alerts, "prod-west").is_empty());
+    assert_eq!(outcome.code, Some(3));
+    let (_, outcome) = json(&demo, &["alerts", "--cluster", "prod-east"]);
+    assert_eq!(outcome.code, Some(4), "nobody answered");
+}
+
+#[test]
+fn live_a_restarted_member_without_alerts_makes_none_vanish() {
+    let demo = settled();
+    let member = &demo.clusters()[1].alertmanager[0];
+    let count = |value: &Value| rows(value, "prod-west").len();
+    let before = count(&json(&demo, &["alerts"]).0);
+    member.restart_empty().unwrap();
+    member.await_ready().unwrap();
+    let (alerts, outcome) = json(&demo, &["alerts"]);
+    assert_eq!(count(&alerts), before);
+    assert!(rows(&alerts, "prod-west").iter().all(|a| a["state"] != "unsent"));
+    assert_eq!(outcome.code, Some(0));
+}
+
+#[test]
+fn live_members_that_do_not_gossip_are_found() {
+    let demo = settled();
+    // Two members of different clusters, put together, do not see each other.
+    let [east, west] = [0, 1].map(|i| demo.clusters()[i].alertmanager[0].url());
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("split.toml");
+    std::fs::write(
+        &config,
+        format!("[[cluster]]\nname = \"split\"\nalertmanager = [\"{east}\", \"{west}\"]\n"),
+    )
+    .unwrap();
+    let outcome = support::iaasmon(&["--config", config.to_str().unwrap(), "doctor", "-o", "json"]);
+    let doctor: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert!(
+        doctor["data"].as_array().unwrap().iter().any(|f| f["rule"] == "gossip" && f["level"] == "problem"),
+        "{doctor}"
+    );
+}
+
+#[test]
+fn live_a_dead_nodes_output_comes_from_its_alert() {
+    let demo = settled();
+    let (node, check) = failing(&demo, "prod-west");
+    demo.clusters()[1].nodes.kill().unwrap();
+    let outcome = iaasmon_on(&demo, &["check", &node, &check]);
+    assert_eq!(outcome.code, Some(0), "{}{}", outcome.stdout, outcome.stderr);
+    let said = format!("{}{}", outcome.stdout, outcome.stderr);
+    assert!(said.contains("connection refused"), "why the node did not answer: {said}");
+    assert!(said.contains(&check), "what the alert says: {said}");
+}
