@@ -80,22 +80,23 @@ pub struct NodesArgs {
 ///
 /// # Errors
 /// When the demo cannot be started, or the screen fails.
-pub fn run(
+pub fn run<E: From<DemoFailure>>(
     args: &DemoArgs,
     out: &mut dyn Write,
     err: &mut dyn Write,
-    open: impl FnOnce(&Path) -> std::io::Result<()>,
-) -> Result<(), DemoFailure> {
+    open: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
     if args.list_scenarios {
-        return Ok(out.write_all(scenarios().as_bytes())?);
+        return Ok(out.write_all(scenarios().as_bytes()).map_err(DemoFailure::from)?);
     }
     let options = args.options()?;
     let demo = Demo::start(&options, &mut |step| {
         // Progress is a courtesy; a closed pipe must not end the demo.
         let _ = writeln!(err, "demo: {step}");
-    })?;
+    })
+    .map_err(DemoFailure::from)?;
     if args.headless {
-        return runtime()?.block_on(stay(&demo, out, err));
+        return Ok(runtime().map_err(DemoFailure::from)?.block_on(stay(&demo, out, err))?);
     }
     let config = demo.config().to_owned();
     let over = std::sync::mpsc::channel::<()>();
@@ -111,8 +112,7 @@ pub fn run(
         let outcome = open(&config);
         drop(ended);
         outcome
-    })?;
-    Ok(())
+    })
 }
 
 /// Why a demo ended badly.

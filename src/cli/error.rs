@@ -4,6 +4,7 @@ use super::demo::DemoFailure;
 use crate::config::ConfigErrors;
 use crate::fleet::UnknownCluster;
 use crate::net::NetError;
+use crate::tui::TuiError;
 use std::io::{self, Write};
 
 /// What a command ended with; the numbers are documented in `--help`.
@@ -109,6 +110,14 @@ impl From<UnknownCluster> for AppError {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
             None => error.hint(format!("there are {}", known.join(", "))),
         }
+    }
+}
+
+impl From<TuiError> for AppError {
+    fn from(error: TuiError) -> Self {
+        let exit = if matches!(error, TuiError::Io(_)) { Exit::Partial } else { Exit::Usage };
+        Self::new(exit, error.to_string())
+            .hint("`iaasmon alerts` lists what fires, `iaasmon nodes` the machines; `iaasmon --help` lists every command")
     }
 }
 

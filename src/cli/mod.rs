@@ -26,12 +26,14 @@ use crate::config::{Config, Env, Flag};
 use crate::fleet::Fleet;
 use crate::model::time::format_duration;
 use crate::sys::clock;
+use crate::tui;
 use args::{Cli, Command, FleetCommand, GlobalArgs};
 use clap::{CommandFactory as _, Parser as _};
 use error::{AppError, Exit};
 use session::Session;
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use streams::{ColorWishes, Streams, View};
 
@@ -62,14 +64,18 @@ fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, A
     let flags = flags(&cli.global);
     let sources = config::Sources { file: cli.global.config.as_deref(), flags: &flags, env: &env };
     let Some(command) = &cli.command else {
-        return Err(AppError::usage("no command given")
-            .hint("`iaasmon alerts` lists what fires, `iaasmon nodes` the machines")
-            .hint("`iaasmon --help` lists every command"));
+        screens(cli.global.config.as_deref(), &cli.global, &env)?.finish();
+        return Ok(Exit::Done.code());
     };
     match command {
         Command::Config(command) => return Ok(config::run(command, &sources, out, err)?),
         Command::Demo(args) => {
-            demo::run(args, out, err, |_| Err(io::Error::other("no screens: use --headless")))?
+            let mut reason = tui::ExitReason::Quit;
+            demo::run(args, out, err, |config| {
+                reason = screens(Some(config), &cli.global, &env)?;
+                Ok::<_, AppError>(())
+            })?;
+            reason.finish();
         }
         Command::DemoGuard(args) => demo::run_guard(args)?,
         Command::DemoNodes(args) => demo::run_nodes(args)?,
@@ -85,6 +91,17 @@ fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, A
         }
     }
     Ok(Exit::Done.code())
+}
+
+/// Opens the screens on the fleet of the configuration.
+fn screens(file: Option<&Path>, global: &GlobalArgs, env: &Env) -> Result<tui::ExitReason, AppError> {
+    let flags = flags(global);
+    let mut config = config::Sources { file, flags: &flags, env }.load()?.config;
+    apply(global, &mut config);
+    let fleet = Fleet::new(&config)?.select(&global.cluster)?;
+    // The screens name a cluster by its place, so both must hold the same ones.
+    config.clusters.retain(|cluster| fleet.cluster(&cluster.name).is_some());
+    Ok(tui::run(&config, fleet, env)?)
 }
 
 /// Runs a command that asks the fleet.

@@ -8,7 +8,9 @@ use crate::sys::clock;
 use crate::tui::msg::{Effect, Kind, Msg, OutputOf, Payload};
 use crate::tui::state::rows::{AlertRow, CheckKey, NodeRow};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio_util::task::TaskTracker;
 
 /// Where messages go.
 type Send = Arc<dyn Fn(Msg) + std::marker::Send + Sync>;
@@ -19,6 +21,8 @@ pub struct Effects {
     fleet: Fleet,
     runtime: Handle,
     send: Send,
+    /// Tasks that write; the end waits for them.
+    writes: TaskTracker,
 }
 
 impl std::fmt::Debug for Effects {
@@ -34,10 +38,10 @@ impl Effects {
         runtime: Handle,
         send: impl Fn(Msg) + std::marker::Send + Sync + 'static,
     ) -> Self {
-        Self { fleet, runtime, send: Arc::new(send) }
+        Self { fleet, runtime, send: Arc::new(send), writes: TaskTracker::new() }
     }
 
-    /// Starts what `effect` asks for. Effects on the terminal itself are not for here and do nothing.
+    /// Starts what `effect` asks for. Effects on the terminal itself are the runtime's and do nothing here.
     pub fn run(&self, effect: Effect) {
         match effect {
             Effect::Quit | Effect::Suspend | Effect::Redraw | Effect::Copy(_) => {}
@@ -52,6 +56,14 @@ impl Effects {
                 send(Msg::Node(key, clock::now(), Box::new(answer)));
             }),
         }
+    }
+
+    /// Waits until what is being written has been written, at most as long as `grace`. What is cut off stands
+    /// in its journal.
+    pub fn settle(&self, grace: Duration) {
+        self.writes.close();
+        // Whether it was in time makes no difference any more.
+        let _ = self.runtime.block_on(async { tokio::time::timeout(grace, self.writes.wait()).await });
     }
 
     /// Starts a task about one cluster.

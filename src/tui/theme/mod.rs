@@ -1,8 +1,10 @@
 //! Themes: what each role looks like in the colours that the terminal has.
 
 mod role;
+mod tier;
 
 pub use role::Role;
+pub use tier::{Appearance, Tier};
 
 use ratatui::style::Style;
 
