@@ -9,7 +9,7 @@ use crate::tui::msg::{Effect, Msg};
 use crate::tui::pace::{Cause, Pace};
 use crate::tui::screen::Screen;
 use crate::tui::state::State;
-use crate::tui::theme::{Role, Theme, Tier};
+use crate::tui::theme::{Appearance, Role, Theme, Tier};
 use crate::tui::update::update;
 use crate::tui::{clipboard, crash, suspend, terminal, view};
 use ratatui::Terminal;
@@ -60,6 +60,12 @@ impl ExitReason {
     }
 }
 
+/// Returns where the user's own themes are: beside the configuration.
+fn theme_folder(env: &Env) -> Option<PathBuf> {
+    let config = env.get("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    config.or_else(|| Some(env.home()?.join(".config"))).map(|config| config.join("iaasmon/themes"))
+}
+
 /// Opens the interface on the terminal and returns when it is left; the terminal is as it was before.
 pub fn run(config: &Config, fleet: Fleet, env: &Env) -> Result<ExitReason, TuiError> {
     check_terminal(env)?;
@@ -72,16 +78,19 @@ pub fn run(config: &Config, fleet: Fleet, env: &Env) -> Result<ExitReason, TuiEr
         let _ = tell.send(Event::Msg(msg));
     });
     let tier = Tier::detect(config.ui.color, env);
+    let theme = config.ui.theme.as_deref().unwrap_or("default");
+    let (theme, warnings) = Theme::load(theme, theme_folder(env).as_deref(), tier, Appearance::detect(env));
     let size = window_size()?;
     let screen = Terminal::new(Screen::new(tier, size))?;
-    let state = State::new(clock::now(), (size.width, size.height), config);
+    let mut state = State::new(clock::now(), (size.width, size.height), config);
+    state.message = warnings.into_iter().next().map(|warning| (Role::Notice, warning));
     crash::install(state_folder(env));
     events::start(&sender)?;
     terminal::enter()?;
     let mut tui = Tui {
         screen,
         state,
-        theme: Theme::mono(),
+        theme,
         effects,
         pace: Pace::default(),
         stopped: false,
