@@ -3,7 +3,7 @@
 use super::config::ConfigCommand;
 use super::demo::{self, DemoArgs, GuardArgs};
 use super::docs::{CompletionsArgs, Gen};
-use super::{alert, alerts, check, checks, doctor, node, nodes, query, status};
+use super::{alert, alerts, check, checks, doctor, node, nodes, query, silence, status};
 use crate::config::Color;
 use crate::model::time::parse_duration;
 use clap::builder::PossibleValuesParser;
@@ -103,6 +103,8 @@ pub enum FleetCommand {
     Check(check::CheckArgs),
     Query(query::QueryArgs),
     Doctor(doctor::DoctorArgs),
+    #[command(visible_alias = "s")]
+    Silence(silence::SilenceArgs),
 }
 
 /// How a list is printed.

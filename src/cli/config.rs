@@ -16,12 +16,15 @@ const WRONG: u8 = 2;
 #[derive(Debug, Clone, Subcommand)]
 pub enum ConfigCommand {
     /// Check the configuration and list everything that is wrong with it
+    #[command(after_help = "Example:\n  iaasmon config check")]
     Check(CheckArgs),
     /// Print the configuration in force, secrets as ***
+    #[command(after_help = "Example:\n  iaasmon config show --origin")]
     Show(ShowArgs),
     /// Write a commented example to begin with
     ///
     /// Nothing that is there already is replaced unless --force is given.
+    #[command(after_help = "Example:\n  iaasmon config init")]
     Init(InitArgs),
 }
 

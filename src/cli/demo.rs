@@ -20,7 +20,7 @@ const TICK: Duration = Duration::from_secs(1);
 ///
 /// Everything listens on 127.0.0.0/8 only and ends with the demo.
 #[derive(Debug, Clone, clap::Args)]
-#[command(after_long_help = scenarios())]
+#[command(after_help = "Example:\n  iaasmon demo --scenario storm", after_long_help = scenarios())]
 pub struct DemoArgs {
     /// How many clusters: each has two Prometheus and two Alertmanagers.
     #[arg(long, default_value_t = 2, value_name = "N")]

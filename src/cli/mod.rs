@@ -18,6 +18,7 @@ pub mod output;
 pub mod query;
 pub mod render;
 pub mod session;
+pub mod silence;
 pub mod silences;
 pub mod status;
 pub mod streams;
@@ -87,7 +88,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, A
             let mut config = sources.load()?.config;
             apply(&cli.global, &mut config);
             let view = View::of_stdout(config.ui.color, wishes(&env));
-            return Ok(on_fleet(command, &cli.global, config, Streams { out, err, view })?.code());
+            return Ok(on_fleet(command, &cli.global, config, Streams { out, err, view }, &env)?.code());
         }
     }
     Ok(Exit::Done.code())
@@ -110,9 +111,11 @@ fn on_fleet(
     global: &GlobalArgs,
     config: Config,
     streams: Streams<'_>,
+    env: &Env,
 ) -> Result<Exit, AppError> {
     let fleet = Fleet::new(&config)?.select(&global.cluster)?;
-    let mut session = Session { config, fleet, now: clock::now(), streams };
+    let mut session =
+        Session { config, fleet, named: !global.cluster.is_empty(), now: clock::now(), streams };
     // One thread: a command waits for the network, and starting threads would cost more than it gains.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -126,6 +129,10 @@ fn on_fleet(
             FleetCommand::Check(args) => check::run(args, &mut session).await,
             FleetCommand::Query(args) => query::run(args, &mut session).await,
             FleetCommand::Doctor(args) => doctor::run(args, &mut session).await,
+            FleetCommand::Silence(args) => {
+                let around = silence::Surroundings::of(env);
+                silence::run(args, &mut session, &around).await
+            }
         }
     })
 }

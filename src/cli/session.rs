@@ -18,6 +18,8 @@ pub struct Session<'a> {
     pub config: Config,
     /// The clusters that `--cluster` chose.
     pub fleet: Fleet,
+    /// Whether `--cluster` chose them.
+    pub named: bool,
     /// When it began; ages relate to this.
     pub now: Timestamp,
     /// Where to write.

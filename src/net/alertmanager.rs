@@ -52,6 +52,18 @@ impl Alertmanager {
         })
     }
 
+    /// Asks for the alerts that silences hold back, with the first line of each annotation.
+    pub async fn silenced_alerts(&self) -> Result<Reply<Vec<AmAlert>>, NetError> {
+        let query = [("active", "false"), ("unprocessed", "false"), ("silenced", "true")];
+        let raw =
+            self.http.ask(Ask { query: &query, ..Ask::get("/api/v2/alerts") }, am_v2::error_text).await?;
+        let reply = self.decode("/api/v2/alerts", raw, |body| {
+            am_v2::decode_alerts(body, Annotations::FirstLine, &mut Interner::default())
+        })?;
+        // An inhibited alert passes the server's filter whether it is silenced or not.
+        Ok(reply.map(|alerts| alerts.into_iter().filter(|a| !a.silenced_by.is_empty()).collect()))
+    }
+
     /// Asks for every silence, expired ones included.
     pub async fn silences(&self) -> Result<Reply<Vec<Silence>>, NetError> {
         let raw = self.http.ask(Ask::get("/api/v2/silences"), am_v2::error_text).await?;

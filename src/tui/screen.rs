@@ -225,14 +225,14 @@ mod tests {
     use super::*;
     use ratatui::Terminal;
     use ratatui::style::Style;
-    use ratatui::text::Line;
+    use ratatui::text::Span;
 
     fn terminal(tier: Tier) -> Terminal<Screen> {
         Terminal::new(Screen::new(tier, Size::new(20, 2))).expect("memory only")
     }
 
     fn frame(terminal: &mut Terminal<Screen>, text: &str, style: Style) -> Option<String> {
-        terminal.draw(|f| f.render_widget(Line::styled(text.to_owned(), style), f.area())).expect("memory");
+        terminal.draw(|f| f.render_widget(Span::styled(text.to_owned(), style), f.area())).expect("memory");
         terminal.backend_mut().take_frame().map(|bytes| String::from_utf8(bytes).expect("UTF-8"))
     }
 

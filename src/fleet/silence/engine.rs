@@ -22,6 +22,8 @@ mod members;
 mod task;
 mod write;
 
+pub(super) use write::request;
+
 use super::identity::OpId;
 
 /// So many clusters are worked on at a time.

@@ -15,18 +15,24 @@ mod draft;
 mod engine;
 #[cfg(test)]
 mod fixtures;
+mod held;
 mod identity;
 mod logical;
 mod operation;
 mod policy;
 mod preview;
 mod record;
+mod requests;
 
 pub use draft::{Draft, DraftError, Facts, Targets, fetch_facts};
 pub use engine::{Limits, Observer, Opened, Step, What, begin, load, open, operations, resume, run};
+pub use held::held;
 pub use identity::{OP_ANNOTATION, OpId};
 pub use logical::{Drift, FindError, LogicalSilence, find, group};
 pub use operation::{Change, Content, Kind, Operation, Seen, Task, add, edit, expire, undo};
 pub use policy::{ConfirmLevel, Judgement, judge};
-pub use preview::{ClusterPreview, Hit, Overlap, OverlapKind, Preview, PreviewError, preview, would_page};
+pub use preview::{
+    ClusterPreview, Hit, Overlap, OverlapKind, Preview, PreviewError, Skip, preview, would_page,
+};
 pub use record::{Outcome, Progress, Replication, Standing};
+pub use requests::{Request, requests};

@@ -1,0 +1,136 @@
+//! From the command line to a draft.
+
+use super::when::parse_when;
+use super::{Surroundings, WhatArgs};
+use crate::cli::error::AppError;
+use crate::cli::session::Session;
+use crate::fleet::silence::{Draft, Facts, Targets};
+use crate::model::labels::Fingerprint;
+use crate::model::matcher::{MatchOp, Matcher, MatcherError, parse_arguments};
+use crate::model::text;
+use crate::model::time::Timestamp;
+use chrono::{Local, TimeDelta};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// How long a silence lasts where nothing is said, as in amtool.
+const DEFAULT_DURATION: Duration = Duration::from_secs(3600);
+
+/// How long an acknowledgement lasts where nothing is said.
+const ACK_DURATION: Duration = Duration::from_secs(30 * 60);
+
+/// Labels that tell who noticed, not what is wrong. `instance` stays: one alert is about one node.
+const STRIPPED: [&str; 6] =
+    ["replica", "prometheus", "prometheus_replica", "monitor", "receive", "tenant_id"];
+
+/// Builds the draft that the arguments describe; what should be known of how they were read goes to stderr.
+pub fn of_args(
+    args: &WhatArgs,
+    facts: &[Facts],
+    session: &mut Session<'_>,
+    named: bool,
+    around: &Surroundings,
+) -> Result<Draft, AppError> {
+    let matchers = matchers(args, facts, session)?;
+    let now = session.now;
+    let starts_at = args.start.as_deref().map(|text| when(text, now)).transpose()?;
+    let length = args.duration.unwrap_or(if args.ack { ACK_DURATION } else { DEFAULT_DURATION });
+    let ends_at = match &args.end {
+        Some(text) => when(text, now)?,
+        None => later(starts_at.unwrap_or(now), length)?,
+    };
+    let created_by = author(args.author.as_deref(), session, around)?;
+    let mut comment = args.comment.clone().unwrap_or_default();
+    if args.ack && !comment.starts_with("ACK!") {
+        let text = if comment.is_empty() { format!("{created_by} is working on it") } else { comment };
+        comment = format!("ACK! {text}");
+    }
+    let targets = match (args.all_clusters, named) {
+        (true, _) => Targets::All,
+        (false, true) => Targets::Named(facts.iter().map(|f| f.cluster.clone()).collect()),
+        (false, false) => Targets::Matching,
+    };
+    Ok(Draft { matchers, starts_at, ends_at, created_by, comment, targets })
+}
+
+/// Reads a time of the command line.
+pub fn when(text: &str, now: Timestamp) -> Result<Timestamp, AppError> {
+    parse_when(text, now, &Local).map_err(|error| AppError::usage(error.to_string()))
+}
+
+/// Returns the time so much later.
+pub fn later(from: Timestamp, by: Duration) -> Result<Timestamp, AppError> {
+    let by = TimeDelta::from_std(by).ok();
+    by.and_then(|by| from.checked_add_signed(by)).ok_or_else(|| AppError::usage("the end is too far away"))
+}
+
+/// Returns who is written as the author.
+pub fn author(given: Option<&str>, session: &Session<'_>, around: &Surroundings) -> Result<String, AppError> {
+    let policy = session.config.policy.author.as_deref();
+    let name = given.or(policy).or(around.login.as_deref());
+    name.map(str::to_owned)
+        .ok_or_else(|| AppError::usage("nobody knows who you are").hint("give --author NAME"))
+}
+
+/// Reads matchers from arguments and tells how they were understood.
+pub fn parse_matchers(arguments: &[String], session: &mut Session<'_>) -> Result<Vec<Matcher>, AppError> {
+    let parsed = parse_arguments(arguments).map_err(|error| unreadable(&error))?;
+    for note in &parsed.notes {
+        writeln!(session.streams.err, "note: {}", text::line(note))?;
+    }
+    Ok(parsed.matchers)
+}
+
+fn unreadable(error: &MatcherError) -> AppError {
+    let out = AppError::usage(format!("not a matcher: {error}\n{}", error.pointer()));
+    error.hint.into_iter().fold(out, AppError::hint)
+}
+
+fn matchers(args: &WhatArgs, facts: &[Facts], session: &mut Session<'_>) -> Result<Vec<Matcher>, AppError> {
+    let mut matchers = parse_matchers(&args.matchers, session)?;
+    let mut add = |matcher: Matcher| {
+        // What was written by hand wins over what is derived.
+        if !matchers.iter().any(|m| m.name == matcher.name) {
+            matchers.push(matcher);
+        }
+    };
+    if let Some(fingerprint) = &args.from_alert {
+        for (name, value) in alert_labels(fingerprint, facts, session)? {
+            add(Matcher::new(&name, MatchOp::Equal, &value));
+        }
+    }
+    if let Some(node) = &args.node {
+        let labels: BTreeSet<&str> = facts.iter().map(|f| f.node_label.as_str()).collect();
+        let one = labels.first().filter(|_| labels.len() == 1).ok_or_else(|| {
+            let names = labels.iter().copied().collect::<Vec<_>>().join(", ");
+            AppError::usage(format!("--node: the clusters name nodes by different labels ({names})"))
+                .hint("choose clusters with --cluster, or write a matcher")
+        })?;
+        add(Matcher::new(one, MatchOp::Equal, node));
+    }
+    if matchers.is_empty() {
+        return Err(AppError::usage("nothing says what to silence")
+            .hint("give a matcher such as alertname=NodeDown, or --node NAME, or --from-alert FINGERPRINT"));
+    }
+    Ok(matchers)
+}
+
+fn alert_labels(
+    fingerprint: &str,
+    facts: &[Facts],
+    session: &Session<'_>,
+) -> Result<Vec<(String, String)>, AppError> {
+    let wrong = || AppError::usage(format!("--from-alert: `{fingerprint}` is no fingerprint"));
+    let wanted: Fingerprint =
+        fingerprint.parse().map_err(|_| wrong().hint("`iaasmon alerts -o name` lists them"))?;
+    let found = facts.iter().find_map(|f| f.alerts.iter().find(|a| a.fingerprint == wanted));
+    let alert = found.ok_or_else(|| {
+        let silent = facts.iter().any(|f| !f.reachable);
+        let error = AppError::usage(format!("--from-alert: no alert has the fingerprint {fingerprint}"));
+        if silent { error.hint("some clusters did not answer: it may be there") } else { error }
+    })?;
+    let cluster = session.fleet.cluster(&alert.cluster);
+    let dropped = cluster.map(|c| c.config.drop_labels.as_slice()).unwrap_or_default();
+    let keeps = |name: &str| !STRIPPED.contains(&name) && !dropped.iter().any(|d| d == name);
+    Ok(alert.labels.iter().filter(|(n, _)| keeps(n)).map(|(n, v)| (n.to_owned(), v.to_owned())).collect())
+}

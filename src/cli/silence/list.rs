@@ -1,0 +1,244 @@
+//! `silence list` and `silence show`.
+
+use super::{ListSilences, ShowArgs};
+use crate::cli::args::Format;
+use crate::cli::error::{AppError, Exit};
+use crate::cli::render::{Cell, Column, Document, Shape, Tone, write_json, write_yaml};
+use crate::cli::session::Session;
+use crate::fleet::silence::{Drift, FindError, LogicalSilence, find, group, held};
+use crate::fleet::silences::{SilenceCopy, silences};
+use crate::fleet::{Answer, Cluster};
+use crate::model::cluster::ClusterName;
+use crate::model::labels::Fingerprint;
+use crate::model::silence::SilenceState;
+use crate::model::text;
+use crate::model::time::{Timestamp, age, format_left, rfc3339};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// A silence as it is listed; the shape of its JSON.
+#[derive(Debug, Clone, Serialize)]
+pub struct SilenceRow {
+    /// The id to use; any copy's does as well.
+    pub id: Arc<str>,
+    /// `active`, `pending` or `expired`.
+    pub state: SilenceState,
+    /// When it starts.
+    #[serde(serialize_with = "crate::model::time::serialize")]
+    pub starts_at: Timestamp,
+    /// When the last copy ends.
+    #[serde(serialize_with = "crate::model::time::serialize")]
+    pub ends_at: Timestamp,
+    /// Who.
+    pub created_by: String,
+    /// Why.
+    pub comment: String,
+    /// Each as it is written.
+    pub matchers: Vec<String>,
+    /// Firing alerts that it holds back now.
+    pub firing: usize,
+    /// How the clusters differ, in words.
+    pub drift: Vec<String>,
+    /// Every copy.
+    pub copies: Vec<CopyRow>,
+}
+
+/// One cluster's copy.
+#[derive(Debug, Clone, Serialize)]
+pub struct CopyRow {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// Its id there.
+    pub id: Arc<str>,
+    /// Where it stands.
+    pub state: SilenceState,
+    /// When it ends there.
+    #[serde(serialize_with = "crate::model::time::serialize")]
+    pub ends_at: Timestamp,
+    /// When it was last written.
+    #[serde(serialize_with = "crate::model::time::serialize")]
+    pub updated_at: Timestamp,
+    /// Members that have it.
+    pub members: Vec<Arc<str>>,
+}
+
+impl SilenceRow {
+    /// Takes a silence and the number of alerts that it holds back.
+    pub fn new(silence: &LogicalSilence, firing: usize) -> Self {
+        Self {
+            id: silence.id.clone(),
+            state: silence.state,
+            starts_at: silence.starts_at,
+            ends_at: silence.ends_at,
+            created_by: silence.created_by.clone(),
+            comment: silence.comment.clone(),
+            matchers: silence.matchers.iter().map(ToString::to_string).collect(),
+            firing,
+            drift: silence.drift.iter().map(drift_words).collect(),
+            copies: silence.copies.iter().map(copy_row).collect(),
+        }
+    }
+
+    fn clusters(&self) -> String {
+        let names: BTreeSet<&str> = self.copies.iter().map(|copy| copy.cluster.as_str()).collect();
+        let mark = if self.drift.is_empty() { "" } else { " (drift)" };
+        names.into_iter().collect::<Vec<_>>().join(",") + mark
+    }
+}
+
+fn copy_row(copy: &SilenceCopy) -> CopyRow {
+    CopyRow {
+        cluster: copy.cluster.clone(),
+        id: copy.silence.id.clone(),
+        state: copy.silence.state,
+        ends_at: copy.silence.ends_at,
+        updated_at: copy.silence.updated_at,
+        members: copy.seen_by.clone(),
+    }
+}
+
+fn drift_words(drift: &Drift) -> String {
+    match drift {
+        Drift::Ends { first, last } => {
+            format!("ends {} on {} and {} on {}", rfc3339(first.1), first.0, rfc3339(last.1), last.0)
+        }
+        Drift::Expired(clusters) => {
+            let names: Vec<&str> = clusters.iter().map(ClusterName::as_str).collect();
+            format!("has ended on {}", names.join(", "))
+        }
+        Drift::Twins(cluster) => format!("is there more than once on {cluster}"),
+    }
+}
+
+type C = Column<SilenceRow>;
+
+/// How silences are listed.
+pub const SHAPE: Shape<SilenceRow> = Shape {
+    columns: &[
+        C::word("ends_in", |row, now| {
+            let left = match row.state {
+                SilenceState::Expired => "over".to_owned(),
+                _ => format_left(age(now, row.ends_at)),
+            };
+            Cell { raw: rfc3339(row.ends_at).into(), ..Cell::ranked(left, row.ends_at.timestamp() as f64) }
+        }),
+        C::word("state", |row, _| {
+            let tone = if row.state == SilenceState::Active { Tone::Plain } else { Tone::Dim };
+            Cell::ranked(row.state.word(), row.state as u8).tone(tone)
+        }),
+        C::name("author", |row, _| Cell::text(&*row.created_by)).droppable(2),
+        C::name("clusters", |row, _| Cell::text(row.clusters())),
+        C::number("firing", |row, _| Cell::number(row.firing as f64)).droppable(1),
+        C::text("matchers", |row, _| Cell::text(row.matchers.join(" "))),
+        C::text("comment", |row, _| Cell::text(&*row.comment)).droppable(3),
+        C::word("id", |row, _| Cell::text(&*row.id)),
+        C::word("starts", |row, _| Cell::text(rfc3339(row.starts_at))).wide(),
+        C::word("ends", |row, _| Cell::text(rfc3339(row.ends_at))).wide(),
+        C::name("ids", |row, _| {
+            let ids = row.copies.iter().map(|copy| format!("{}:{}", copy.cluster, copy.id));
+            Cell::text(ids.collect::<Vec<_>>().join(","))
+        })
+        .wide(),
+        C::text("drift", |row, _| Cell::text(row.drift.join("; "))).wide(),
+    ],
+    name: |row| row.id.to_string(),
+};
+
+/// What a cluster says: its silences, and which alerts they hold back.
+struct Part {
+    copies: Vec<SilenceCopy>,
+    held: Vec<(Fingerprint, Vec<Arc<str>>)>,
+}
+
+async fn part(cluster: &Cluster) -> Answer<Vec<Part>> {
+    let (silences, held) = tokio::join!(silences(cluster, |_| {}), held(cluster));
+    let coverage = silences.coverage.join(held.coverage);
+    Answer { value: vec![Part { copies: silences.value, held: held.value }], coverage, notes: silences.notes }
+}
+
+/// Runs `silence list`.
+pub async fn run(args: &ListSilences, session: &mut Session<'_>) -> Result<Exit, AppError> {
+    let answer = session.ask_all(part).await.map(|parts| {
+        let held: Vec<_> = parts.iter().flat_map(|part| &part.held).cloned().collect();
+        let mut all = group(parts.into_iter().flat_map(|part| part.copies));
+        all.retain(|silence| args.expired || silence.state != SilenceState::Expired);
+        let firing =
+            |s: &LogicalSilence| held.iter().filter(|(_, by)| by.iter().any(|id| s.has_id(id))).count();
+        all.iter().map(|silence| SilenceRow::new(silence, firing(silence))).collect()
+    });
+    session.list(&SHAPE, answer, &args.list, "no silences")
+}
+
+/// Says why an id names nothing, and what may be the reason.
+pub fn not_found(error: &FindError, complete: bool) -> AppError {
+    let out = AppError::usage(error.to_string());
+    match error {
+        FindError::Unknown(_) if !complete => out.hint("some clusters did not answer: it may be there"),
+        FindError::Unknown(_) => out.hint("`iaasmon silence list --expired` lists all that there are"),
+        FindError::Ambiguous(..) | FindError::TooShort(_) => out,
+    }
+}
+
+/// Runs `silence show`.
+pub async fn show(args: &ShowArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
+    let answer = session.ask_all(part).await;
+    let complete = answer.coverage.missing().next().is_none();
+    let held: Vec<_> = answer.value.iter().flat_map(|part| &part.held).cloned().collect();
+    let all = group(answer.value.into_iter().flat_map(|part| part.copies));
+    let silence = match find(&all, &args.id) {
+        Ok(silence) => silence,
+        Err(error) => {
+            session.tell(&answer.coverage, &answer.notes)?;
+            return Err(not_found(&error, complete));
+        }
+    };
+    let firing = held.iter().filter(|(_, by)| by.iter().any(|id| silence.has_id(id)));
+    let alerts: Vec<String> = firing.map(|(fingerprint, _)| fingerprint.to_string()).collect();
+    let row = SilenceRow::new(silence, alerts.len());
+    let out = &mut *session.streams.out;
+    match args.output {
+        Format::Json => write_json(&Document::new(&row, &answer.coverage, &answer.notes), out)?,
+        Format::Yaml => write_yaml(&Document::new(&row, &answer.coverage, &answer.notes), out)?,
+        Format::Jsonl => {
+            serde_json::to_writer(&mut *out, &row).map_err(std::io::Error::from)?;
+            writeln!(out)?;
+        }
+        Format::Name => writeln!(out, "{}", row.id)?,
+        Format::Table | Format::Wide | Format::Csv => write_details(&row, &alerts, session)?,
+    }
+    Ok(session.tell(&answer.coverage, &answer.notes)?)
+}
+
+fn write_details(row: &SilenceRow, alerts: &[String], session: &mut Session<'_>) -> std::io::Result<()> {
+    let now = session.now;
+    let out = &mut *session.streams.out;
+    let left = match row.state {
+        SilenceState::Expired => "over".to_owned(),
+        _ => format!("in {}", format_left(age(now, row.ends_at))),
+    };
+    writeln!(out, "id        {}", text::line(&row.id))?;
+    writeln!(out, "state     {}", row.state.word())?;
+    for (i, matcher) in row.matchers.iter().enumerate() {
+        writeln!(out, "{:<9} {}", if i == 0 { "matchers" } else { "" }, text::line(matcher))?;
+    }
+    writeln!(out, "starts    {}", rfc3339(row.starts_at))?;
+    writeln!(out, "ends      {} ({left})", rfc3339(row.ends_at))?;
+    writeln!(out, "author    {}", text::line(&row.created_by))?;
+    writeln!(out, "comment   {}", text::line(&row.comment))?;
+    for drift in &row.drift {
+        writeln!(out, "drift     {}", text::line(drift))?;
+    }
+    for copy in &row.copies {
+        let members = copy.members.join(", ");
+        let (state, ends) = (copy.state.word(), rfc3339(copy.ends_at));
+        writeln!(
+            out,
+            "copy      {}: {} {state}, ends {ends}, on {members}",
+            copy.cluster,
+            text::line(&copy.id)
+        )?;
+    }
+    writeln!(out, "holds     {} firing alert(s)", alerts.len())?;
+    alerts.iter().try_for_each(|fingerprint| writeln!(out, "alert     {fingerprint}"))
+}
