@@ -1,12 +1,16 @@
 //! Doing what the state asks for outside of it: every request is a task that sends messages back.
 
 use crate::fleet::alerts::Annotations;
-use crate::fleet::{Answer, Cluster, Fleet, alerts, detail, node, nodes, silences, status};
+use crate::fleet::silence::{Limits, OpId, Standing, Step};
+use crate::fleet::{Answer, Cluster, Fleet, alerts, detail, node, nodes, silence, silences, status};
 use crate::model::alert::Alert;
 use crate::model::node::Node;
 use crate::sys::clock;
 use crate::tui::msg::{Effect, Kind, Msg, OutputOf, Payload};
+use crate::tui::state::confirm::Deed;
 use crate::tui::state::rows::{AlertRow, CheckKey, NodeRow};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -23,6 +27,8 @@ pub struct Effects {
     send: Send,
     /// Tasks that write; the end waits for them.
     writes: TaskTracker,
+    /// Where operations are journalled.
+    journals: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Effects {
@@ -38,7 +44,26 @@ impl Effects {
         runtime: Handle,
         send: impl Fn(Msg) + std::marker::Send + Sync + 'static,
     ) -> Self {
-        Self { fleet, runtime, send: Arc::new(send), writes: TaskTracker::new() }
+        Self { fleet, runtime, send: Arc::new(send), writes: TaskTracker::new(), journals: None }
+    }
+
+    /// Journals operations in this folder. Without a folder nothing is written: after a crash nobody would know.
+    pub fn journal_in(self, folder: Option<PathBuf>) -> Self {
+        Self { journals: folder, ..self }
+    }
+
+    /// Carries out what was confirmed and tells of every step.
+    fn write(&self, deed: Deed) {
+        let Some(folder) = self.journals.clone() else {
+            let why = "no folder for the journal: neither XDG_STATE_HOME nor HOME is set".to_owned();
+            return (self.send)(Msg::Ended(Err(why)));
+        };
+        let (fleet, send) = (self.fleet.clone(), self.send.clone());
+        let task = async move {
+            let outcome = carry_out(&fleet, &folder, deed, &send).await;
+            send(Msg::Ended(outcome));
+        };
+        self.writes.spawn_on(task, &self.runtime);
     }
 
     /// Starts what `effect` asks for. Effects on the terminal itself are the runtime's and do nothing here.
@@ -51,6 +76,22 @@ impl Effects {
                 send(Msg::Output(OutputOf::Alert(key), clock::now(), source));
             }),
             Effect::FetchOutput(key) => self.on(key.node.cluster, move |c, send| fetch_output(c, key, send)),
+            Effect::Facts { token } => {
+                for cluster in 0..u16::try_from(self.fleet.clusters().len()).unwrap_or(u16::MAX) {
+                    self.on(cluster, move |c, send| async move {
+                        let facts = Box::new(silence::fetch_facts(&c).await);
+                        send(Msg::Facts { cluster, token, facts });
+                    });
+                }
+            }
+            Effect::Arm { after, token } => {
+                let send = self.send.clone();
+                self.runtime.spawn(async move {
+                    tokio::time::sleep(after).await;
+                    send(Msg::Armed(token));
+                });
+            }
+            Effect::Write(deed) => self.write(*deed),
             Effect::FetchNode(key) => self.on(key.cluster, move |c, send| async move {
                 let answer = node::node(&c, &key.name).await;
                 send(Msg::Node(key, clock::now(), Box::new(answer)));
@@ -76,6 +117,24 @@ impl Effects {
             self.runtime.spawn(task(c.clone(), self.send.clone()));
         }
     }
+}
+
+async fn carry_out(fleet: &Fleet, folder: &Path, deed: Deed, send: &Send) -> Result<Box<Standing>, String> {
+    let now = clock::now();
+    let op = OpId::new(now);
+    let operation = match &deed {
+        Deed::Add { draft, preview, facts } => silence::add(draft, preview, facts, op, now),
+        Deed::Expire(silence) => silence::expire(silence, op, now),
+    };
+    let opened = silence::begin(folder, operation).map_err(|e| format!("nothing was sent: {e}"))?;
+    send(Msg::Began(op.to_string()));
+    let tell = |step: &Step| {
+        send(Msg::Step(step.clone()));
+        ControlFlow::Continue(())
+    };
+    let standing = silence::run(fleet, opened, Limits::default(), &tell).await;
+    let lost = || format!("the journal cannot be written: `iaasmon silence status {op}` tells what was done");
+    standing.map(Box::new).ok_or_else(lost)
 }
 
 async fn fetch_output(cluster: Arc<Cluster>, key: CheckKey, send: Send) {

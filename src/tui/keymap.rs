@@ -71,6 +71,8 @@ pub mod place {
     pub const SILENCES: u16 = 64;
     pub const SILENCE: u16 = 128;
     pub const CLUSTERS: u16 = 256;
+    pub const EDITOR: u16 = 512;
+    pub const OPERATION: u16 = 1024;
     pub const LISTS: u16 = OVERVIEW | ALERTS | NODES | NODE | SILENCES | CLUSTERS;
     pub const OUTPUTS: u16 = ALERT | CHECK;
     pub const ALL: u16 = u16::MAX;
@@ -107,14 +109,14 @@ const fn bind(
 use KeyCode::{
     BackTab, Backspace, Char, Down, End, Enter, Esc, Home, Left, PageDown, PageUp, Right, Tab, Up,
 };
-use place::{ALERT, ALERTS, ALL, CHECK, LISTS, NODE, NODES, OUTPUTS, OVERVIEW, SILENCE, SILENCES};
+use place::{ALERT, ALERTS, ALL, CHECK, LISTS, NODE, NODES, OPERATION, OUTPUTS, OVERVIEW, SILENCE, SILENCES};
 
-const DETAILS: u16 = ALERT | NODE | CHECK | SILENCE;
+const DETAILS: u16 = ALERT | NODE | CHECK | SILENCE | OPERATION;
 const FILTERED: u16 = ALERTS | NODES | SILENCES;
 
 /// The table; the first row that fits wins.
 pub const BINDINGS: &[Binding] = &[
-    bind(&[Enter, Char('l'), Right], "Enter", Action::Open, "open", LISTS | SILENCE, Some(1)),
+    bind(&[Enter, Char('l'), Right], "Enter", Action::Open, "open", LISTS, Some(1)),
     bind(&[Esc, Char('h'), Left, Backspace], "Esc", Action::Back, "back", DETAILS, Some(2)),
     bind(&[Backspace], "Backspace", Action::ClearFilter, "drop the filter", FILTERED, None),
     bind(&[Esc, Char('h'), Left], "Esc", Action::Back, "close the group, drop the marks", ALERTS, None),

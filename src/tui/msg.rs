@@ -3,12 +3,15 @@
 use crate::fleet::Answer;
 use crate::fleet::detail::DetailSource;
 use crate::fleet::node::NodeDetail;
+use crate::fleet::silence::{Facts, Standing, Step};
 use crate::fleet::silences::SilenceCopy;
 use crate::fleet::status::ClusterStatus;
 use crate::model::time::Timestamp;
+use crate::tui::state::confirm::Deed;
 use crate::tui::state::rows::{AlertKey, AlertRow, CheckKey, NodeKey, NodeRow};
 use crossterm::event::KeyEvent;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Something that happened; the only way in which the state changes.
 #[derive(Debug, Clone)]
@@ -38,6 +41,23 @@ pub enum Msg {
     Output(OutputOf, Timestamp, DetailSource),
     /// Everything about one node.
     Node(NodeKey, Timestamp, Box<Answer<NodeDetail>>),
+    /// What a silence must know of a cluster, for the editor of this number.
+    Facts {
+        /// Which, by its place in the configuration.
+        cluster: u16,
+        /// Who asked.
+        token: u64,
+        /// What is known.
+        facts: Box<Facts>,
+    },
+    /// The guard of a last look is over.
+    Armed(u64),
+    /// The operation has this id and is in the journal.
+    Began(String),
+    /// The operation has got on.
+    Step(Step),
+    /// The operation is over, or why it could not begin.
+    Ended(Result<Box<Standing>, String>),
 }
 
 /// An answer to one of the questions that are asked again and again. Rows are made ready for the
@@ -105,4 +125,18 @@ pub enum Effect {
     FetchOutput(CheckKey),
     /// Ask everything about one node.
     FetchNode(NodeKey),
+    /// Ask every cluster for what a silence must know, for the editor of this number.
+    Facts {
+        /// Who asks.
+        token: u64,
+    },
+    /// Tell when a last look may be answered.
+    Arm {
+        /// After how long.
+        after: Duration,
+        /// Which last look.
+        token: u64,
+    },
+    /// Carry out what was confirmed.
+    Write(Box<Deed>),
 }

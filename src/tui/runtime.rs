@@ -76,13 +76,17 @@ pub fn run(config: &Config, fleet: Fleet, env: &Env) -> Result<ExitReason, TuiEr
     let effects = Effects::new(fleet, tasks.handle().clone(), move |msg| {
         // Without a receiver the interface has ended, and nobody wants to know.
         let _ = tell.send(Event::Msg(msg));
-    });
+    })
+    .journal_in(state_dir(env).map(|folder| folder.join("operations")));
     let tier = Tier::detect(config.ui.color, env);
     let theme = config.ui.theme.as_deref().unwrap_or("default");
     let (theme, warnings) = Theme::load(theme, theme_folder(env).as_deref(), tier, Appearance::detect(env));
     let size = window_size()?;
     let screen = Terminal::new(Screen::new(tier, size))?;
     let mut state = State::new(clock::now(), (size.width, size.height), config);
+    if state.author.is_empty() {
+        state.author = login(env).unwrap_or_default();
+    }
     state.message = warnings.into_iter().next().map(|warning| (Role::Notice, warning));
     crash::install(state_folder(env));
     events::start(&sender)?;
@@ -126,6 +130,20 @@ fn state_folder(env: &Env) -> PathBuf {
     let base = env.get("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let base = base.or_else(|| env.home().map(|home| home.join(".local/state")));
     base.map_or_else(std::env::temp_dir, |base| base.join("iaasmon"))
+}
+
+/// Returns the folder of what outlives the program, as the commands find it; none without a home.
+fn state_dir(env: &Env) -> Option<PathBuf> {
+    let base = env.get("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = base.or_else(|| env.home().map(|home| home.join(".local/state")));
+    base.map(|base| base.join("iaasmon"))
+}
+
+/// Returns who logged in. Behind sudo the person counts, not root.
+fn login(env: &Env) -> Option<String> {
+    let name = |variable: &str| env.get(variable)?.to_str().map(str::to_owned);
+    let account = || nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name);
+    name("SUDO_USER").or_else(|| name("USER")).or_else(account)
 }
 
 fn window_size() -> io::Result<Size> {

@@ -174,8 +174,9 @@ pub async fn run(fleet: &Fleet, opened: Opened, limits: Limits, observe: Observe
         .collect();
     let engine = Engine { fleet, limits, observe, shared: Mutex::new(Shared { journal, standing }) };
     engine.step(None, What::Journalled).ok()?;
-    let mut running =
-        futures_util::stream::iter(&todo).map(|t| engine.task(t)).buffer_unordered(CLUSTERS_AT_ONCE);
+    // Collected first: a stream that maps borrowed tasks makes a future that cannot be spawned.
+    let tasks: Vec<_> = todo.iter().map(|t| engine.task(t)).collect();
+    let mut running = futures_util::stream::iter(tasks).buffer_unordered(CLUSTERS_AT_ONCE);
     while let Some(outcome) = running.next().await {
         outcome.ok()?;
     }

@@ -1,7 +1,9 @@
 //! Everything that the screen is drawn from. Only `update` changes it.
 
 pub mod alerts;
+pub mod confirm;
 pub mod data;
+pub mod editor;
 pub mod filter;
 pub mod list;
 pub mod nodes;
@@ -20,7 +22,9 @@ use crate::model::time::{Timestamp, age, format_age};
 use crate::tui::keymap::{self, place};
 use crate::tui::theme::Role;
 use alerts::{AlertLine, AlertTable};
+use confirm::{Confirm, Run};
 use data::{ClusterData, Fresh};
+use editor::Editor;
 use filter::FilterField;
 use list::{List, RowKey};
 use nodes::NodeTable;
@@ -61,6 +65,8 @@ pub enum Popup {
     Help(usize),
     /// The command palette.
     Palette(Palette),
+    /// The last look before something is written.
+    Confirm(Box<Confirm>),
 }
 
 /// The state of the interface.
@@ -92,6 +98,14 @@ pub struct State {
     pub stack: Vec<Page>,
     /// What lies over the screen.
     pub popup: Popup,
+    /// The silence that is being written.
+    pub editor: Option<Editor>,
+    /// The operation that is or was carried out last.
+    pub run: Option<Run>,
+    /// Who is named as the author of silences.
+    pub author: String,
+    /// Numbers what is asked for once, so that late answers to something else are told apart.
+    pub token: u64,
     /// The last thing to be told, until the next key.
     pub message: Option<(Role, String)>,
 }
@@ -114,6 +128,10 @@ impl State {
             roots: Screen::ROOTS.map(Page::new),
             stack: Vec::new(),
             popup: Popup::None,
+            editor: None,
+            run: None,
+            author: config.policy.author.clone().unwrap_or_default(),
+            token: 0,
             message: None,
         };
         state.rebuild_alerts();
@@ -148,6 +166,8 @@ impl State {
             Screen::Silences => place::SILENCES,
             Screen::Silence(_) => place::SILENCE,
             Screen::Clusters => place::CLUSTERS,
+            Screen::Editor => place::EDITOR,
+            Screen::Operation => place::OPERATION,
         }
     }
 
@@ -277,7 +297,7 @@ impl State {
             Screen::Clusters => self.clusters.len(),
             Screen::Node(_) => self.page().node.as_ref().map_or(0, |n| n.value.checks.len()),
             Screen::Alert(_) | Screen::Check(_) => self.page().output.len(),
-            Screen::Silence(_) => 0,
+            Screen::Silence(_) | Screen::Editor | Screen::Operation => 0,
         }
     }
 
@@ -295,7 +315,7 @@ impl State {
                 AlertLine::Alert(_, at) => self.alert(at).map(|row| RowKey::Alert(row.key())),
             },
             Screen::Nodes => self.node(*self.nodes.shown.get(i)?).map(|row| RowKey::Node(row.key())),
-            Screen::Silences => self.silence(i).map(|row| RowKey::Silence(row.id.clone())),
+            Screen::Silences => self.silence(i).map(|row| RowKey::Silence(row.silence.id.clone())),
             Screen::Clusters => {
                 u16::try_from(i).ok().filter(|_| i < self.clusters.len()).map(RowKey::Cluster)
             }
@@ -303,7 +323,9 @@ impl State {
                 let check = self.page().node.as_ref()?.value.checks.get(i)?;
                 Some(RowKey::Check(CheckKey { node: node.clone(), check: check.check.clone() }))
             }
-            Screen::Alert(_) | Screen::Check(_) | Screen::Silence(_) => None,
+            Screen::Alert(_) | Screen::Check(_) | Screen::Silence(_) | Screen::Editor | Screen::Operation => {
+                None
+            }
         }
     }
 

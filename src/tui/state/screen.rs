@@ -25,6 +25,10 @@ pub enum Screen {
     Silence(Arc<str>),
     /// Every cluster and replica.
     Clusters,
+    /// A silence that is being written.
+    Editor,
+    /// An operation and what became of it.
+    Operation,
 }
 
 /// Below this nothing but a summary fits.
@@ -72,7 +76,7 @@ impl State {
             Screen::Alert(_) => 8,
             Screen::Node(_) => 6,
             Screen::Check(_) => 4,
-            Screen::Silence(_) => 0,
+            Screen::Silence(_) | Screen::Editor | Screen::Operation => 0,
         }
     }
 

@@ -1,21 +1,22 @@
-//! The table of silences: copies on several clusters that one operation made are one line.
+//! The table of silences: one line per logical silence.
 
-use crate::fleet::silences::SilenceCopy;
+use crate::fleet::silence::{LogicalSilence, group};
+use crate::model::cluster::ClusterName;
 use crate::model::silence::SilenceState;
 use crate::model::text;
 use crate::model::time::Timestamp;
 use crate::tui::state::data::ClusterData;
 use crate::tui::state::filter::Filter;
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use crate::tui::state::rows::AlertRow;
+use std::collections::HashMap;
 
-/// One logical silence.
+/// One logical silence, ready for the screen.
 #[derive(Debug, Clone)]
 pub struct SilenceRow {
-    /// Identity: the id of its first copy.
-    pub id: Arc<str>,
-    /// Its copies with their clusters.
-    pub copies: Vec<(u16, SilenceCopy)>,
+    /// The silence itself, raw.
+    pub silence: LogicalSilence,
+    /// The clusters of its copies, by their place in the configuration.
+    pub clusters: Vec<u16>,
     /// Its matchers, safe.
     pub matchers: Box<str>,
     /// Who made it, safe.
@@ -29,25 +30,29 @@ pub struct SilenceRow {
 }
 
 impl SilenceRow {
-    /// Returns when it starts.
-    pub fn starts_at(&self) -> Timestamp {
-        self.copies[0].1.silence.starts_at
-    }
-
-    /// Returns when it ends.
-    pub fn ends_at(&self) -> Timestamp {
-        self.copies[0].1.silence.ends_at
-    }
-
     /// Returns where it stands in time.
     pub fn state(&self, now: Timestamp) -> SilenceState {
-        if self.ends_at() <= now {
+        if self.silence.ends_at <= now {
             SilenceState::Expired
-        } else if self.starts_at() > now {
+        } else if self.silence.starts_at > now {
             SilenceState::Pending
         } else {
             SilenceState::Active
         }
+    }
+
+    /// Reports whether it holds an alert back.
+    pub fn holds(&self, row: &AlertRow) -> bool {
+        row.alert.silenced_by.iter().any(|id| self.silence.has_id(id))
+    }
+
+    /// Reports whether an alert would be told of again if this silence ended.
+    pub fn alone_holds(&self, row: &AlertRow) -> bool {
+        let alert = &row.alert;
+        self.holds(row)
+            && alert.silenced_by.iter().all(|id| self.silence.has_id(id))
+            && alert.inhibited_by.is_empty()
+            && alert.muted_by.is_empty()
     }
 }
 
@@ -66,22 +71,9 @@ impl SilenceTable {
     /// Builds everything anew from changed data.
     pub fn rebuild(&mut self, clusters: &[ClusterData], filter: &Filter, now: Timestamp) {
         let hits = hits(clusters);
-        let mut groups: BTreeMap<String, Vec<(u16, SilenceCopy)>> = BTreeMap::new();
-        for (cluster, c) in clusters.iter().zip(0u16..) {
-            for copy in cluster.silences.value.iter().flat_map(|list| list.iter()) {
-                groups.entry(identity(copy)).or_default().push((c, copy.clone()));
-            }
-        }
-        self.rows = groups.into_values().map(|copies| ready(copies, clusters, &hits)).collect();
-        self.rows.sort_by(|a, b| {
-            let over = |r: &SilenceRow| r.ends_at() <= now;
-            over(a)
-                .cmp(&over(b))
-                .then_with(|| {
-                    if over(a) { b.ends_at().cmp(&a.ends_at()) } else { a.ends_at().cmp(&b.ends_at()) }
-                })
-                .then_with(|| a.id.cmp(&b.id))
-        });
+        let copies =
+            clusters.iter().flat_map(|c| c.silences.value.iter().flat_map(|list| list.iter().cloned()));
+        self.rows = group(copies).into_iter().map(|silence| ready(silence, clusters, &hits)).collect();
         self.refilter(filter, now);
     }
 
@@ -93,47 +85,36 @@ impl SilenceTable {
         self.shown = (0..self.rows.len()).filter(|i| fits(&self.rows[*i])).collect();
     }
 
-    /// Finds a silence by identity, or by the id of any of its copies.
+    /// Finds a silence by the id of any of its copies.
     pub fn find(&self, id: &str) -> Option<&SilenceRow> {
-        self.rows.iter().find(|row| row.copies.iter().any(|(_, copy)| *copy.silence.id == *id))
+        self.rows.iter().find(|row| row.silence.has_id(id))
     }
 }
 
-fn identity(copy: &SilenceCopy) -> String {
-    let silence = &copy.silence;
-    let mut matchers: Vec<String> = silence.matchers.iter().map(ToString::to_string).collect();
-    matchers.sort();
-    format!("{matchers:?} {:?} {:?} {}", silence.created_by, silence.comment, silence.ends_at)
-}
-
-fn ready(
-    copies: Vec<(u16, SilenceCopy)>,
-    clusters: &[ClusterData],
-    hits: &HashMap<(u16, &str), usize>,
-) -> SilenceRow {
-    let silence = &copies[0].1.silence;
+fn ready(silence: LogicalSilence, clusters: &[ClusterData], hits: &HashMap<&str, usize>) -> SilenceRow {
     let matchers = silence.matchers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-    let names = copies.iter().map(|(c, _)| &*clusters[usize::from(*c)].name).collect::<Vec<_>>().join("\n");
-    let search = format!("{matchers}\n{}\n{}\n{names}", silence.created_by, silence.comment).to_lowercase();
+    let names = silence.clusters();
+    let place =
+        |name: &ClusterName| (0u16..).zip(clusters).find(|(_, c)| c.raw_name == *name).map(|(i, _)| i);
+    let joined = names.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let search = format!("{matchers}\n{}\n{}\n{joined}", silence.created_by, silence.comment).to_lowercase();
     SilenceRow {
-        id: silence.id.clone(),
+        clusters: names.iter().filter_map(place).collect(),
         matchers: text::line(&matchers).into(),
         author: text::line(&silence.created_by).into(),
         comment: text::line(&silence.comment).into(),
-        hits: copies.iter().filter_map(|(c, copy)| hits.get(&(*c, &*copy.silence.id))).sum(),
+        hits: silence.copies.iter().filter_map(|copy| hits.get(&*copy.silence.id)).sum(),
         search: search.into(),
-        copies,
+        silence,
     }
 }
 
-/// Counts the alerts that each silence holds back.
-fn hits(clusters: &[ClusterData]) -> HashMap<(u16, &str), usize> {
+/// Counts the alerts that each silence holds back. Ids are UUIDs: no two clusters share one.
+fn hits(clusters: &[ClusterData]) -> HashMap<&str, usize> {
     let mut hits = HashMap::new();
-    for (cluster, c) in clusters.iter().zip(0u16..) {
-        for row in cluster.alerts.value.iter().flat_map(|rows| rows.iter()) {
-            for id in &row.alert.silenced_by {
-                *hits.entry((c, &**id)).or_insert(0) += 1;
-            }
+    for row in clusters.iter().flat_map(|c| c.alerts.value.iter().flat_map(|rows| rows.iter())) {
+        for id in &row.alert.silenced_by {
+            *hits.entry(&**id).or_insert(0) += 1;
         }
     }
     hits

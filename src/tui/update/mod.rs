@@ -2,6 +2,7 @@
 
 mod data;
 mod navigate;
+mod silence;
 mod typing;
 
 use crate::tui::keymap::{self, Action};
@@ -34,6 +35,31 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         Msg::Node(key, _, answer) => {
             data::take_node(state, &key, answer);
             Vec::new()
+        }
+        Msg::Facts { cluster, token, facts } => {
+            silence::take_facts(state, cluster, token, *facts);
+            Vec::new()
+        }
+        Msg::Armed(token) => {
+            silence::arm(state, token);
+            Vec::new()
+        }
+        Msg::Began(op) => {
+            if let Some(run) = &mut state.run {
+                run.op = op;
+            }
+            Vec::new()
+        }
+        Msg::Step(step) => {
+            silence::step(state, &step);
+            Vec::new()
+        }
+        Msg::Ended(outcome) => {
+            if let Some(run) = &mut state.run {
+                run.end(outcome.as_deref().map_err(Clone::clone));
+            }
+            // What was written must be seen at once.
+            data::hurry(state)
         }
     };
     state.settle();
@@ -104,7 +130,9 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Help => state.popup = Popup::Help(0),
         Action::Palette => typing::open_palette(state),
         Action::Copy => return copy(state),
-        Action::Silence | Action::NewSilence | Action::Expire => {}
+        Action::Silence => return silence::open(state, false),
+        Action::NewSilence => return silence::open(state, true),
+        Action::Expire => return silence::expire(state),
     }
     Vec::new()
 }
@@ -139,6 +167,11 @@ impl State {
                 _ => "iaasmon silence list".into(),
             },
             Screen::Silence(id) => format!("iaasmon silence show {id}"),
+            Screen::Editor => self.editor.as_ref().map_or_else(String::new, |editor| editor.command()),
+            Screen::Operation => match &self.run {
+                Some(run) if !run.op.is_empty() => format!("iaasmon silence status {}", run.op),
+                _ => "iaasmon silence status".into(),
+            },
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::tui::msg::Effect;
 use crate::tui::state::palette::{Goal, Palette};
 use crate::tui::state::{Popup, Screen, State};
-use crate::tui::update::navigate;
+use crate::tui::update::{navigate, silence};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::{Input, InputRequest};
 
@@ -15,6 +15,11 @@ pub fn press(state: &mut State, key: &KeyEvent) -> Option<Vec<Effect>> {
     match state.popup {
         Popup::Help(top) => Some(help(state, key, top)),
         Popup::Palette(_) => Some(palette(state, key)),
+        Popup::Confirm(_) => Some(silence::confirm_key(state, key)),
+        Popup::None if state.screen() == &Screen::Editor => {
+            state.message = None;
+            Some(silence::press(state, key))
+        }
         Popup::None if state.filter().editing => {
             filter(state, key);
             Some(Vec::new())
@@ -27,11 +32,13 @@ pub fn press(state: &mut State, key: &KeyEvent) -> Option<Vec<Effect>> {
 pub fn paste(state: &mut State, text: &str) -> Vec<Effect> {
     let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let tab = state.tab;
+    let editing = state.screen() == &Screen::Editor;
     match &mut state.popup {
         Popup::Palette(palette) => {
             insert(&mut palette.input, clean.trim());
             find(state);
         }
+        Popup::None if editing => silence::paste(state, clean.trim()),
         Popup::None if state.filters[tab].editing => {
             insert(&mut state.filters[tab].input, clean.trim());
             state.filters[tab].changed();

@@ -49,6 +49,8 @@ fn scope(state: &State) -> Vec<Part> {
             format!("Nodes > {} > {}", text::line(without_port(&key.node.name)), text::line(&key.check))
         }
         Screen::Silence(_) => "Silences > one".to_owned(),
+        Screen::Editor => "Silences > new  (nothing is sent before you confirm)".to_owned(),
+        Screen::Operation => "Silences > operation".to_owned(),
         _ => return filter(state),
     };
     vec![part(Role::Text, format!(" {path}"))]
@@ -103,7 +105,7 @@ fn message(state: &State) -> Part {
 fn place(state: &State) -> String {
     let (at, len) = match state.screen() {
         Screen::Alert(_) | Screen::Check(_) => (state.page().output.top, state.len()),
-        Screen::Silence(_) => return String::new(),
+        Screen::Silence(_) | Screen::Editor | Screen::Operation => return String::new(),
         _ => (state.page().list.at, state.len()),
     };
     let what = match state.screen() {
@@ -117,6 +119,10 @@ fn place(state: &State) -> String {
 fn keys(state: &State, columns: usize) -> Vec<Part> {
     if state.filter().editing {
         let hint = [("Enter", "keep"), ("Esc", "undo"), ("Up Down", "move")];
+        return hint.iter().flat_map(|(key, label)| key_parts(key, label)).collect();
+    }
+    if state.screen() == &Screen::Editor {
+        let hint = [("Tab", "field"), ("Space", "where"), ("C-x", "review"), ("Esc", "cancel")];
         return hint.iter().flat_map(|(key, label)| key_parts(key, label)).collect();
     }
     let mut list = state.keys(false);

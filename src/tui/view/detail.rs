@@ -100,7 +100,7 @@ fn quiet(state: &State, row: &AlertRow) -> String {
             Some(silence) => format!(
                 "silenced by {} until {} ({})",
                 silence.author,
-                silence.ends_at().format("%d %b %H:%MZ"),
+                silence.silence.ends_at.format("%d %b %H:%MZ"),
                 silence.comment
             ),
             None => format!("silenced by {id}"),

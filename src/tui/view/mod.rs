@@ -4,6 +4,7 @@ mod alerts;
 mod chrome;
 mod clusters;
 mod detail;
+mod editor;
 mod node;
 mod nodes;
 mod overview;
@@ -37,11 +38,14 @@ pub fn draw(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
         Screen::Silences => silences::draw(state, &mut body),
         Screen::Silence(id) => silences::one(state, id, &mut body),
         Screen::Clusters => clusters::draw(state, &mut body),
+        Screen::Editor => editor::draw(state, &mut body),
+        Screen::Operation => editor::operation(state, &mut body),
     }
     chrome::foot(state, &mut pen);
     match &state.popup {
         Popup::None => {}
         Popup::Help(top) => popup::help(state, *top, &mut pen),
         Popup::Palette(palette) => popup::palette(palette, &mut pen),
+        Popup::Confirm(confirm) => editor::confirm(confirm, &mut pen),
     }
 }

@@ -92,7 +92,7 @@ fn alerts(state: &State, key: &NodeKey) -> Vec<super::pen::Part> {
 
 fn silences(state: &State, count: usize, first: Option<&str>) -> Vec<super::pen::Part> {
     let words = first.and_then(|id| state.silences.find(id)).map_or_else(String::new, |s| {
-        format!(": until {} by {} ({})", s.ends_at().format("%d %b %H:%MZ"), s.author, s.comment)
+        format!(": until {} by {} ({})", s.silence.ends_at.format("%d %b %H:%MZ"), s.author, s.comment)
     });
     vec![part(Role::Muted, format!(" silences {count}")), part(Role::Text, words)]
 }

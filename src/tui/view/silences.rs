@@ -12,7 +12,7 @@ use crate::tui::theme::Role;
 /// Draws the list.
 pub fn draw(state: &State, pen: &mut Pen<'_>) {
     let shown = state.silences.shown.len();
-    let copies: usize = (0..shown).filter_map(|i| state.silence(i)).map(|row| row.copies.len()).sum();
+    let copies: usize = (0..shown).filter_map(|i| state.silence(i)).map(|row| row.silence.copies.len()).sum();
     let which =
         if state.silences.expired { "all, expired ones last" } else { "active and pending (z: expired)" };
     let right = format!("{shown} silences, {copies} copies ");
@@ -61,9 +61,9 @@ fn empty(state: &State, pen: &mut Pen<'_>) {
 fn ends(state: &State, silence: &SilenceRow) -> String {
     let now = state.now;
     match silence.state(now) {
-        SilenceState::Active => format_left(age(now, silence.ends_at())),
-        SilenceState::Pending => format!("in {}", format_left(age(now, silence.starts_at()))),
-        SilenceState::Expired => format!("-{}", format_left(age(silence.ends_at(), now))),
+        SilenceState::Active => format_left(age(now, silence.silence.ends_at)),
+        SilenceState::Pending => format!("in {}", format_left(age(now, silence.silence.starts_at))),
+        SilenceState::Expired => format!("-{}", format_left(age(silence.silence.ends_at, now))),
     }
 }
 
@@ -76,8 +76,8 @@ fn draw_row(
     pen: &mut Pen<'_>,
 ) {
     let stands = silence.state(state.now);
-    let soon = silence.ends_at() - state.now < chrono::TimeDelta::minutes(30);
-    let mark = if silence.copies.iter().any(|(c, _)| state.is_stale(*c)) {
+    let soon = silence.silence.ends_at - state.now < chrono::TimeDelta::minutes(30);
+    let mark = if silence.clusters.iter().any(|c| state.is_stale(*c)) {
         '~'
     } else if stands == SilenceState::Active && soon && silence.hits > 0 {
         '!'
@@ -92,7 +92,7 @@ fn draw_row(
             cell(role, &ends(state, silence), 7),
             cell(role, stands.word(), 7),
             cell(role, &silence.author, 10),
-            number(role, &silence.copies.len().to_string(), 3),
+            number(role, &silence.silence.clusters().len().to_string(), 3),
             number(role, &silence.hits.to_string(), 5),
             cell(role, &silence.matchers, matchers),
             part(role, silence.comment.to_string()),
@@ -113,34 +113,37 @@ pub fn one(state: &State, id: &str, pen: &mut Pen<'_>) {
         fact("matchers", silence.matchers.to_string()),
         fact("comment", silence.comment.to_string()),
         fact("author", silence.author.to_string()),
-        fact("starts", times(silence.starts_at())),
-        fact("ends", times(silence.ends_at())),
+        fact("starts", times(silence.silence.starts_at)),
+        fact("ends", times(silence.silence.ends_at)),
         fact("holds", format!("{} alerts back now", silence.hits)),
         Vec::new(),
-        vec![part(Role::Title, " CLUSTER       ID                                    KNOWN TO")],
+        vec![part(Role::Title, " CLUSTER       ID                                    STATE    KNOWN TO")],
     ];
-    for (cluster, copy) in &silence.copies {
-        let stale = if state.is_stale(*cluster) { "~" } else { " " };
+    for copy in &silence.silence.copies {
         lines.push(vec![
-            part(Role::Text, stale),
-            cell(Role::Text, state.cluster_name(*cluster), 13),
+            part(Role::Text, " "),
+            cell(Role::Text, &text::line(copy.cluster.as_str()), 13),
             cell(Role::Text, &text::line(&copy.silence.id), 37),
+            cell(Role::Text, copy.silence.state.word(), 8),
             part(Role::Text, text::line(&copy.seen_by.join(" ")).into_owned()),
         ]);
     }
+    if !silence.silence.drift.is_empty() {
+        lines.push(vec![part(
+            Role::Notice,
+            " ! the copies differ: they end at different times, or there are several on one cluster",
+        )]);
+    }
     lines.push(Vec::new());
     lines.push(vec![part(Role::Title, " HELD BACK NOW")]);
-    let ids: Vec<(u16, &str)> = silence.copies.iter().map(|(c, copy)| (*c, &*copy.silence.id)).collect();
-    for (cluster, id) in ids {
-        let rows = state.cluster(cluster).and_then(|c| c.alerts.value.as_deref()).into_iter().flatten();
-        for row in rows.filter(|row| row.alert.silenced_by.iter().any(|by| **by == *id)).take(pen.rows()) {
-            lines.push(vec![
-                part(words::severity(row.alert.severity), format!(" {} ", row.alert.severity.word())),
-                cell(Role::Text, &row.name, 24),
-                cell(Role::Text, &row.node, 20),
-                part(Role::Text, state.cluster_name(row.cluster).to_owned()),
-            ]);
-        }
+    let rows = state.clusters.iter().flat_map(|c| c.alerts.value.iter().flat_map(|rows| rows.iter()));
+    for row in rows.filter(|row| silence.holds(row)).take(pen.rows()) {
+        lines.push(vec![
+            part(words::severity(row.alert.severity), format!(" {} ", row.alert.severity.word())),
+            cell(Role::Text, &row.name, 24),
+            cell(Role::Text, &row.node, 20),
+            part(Role::Text, state.cluster_name(row.cluster).to_owned()),
+        ]);
     }
     for (i, line) in lines.iter().enumerate().take(pen.rows()) {
         pen.line(i, line);
