@@ -10,6 +10,7 @@ use tui_input::Input;
 
 /// What is to be written, frozen: nothing that comes in while somebody reads changes it.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and the large one is the usual")]
 pub enum Deed {
     /// New silences.
     Add {
