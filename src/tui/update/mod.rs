@@ -3,6 +3,8 @@
 mod data;
 mod navigate;
 mod silence;
+#[cfg(test)]
+mod tests;
 mod typing;
 
 use crate::tui::keymap::{self, Action};
