@@ -134,15 +134,18 @@ fn examples(command: &Command) -> Vec<String> {
     lines
 }
 
-/// The commands in the code blocks of a document.
+/// The commands in the code blocks of a document; a block of `text` is a picture, not commands.
 fn code_lines(text: &str) -> Vec<String> {
-    let mut inside = false;
+    let (mut open, mut picture) = (false, false);
     let code: Vec<&str> = text
         .lines()
         .filter(|line| {
             let fence = line.starts_with("```");
-            inside ^= fence;
-            inside && !fence
+            if fence {
+                open = !open;
+                picture = open && *line == "```text";
+            }
+            open && !fence && !picture
         })
         .collect();
     own_commands(&code.join("\n"))
