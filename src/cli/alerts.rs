@@ -2,9 +2,10 @@
 
 use super::args::{Format, ListArgs};
 use super::error::{AppError, Exit};
-use super::filter::{FilterArgs, keep};
+use super::filter::FilterArgs;
 use super::render::{Cell, Column, Shape, Tone};
 use super::session::Session;
+use crate::fleet::filter::AlertSubject;
 use crate::fleet::{Answer, Cluster, alerts};
 use crate::model::alert::{Alert, AlertState};
 use crate::model::filter::{Pseudo, RowKind};
@@ -118,11 +119,17 @@ pub async fn run(args: &AlertsArgs, session: &mut Session<'_>) -> Result<Exit, A
     let mut answer = session.ask_all(async |cluster| rows(cluster, annotations).await).await;
     let pending = args.pending || filter.uses(Pseudo::State);
     answer.value.retain(|row| pending || row.alert.state.is_firing());
-    keep(&mut answer.value, &filter, session);
+    answer.value.retain(|row| filter.is_empty() || filter.shows(&subject(row, session)));
     answer.value.sort_by_key(|row| (row.alert.severity, Reverse(row.alert.since)));
     let found = answer.value.iter().any(|row| is_problem(row.alert.state));
     let exit = session.list(&SHAPE, answer, &args.list, "no alerts")?;
     Ok(exit.or_problems(&args.list, found))
+}
+
+fn subject<'a>(row: &'a AlertRow, session: &'a Session<'_>) -> AlertSubject<'a> {
+    let cluster = session.fleet.cluster(&row.alert.cluster).expect("a cluster of the fleet answered");
+    let (node_label, check_label) = (&*cluster.config.node_label, &*cluster.config.check_label);
+    AlertSubject { alert: &row.alert, node_label, check_label, own: &session.labels, now: session.now }
 }
 
 /// Asks one cluster.

@@ -25,6 +25,7 @@ pub mod streams;
 
 use crate::config::{Config, Env, Flag};
 use crate::fleet::Fleet;
+use crate::fleet::filter::ClusterLabels;
 use crate::model::time::format_duration;
 use crate::sys::clock;
 use crate::tui;
@@ -114,8 +115,9 @@ fn on_fleet(
     env: &Env,
 ) -> Result<Exit, AppError> {
     let fleet = Fleet::new(&config)?.select(&global.cluster)?;
-    let mut session =
-        Session { config, fleet, named: !global.cluster.is_empty(), now: clock::now(), streams };
+    let labels = ClusterLabels::of(&config);
+    let named = !global.cluster.is_empty();
+    let mut session = Session { config, fleet, named, labels, now: clock::now(), streams };
     // One thread: a command waits for the network, and starting threads would cost more than it gains.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

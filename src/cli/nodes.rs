@@ -2,9 +2,10 @@
 
 use super::args::ListArgs;
 use super::error::{AppError, Exit};
-use super::filter::{FilterArgs, keep};
+use super::filter::FilterArgs;
 use super::render::{Cell, Column, Shape, Tone};
 use super::session::Session;
+use crate::fleet::filter::NodeSubject;
 use crate::fleet::nodes;
 use crate::model::filter::RowKind;
 use crate::model::node::Node;
@@ -69,7 +70,8 @@ fn worst_check(node: &Node) -> Cell<'_> {
 pub async fn run(args: &NodesArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
     let filter = args.filter.parse(RowKind::Node, session)?;
     let mut answer = session.ask_all(async |cluster| nodes::nodes(cluster, |_| {}).await).await;
-    keep(&mut answer.value, &filter, session);
+    let own = &session.labels;
+    answer.value.retain(|node| filter.is_empty() || filter.shows(&NodeSubject { node, own }));
     answer.value.sort_by(|a, b| {
         rank(a).cmp(&rank(b)).then_with(|| (&a.name, &a.cluster).cmp(&(&b.name, &b.cluster)))
     });

@@ -5,6 +5,7 @@ use super::error::{AppError, Exit};
 use super::render::{Listing, Shape};
 use super::streams::Streams;
 use crate::config::Config;
+use crate::fleet::filter::ClusterLabels;
 use crate::fleet::{Answer, Cluster, Coverage, CoverageVerdict, Fleet};
 use crate::model::text;
 use crate::model::time::Timestamp;
@@ -20,6 +21,8 @@ pub struct Session<'a> {
     pub fleet: Fleet,
     /// Whether `--cluster` chose them.
     pub named: bool,
+    /// The labels of all clusters, for filters.
+    pub labels: ClusterLabels,
     /// When it began; ages relate to this.
     pub now: Timestamp,
     /// Where to write.

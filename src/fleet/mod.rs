@@ -11,6 +11,7 @@ mod clusters;
 mod coverage;
 pub mod detail;
 pub mod doctor;
+pub mod filter;
 mod gather;
 mod merge;
 pub mod node;

@@ -24,32 +24,31 @@ pub enum Value<'a> {
     Absent,
 }
 
-/// A row as a filter sees it. Everything is borrowed; `field` is called only for fields that the filter names.
-#[derive(Clone, Copy)]
-pub struct Subject<'a> {
-    /// The row's labels.
-    pub labels: &'a Labels,
-    /// The text that words are searched in; may be empty where [`Filter::uses_text`] says no.
-    pub text: &'a str,
-    /// The same text from [`Filter::fold`], prepared once.
-    pub folded: &'a str,
+/// A row as a filter sees it. Nothing is put together that the filter does not ask for.
+pub trait Subject {
+    /// Returns the row's labels.
+    fn labels(&self) -> &Labels;
+
     /// Answers for a field.
-    pub field: &'a dyn Fn(&Field) -> Value<'a>,
+    fn field(&self, field: &Field) -> Value<'_>;
+
+    /// Reports whether `test` holds for one of the texts that words are searched in, each taken by itself.
+    fn any_text(&self, test: &mut dyn FnMut(&str) -> bool) -> bool;
+
+    /// Reports whether `word`, which is in lower case, occurs in one of the texts, whatever its case.
+    fn has_folded(&self, word: &str) -> bool {
+        self.any_text(&mut |text| text.to_lowercase().contains(word))
+    }
 }
 
 impl Filter {
-    /// Folds a row's text for [`Subject::folded`].
-    pub fn fold(text: &str) -> String {
-        text.to_lowercase()
-    }
-
     /// Reports whether the row is shown. What cannot be judged here is shown.
-    pub fn shows(&self, subject: &Subject<'_>) -> bool {
+    pub fn shows(&self, subject: &dyn Subject) -> bool {
         self.judge(subject) != Verdict::No
     }
 
     /// Judges a row.
-    pub fn judge(&self, subject: &Subject<'_>) -> Verdict {
+    pub fn judge(&self, subject: &dyn Subject) -> Verdict {
         let mut verdict = Verdict::Yes;
         for term in &self.terms {
             verdict = verdict.and(judge_term(term, subject));
@@ -61,21 +60,21 @@ impl Filter {
     }
 }
 
-fn judge_term(term: &Term, subject: &Subject<'_>) -> Verdict {
+fn judge_term(term: &Term, subject: &dyn Subject) -> Verdict {
     let holds = match &term.test {
-        Test::Label(matcher) => return matcher.accepts(subject.labels),
-        Test::Field(field, matcher) => return judge_text(matcher, &(subject.field)(field)),
-        Test::Duration(field, order, bound) => match (subject.field)(field) {
+        Test::Label(matcher) => return matcher.accepts(subject.labels()),
+        Test::Field(field, matcher) => return judge_text(matcher, &subject.field(field)),
+        Test::Duration(field, order, bound) => match subject.field(field) {
             Value::Duration(duration) => compare(*order, &duration, bound),
             _ => return Verdict::No,
         },
-        Test::Number(field, order, bound) => match (subject.field)(field) {
+        Test::Number(field, order, bound) => match subject.field(field) {
             Value::Number(number) => compare(*order, &number, bound),
             _ => return Verdict::No,
         },
-        Test::Folded(word) => subject.folded.contains(&**word),
-        Test::Exact(text) => subject.text.contains(&**text),
-        Test::Pattern(regex) => regex.is_match(subject.text),
+        Test::Folded(word) => subject.has_folded(word),
+        Test::Exact(text) => subject.any_text(&mut |t| t.contains(&**text)),
+        Test::Pattern(regex) => subject.any_text(&mut |t| regex.is_match(t)),
     };
     if holds != term.negated { Verdict::Yes } else { Verdict::No }
 }

@@ -120,11 +120,6 @@ impl Filter {
         self.terms.is_empty()
     }
 
-    /// Reports whether rows are asked for their text, so that a caller need not prepare it otherwise.
-    pub fn uses_text(&self) -> bool {
-        self.terms.iter().any(|t| matches!(t.test, Test::Folded(_) | Test::Exact(_) | Test::Pattern(_)))
-    }
-
     /// Reports whether rows are asked for `pseudo`.
     pub fn uses(&self, pseudo: Pseudo) -> bool {
         self.terms.iter().any(|term| match &term.test {
