@@ -53,7 +53,8 @@ fn taken_in(cluster: u16, members: &[Vec<AmAlert>; 2]) -> Msg {
         alertmanager: vec![("am-1".into(), &members[0]), ("am-2".into(), &members[1])],
         has_alertmanager: true,
     });
-    let rows = alerts.into_iter().map(|a| AlertRow::new(cluster, a, "instance")).collect();
+    let mut rows: Vec<_> = alerts.into_iter().map(|a| AlertRow::new(cluster, a, "instance")).collect();
+    AlertRow::sort(&mut rows);
     let answer = Answer { value: rows, coverage: Default::default(), notes: Vec::new() };
     Msg::Data { cluster, at: fleet::time(2), last: true, payload: Payload::Alerts(answer) }
 }

@@ -44,8 +44,9 @@ pub fn time(seconds: i64) -> Timestamp {
 /// Returns one cluster's alerts as the message that brings them.
 pub fn answer_of_alerts(cluster: u16) -> Msg {
     let mut interner = Interner::default();
-    let rows =
+    let mut rows: Vec<_> =
         (0..ALERTS).map(|i| AlertRow::new(cluster, alert(cluster, i, &mut interner), "instance")).collect();
+    AlertRow::sort(&mut rows);
     Msg::Data { cluster, at: time(1), last: true, payload: Payload::Alerts(answer(rows)) }
 }
 

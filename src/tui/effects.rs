@@ -149,9 +149,11 @@ async fn fetch(index: u16, cluster: Arc<Cluster>, kind: Kind, send: Send) {
     };
     let label = cluster.config.node_label.clone();
     let alert_rows = |answer: Answer<Vec<Alert>>| {
-        Payload::Alerts(
-            answer.map(|list| list.into_iter().map(|a| AlertRow::new(index, a, &label)).collect()),
-        )
+        Payload::Alerts(answer.map(|list| {
+            let mut rows: Vec<_> = list.into_iter().map(|a| AlertRow::new(index, a, &label)).collect();
+            AlertRow::sort(&mut rows);
+            rows
+        }))
     };
     let node_rows = |answer: Answer<Vec<Node>>| {
         Payload::Nodes(answer.map(|list| list.into_iter().map(|n| NodeRow::new(index, n)).collect()))

@@ -3,7 +3,7 @@
 use crate::model::alert::{AlertState, Severity};
 use crate::model::time::Timestamp;
 use crate::tui::state::data::ClusterData;
-use crate::tui::state::filter::Filter;
+use crate::tui::state::filter::Judge;
 use crate::tui::state::rows::{AlertKey, AlertRow};
 use std::collections::{BTreeSet, HashMap};
 
@@ -171,39 +171,33 @@ fn all(clusters: &[ClusterData]) -> impl Iterator<Item = (At, &AlertRow)> {
 
 impl AlertTable {
     /// Builds everything anew from changed data.
-    pub fn rebuild(&mut self, clusters: &[ClusterData], filter: &Filter, now: Timestamp) {
+    pub fn rebuild(&mut self, clusters: &[ClusterData], judge: Judge<'_>) {
         self.tallies = vec![Tally::default(); clusters.len()];
         for (at, row) in all(clusters) {
-            self.tallies[usize::from(at.cluster)].add(row, now);
+            self.tallies[usize::from(at.cluster)].add(row, judge.now);
         }
-        self.new = new_groups(clusters, now);
-        self.regroup(clusters, filter);
+        self.new = new_groups(clusters, judge.now);
+        self.regroup(clusters, judge);
     }
 
     /// Sorts and groups anew, after data or grouping changed.
-    pub fn regroup(&mut self, clusters: &[ClusterData], filter: &Filter) {
-        let (keys, mut order) = assign(all(clusters), self.by);
-        order.sort_unstable_by(|a, b| {
-            let (Some(x), Some(y)) = (row(clusters, a.0), row(clusters, b.0)) else {
-                return std::cmp::Ordering::Equal;
-            };
-            let rank = |r: &AlertRow| (r.alert.severity, !r.is_loud());
-            rank(x)
-                .cmp(&rank(y))
-                .then_with(|| y.alert.since.cmp(&x.alert.since))
-                .then_with(|| x.node.cmp(&y.node))
-                .then_with(|| x.key().cmp(&y.key()))
-        });
-        (self.total, self.order, self.keys) = (order.len(), order, keys);
-        self.refilter(clusters, filter);
+    pub fn regroup(&mut self, clusters: &[ClusterData], judge: Judge<'_>) {
+        let (keys, order) = assign(all(clusters), self.by);
+        let mut ranked: Vec<_> =
+            order.iter().filter_map(|placed| Some((row(clusters, placed.0)?, *placed))).map(ranked).collect();
+        // Each cluster's rows come sorted, and this sort takes runs as they are.
+        ranked.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.after_rank(b.1)));
+        self.order = ranked.into_iter().map(|(_, _, placed)| placed).collect();
+        (self.total, self.keys) = (self.order.len(), keys);
+        self.refilter(clusters, judge);
     }
 
     /// Filters anew.
-    pub fn refilter(&mut self, clusters: &[ClusterData], filter: &Filter) {
+    pub fn refilter(&mut self, clusters: &[ClusterData], judge: Judge<'_>) {
         let fits = |at: &At| {
-            row(clusters, *at).is_some_and(|r| filter.accepts_alert(r, &clusters[usize::from(at.cluster)]))
+            row(clusters, *at).is_some_and(|r| judge.accepts_alert(r, &clusters[usize::from(at.cluster)]))
         };
-        let chosen = self.order.iter().filter(|(at, _)| filter.is_empty() || fits(at));
+        let chosen = self.order.iter().filter(|(at, _)| judge.filter.is_empty() || fits(at));
         self.groups = collect(clusters, chosen, &self.keys);
         self.shown = self.groups.iter().map(|g| g.members.len()).sum();
         self.relist();
@@ -229,6 +223,10 @@ impl AlertTable {
         let index = rows.iter().position(|row| row.alert.fingerprint == key.fingerprint)?;
         Some(At { cluster: key.cluster, index: u32::try_from(index).ok()? })
     }
+}
+
+fn ranked<T>((row, placed): (&AlertRow, T)) -> (impl Ord, &AlertRow, T) {
+    (row.rank(), row, placed)
 }
 
 /// Gives every alert the number of its group.

@@ -1,57 +1,21 @@
-//! The filter of a list: what is typed, and the last of it that was valid.
+//! The filter of a list: what is typed, the last of it that was valid, and which rows that lets through.
 
+use crate::fleet::filter::{AlertSubject, ClusterLabels, NodeSubject, SilenceSubject};
+pub use crate::model::filter::Filter;
+use crate::model::filter::{Field, FilterError, Pseudo, RowKind, Scope, Subject, Value};
+use crate::model::labels::Labels;
+use crate::model::time::Timestamp;
+use crate::tui::state::complete::Completion;
 use crate::tui::state::data::ClusterData;
 use crate::tui::state::rows::{AlertRow, NodeRow};
+use crate::tui::state::silences::SilenceRow;
 use tui_input::Input;
 
-/// A valid filter.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    words: Vec<(bool, String)>,
-}
-
-/// Why a text is no filter, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FilterError {
-    /// The sentence.
-    pub message: String,
-    /// The byte at which it goes wrong.
-    pub at: usize,
-}
-
-impl Filter {
-    /// Reads a filter: words that must all be found, `!word` for one that must not.
-    pub fn parse(text: &str) -> Result<Self, FilterError> {
-        let words = text.split_whitespace().map(|word| match word.strip_prefix('!') {
-            Some(rest) => (false, rest.to_lowercase()),
-            None => (true, word.to_lowercase()),
-        });
-        Ok(Self { words: words.filter(|(_, word)| !word.is_empty()).collect() })
-    }
-
-    /// Reports whether it lets everything through.
-    pub fn is_empty(&self) -> bool {
-        self.words.is_empty()
-    }
-
-    /// Reports whether it lets an alert through.
-    pub fn accepts_alert(&self, row: &AlertRow, _cluster: &ClusterData) -> bool {
-        self.accepts_text(&row.search)
-    }
-
-    /// Reports whether it lets a node through.
-    pub fn accepts_node(&self, row: &NodeRow, _cluster: &ClusterData) -> bool {
-        self.accepts_text(&row.search)
-    }
-
-    /// Reports whether it lets something with this lower-case text through.
-    pub fn accepts_text(&self, text: &str) -> bool {
-        self.words.iter().all(|(wanted, word)| text.contains(word.as_str()) == *wanted)
-    }
-}
+#[cfg(test)]
+mod tests;
 
 /// The field that a filter is typed into.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct FilterField {
     /// What stands in it.
     pub input: Input,
@@ -61,13 +25,42 @@ pub struct FilterField {
     pub applied: Filter,
     /// Why the text is not valid.
     pub error: Option<FilterError>,
+    /// Whether the reader is told of the error: a half-typed matcher is none until typing pauses.
+    pub told: bool,
+    /// What Tab has put into it.
+    pub completion: Option<Completion>,
+    kind: Option<RowKind>,
     before: String,
 }
 
 impl FilterField {
+    /// Starts empty, for rows of `kind`.
+    pub fn new(kind: Option<RowKind>) -> Self {
+        Self {
+            input: Input::default(),
+            editing: false,
+            applied: Filter::default(),
+            error: None,
+            told: false,
+            completion: None,
+            kind,
+            before: String::new(),
+        }
+    }
+
     /// Returns what stands in the field.
     pub fn text(&self) -> &str {
         self.input.value()
+    }
+
+    /// Returns the kind of rows that it is for.
+    pub fn kind(&self) -> Option<RowKind> {
+        self.kind
+    }
+
+    /// Returns the error that the reader is to see.
+    pub fn complaint(&self) -> Option<&FilterError> {
+        self.error.as_ref().filter(|_| self.told)
     }
 
     /// Starts typing.
@@ -79,25 +72,127 @@ impl FilterField {
     /// Ends typing and keeps what is valid; an invalid text stays open and is named.
     pub fn accept(&mut self) {
         self.editing = self.error.is_some();
+        (self.told, self.completion) = (true, None);
     }
 
     /// Ends typing and returns to what was before.
-    pub fn cancel(&mut self) {
+    pub fn cancel(&mut self, own: &ClusterLabels) {
         self.editing = false;
-        self.set(&self.before.clone());
+        self.set(&self.before.clone(), own);
     }
 
     /// Sets the text.
-    pub fn set(&mut self, text: &str) {
+    pub fn set(&mut self, text: &str, own: &ClusterLabels) {
         self.input = Input::new(text.to_owned());
-        self.changed();
+        self.changed(own);
     }
 
     /// Takes over what was typed, if it is valid.
-    pub fn changed(&mut self) {
-        match Filter::parse(self.input.value()) {
+    pub fn changed(&mut self, own: &ClusterLabels) {
+        (self.told, self.completion) = (false, None);
+        let scope = Scope { kind: self.kind, cluster_labels: &own.names() };
+        match Filter::parse_for(&scope, self.input.value()) {
             Ok(filter) => (self.applied, self.error) = (filter, None),
             Err(error) => self.error = Some(error),
         }
+    }
+}
+
+/// A filter in force, with what it needs beside the rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Judge<'a> {
+    /// The filter.
+    pub filter: &'a Filter,
+    /// The labels of clusters.
+    pub own: &'a ClusterLabels,
+    /// When ages are counted from.
+    pub now: Timestamp,
+}
+
+impl Judge<'_> {
+    /// Reports whether it lets an alert of `cluster` through.
+    pub fn accepts_alert(&self, row: &AlertRow, cluster: &ClusterData) -> bool {
+        self.filter.is_empty() || self.filter.shows(&self.alert(row, cluster))
+    }
+
+    /// Reports whether it lets a node through.
+    pub fn accepts_node(&self, row: &NodeRow) -> bool {
+        self.filter.is_empty() || self.filter.shows(&self.node(row))
+    }
+
+    /// Reports whether it lets a silence through.
+    pub fn accepts_silence(&self, row: &SilenceRow) -> bool {
+        self.filter.is_empty() || self.filter.shows(&self.silence(row))
+    }
+}
+
+impl<'a> Judge<'a> {
+    /// Returns an alert of `cluster` as a filter sees it.
+    pub fn alert(&self, row: &'a AlertRow, cluster: &'a ClusterData) -> impl Subject + 'a {
+        let subject = AlertSubject {
+            alert: &row.alert,
+            node_label: &cluster.node_label,
+            check_label: &cluster.check_label,
+            own: self.own,
+            now: self.now,
+        };
+        ShownAlert { subject, row }
+    }
+
+    /// Returns a node as a filter sees it.
+    pub fn node(&self, row: &'a NodeRow) -> impl Subject + 'a {
+        Folded { subject: NodeSubject { node: &row.node, own: self.own }, search: &row.search }
+    }
+
+    /// Returns a silence as a filter sees it.
+    pub fn silence(&self, row: &'a SilenceRow) -> impl Subject + 'a {
+        Folded { subject: SilenceSubject::new(&row.silence, self.own, self.now), search: &row.search }
+    }
+}
+
+/// A subject whose texts were put into one lower-case column before, so that a word is one search.
+struct Folded<'a, S> {
+    subject: S,
+    search: &'a str,
+}
+
+impl<S: Subject> Subject for Folded<'_, S> {
+    fn labels(&self) -> &Labels {
+        self.subject.labels()
+    }
+    fn field(&self, field: &Field) -> Value<'_> {
+        self.subject.field(field)
+    }
+    fn any_text(&self, test: &mut dyn FnMut(&str) -> bool) -> bool {
+        self.subject.any_text(test)
+    }
+    fn has_folded(&self, word: &str) -> bool {
+        self.search.contains(word)
+    }
+}
+
+/// An alert as it is shown: one that was kept while its source is silent is stale.
+struct ShownAlert<'a> {
+    subject: AlertSubject<'a>,
+    row: &'a AlertRow,
+}
+
+impl Subject for ShownAlert<'_> {
+    fn labels(&self) -> &Labels {
+        self.subject.labels()
+    }
+    fn field(&self, field: &Field) -> Value<'_> {
+        match field {
+            Field::Pseudo(Pseudo::State) if self.row.kept => {
+                Value::Texts(vec![self.row.alert.state.word().into(), "stale".into()])
+            }
+            _ => self.subject.field(field),
+        }
+    }
+    fn any_text(&self, test: &mut dyn FnMut(&str) -> bool) -> bool {
+        self.subject.any_text(test)
+    }
+    fn has_folded(&self, word: &str) -> bool {
+        self.row.search.contains(word)
     }
 }

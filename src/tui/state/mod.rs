@@ -1,6 +1,7 @@
 //! Everything that the screen is drawn from. Only `update` changes it.
 
 pub mod alerts;
+pub mod complete;
 pub mod confirm;
 pub mod data;
 pub mod editor;
@@ -16,7 +17,9 @@ pub mod silences;
 
 use crate::config::{Access, Config, SilencePolicy};
 use crate::fleet::Answer;
+use crate::fleet::filter::ClusterLabels;
 use crate::fleet::node::NodeDetail;
+use crate::model::filter::RowKind;
 use crate::model::text;
 use crate::model::time::{Timestamp, age, format_age};
 use crate::tui::keymap::{self, place};
@@ -25,7 +28,7 @@ use alerts::{AlertLine, AlertTable};
 use confirm::{Confirm, Run};
 use data::{ClusterData, Fresh};
 use editor::Editor;
-use filter::FilterField;
+use filter::{FilterField, Judge};
 use list::{List, RowKey};
 use nodes::NodeTable;
 use output::Output;
@@ -88,6 +91,8 @@ pub struct State {
     pub nodes: NodeTable,
     /// Silences, sorted and filtered.
     pub silences: SilenceTable,
+    /// The labels that the configuration gives to clusters.
+    pub own: ClusterLabels,
     /// The filters of the root screens.
     pub filters: [FilterField; 5],
     /// The root screen.
@@ -123,7 +128,9 @@ impl State {
             alerts: AlertTable::default(),
             nodes: NodeTable::default(),
             silences: SilenceTable::default(),
-            filters: Default::default(),
+            filters: [None, Some(RowKind::Alert), Some(RowKind::Node), Some(RowKind::Silence), None]
+                .map(FilterField::new),
+            own: ClusterLabels::of(config),
             tab: 0,
             roots: Screen::ROOTS.map(Page::new),
             stack: Vec::new(),
@@ -336,27 +343,47 @@ impl State {
 
     /// Builds the table of alerts anew.
     pub fn rebuild_alerts(&mut self) {
-        self.alerts.rebuild(&self.clusters, &self.filters[1].applied, self.now);
+        let judge = judge(&self.filters[1], &self.own, self.now);
+        self.alerts.rebuild(&self.clusters, judge);
         self.rebuild_silences();
     }
 
     /// Builds the table of nodes anew.
     pub fn rebuild_nodes(&mut self) {
-        self.nodes.rebuild(&self.clusters, &self.filters[2].applied);
+        let judge = judge(&self.filters[2], &self.own, self.now);
+        self.nodes.rebuild(&self.clusters, judge);
     }
 
     /// Builds the table of silences anew.
     pub fn rebuild_silences(&mut self) {
-        self.silences.rebuild(&self.clusters, &self.filters[3].applied, self.now);
+        let judge = judge(&self.filters[3], &self.own, self.now);
+        self.silences.rebuild(&self.clusters, judge);
+    }
+
+    /// Returns what judges rows by the filter of the root screen.
+    pub fn judge(&self) -> Judge<'_> {
+        judge(self.filter(), &self.own, self.now)
+    }
+
+    /// Groups the table of alerts anew.
+    pub fn regroup_alerts(&mut self) {
+        let judge = judge(&self.filters[1], &self.own, self.now);
+        self.alerts.regroup(&self.clusters, judge);
+    }
+
+    /// Sets the filter of the root screen.
+    pub fn set_filter(&mut self, text: &str) {
+        self.filters[self.tab].set(text, &self.own);
+        self.refilter();
     }
 
     /// Filters the list of the root screen anew.
     pub fn refilter(&mut self) {
-        let filter = &self.filters[self.tab].applied;
+        let judge = judge(&self.filters[self.tab], &self.own, self.now);
         match self.tab {
-            1 => self.alerts.refilter(&self.clusters, filter),
-            2 => self.nodes.refilter(&self.clusters, filter),
-            3 => self.silences.refilter(filter, self.now),
+            1 => self.alerts.refilter(&self.clusters, judge),
+            2 => self.nodes.refilter(&self.clusters, judge),
+            3 => self.silences.refilter(judge),
             _ => {}
         }
     }
@@ -382,4 +409,8 @@ impl State {
         let key = self.current();
         self.page_mut().list.key = key;
     }
+}
+
+fn judge<'a>(field: &'a FilterField, own: &'a ClusterLabels, now: Timestamp) -> Judge<'a> {
+    Judge { filter: &field.applied, own, now }
 }

@@ -3,7 +3,7 @@
 use crate::model::node::NodeUp;
 use crate::tui::state::alerts::At;
 use crate::tui::state::data::ClusterData;
-use crate::tui::state::filter::Filter;
+use crate::tui::state::filter::Judge;
 use crate::tui::state::rows::{NodeKey, NodeRow};
 
 /// How many nodes are how.
@@ -39,7 +39,7 @@ pub fn row(clusters: &[ClusterData], at: At) -> Option<&NodeRow> {
 
 impl NodeTable {
     /// Builds everything anew from changed data.
-    pub fn rebuild(&mut self, clusters: &[ClusterData], filter: &Filter) {
+    pub fn rebuild(&mut self, clusters: &[ClusterData], judge: Judge<'_>) {
         self.tallies = clusters.iter().map(tally).collect();
         let mut keyed: Vec<_> = Vec::new();
         for (cluster, c) in clusters.iter().zip(0u16..) {
@@ -54,16 +54,12 @@ impl NodeTable {
             (a.0, a.1, a.2.cluster, a.2.index).cmp(&(b.0, b.1, b.2.cluster, b.2.index))
         });
         self.order = keyed.into_iter().map(|(.., at)| at).collect();
-        self.refilter(clusters, filter);
+        self.refilter(clusters, judge);
     }
 
     /// Filters anew.
-    pub fn refilter(&mut self, clusters: &[ClusterData], filter: &Filter) {
-        let fits = |at: &At| {
-            filter.is_empty()
-                || row(clusters, *at)
-                    .is_some_and(|r| filter.accepts_node(r, &clusters[usize::from(at.cluster)]))
-        };
+    pub fn refilter(&mut self, clusters: &[ClusterData], judge: Judge<'_>) {
+        let fits = |at: &At| row(clusters, *at).is_some_and(|r| judge.accepts_node(r));
         self.shown = self.order.iter().copied().filter(fits).collect();
     }
 

@@ -1,9 +1,11 @@
 //! Rows made ready for the screen: safe texts and a lower-case search column, built once per value.
 
-use crate::model::alert::{Alert, AlertState};
+use crate::model::alert::{Alert, AlertState, Severity};
 use crate::model::labels::Fingerprint;
 use crate::model::node::Node;
 use crate::model::text;
+use crate::model::time::Timestamp;
+use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
 /// Identity of an alert on the screen.
@@ -58,12 +60,10 @@ impl AlertRow {
         let node = text::line(without_port(alert.labels.get(node_label)));
         let name = text::line(alert.name());
         let summary = text::line(alert.summary().lines().next().unwrap_or_default());
-        let mut search = format!("{name}\n{node}\n{}\n{summary}", alert.cluster);
-        for (label, value) in alert.labels.iter() {
-            if label != "alertname" {
-                search.push('\n');
-                search.push_str(value);
-            }
+        let mut search = alert.cluster.to_string();
+        for (_, value) in alert.labels.iter().chain(alert.annotations.iter()) {
+            search.push('\n');
+            search.push_str(value);
         }
         Self {
             cluster,
@@ -79,6 +79,22 @@ impl AlertRow {
     /// Returns its identity.
     pub fn key(&self) -> AlertKey {
         AlertKey { cluster: self.cluster, fingerprint: self.alert.fingerprint }
+    }
+
+    /// Returns what it is sorted by before its name: the worst first, those that somebody is told of before the
+    /// others, the newest first.
+    pub fn rank(&self) -> (Severity, bool, Reverse<Timestamp>) {
+        (self.alert.severity, !self.is_loud(), Reverse(self.alert.since))
+    }
+
+    /// Orders alerts of the same rank.
+    pub fn after_rank(&self, other: &Self) -> Ordering {
+        self.node.cmp(&other.node).then_with(|| self.key().cmp(&other.key()))
+    }
+
+    /// Sorts rows as every list shows them. Done where they are fetched: the thread that draws then only merges.
+    pub fn sort(rows: &mut [Self]) {
+        rows.sort_by(|a, b| a.rank().cmp(&b.rank()).then_with(|| a.after_rank(b)));
     }
 
     /// Reports whether somebody is told of it, as far as is known: it fires and nothing suppresses it.

@@ -6,7 +6,7 @@ use crate::model::silence::SilenceState;
 use crate::model::text;
 use crate::model::time::Timestamp;
 use crate::tui::state::data::ClusterData;
-use crate::tui::state::filter::Filter;
+use crate::tui::state::filter::Judge;
 use crate::tui::state::rows::AlertRow;
 use std::collections::HashMap;
 
@@ -69,18 +69,18 @@ pub struct SilenceTable {
 
 impl SilenceTable {
     /// Builds everything anew from changed data.
-    pub fn rebuild(&mut self, clusters: &[ClusterData], filter: &Filter, now: Timestamp) {
+    pub fn rebuild(&mut self, clusters: &[ClusterData], judge: Judge<'_>) {
         let hits = hits(clusters);
         let copies =
             clusters.iter().flat_map(|c| c.silences.value.iter().flat_map(|list| list.iter().cloned()));
         self.rows = group(copies).into_iter().map(|silence| ready(silence, clusters, &hits)).collect();
-        self.refilter(filter, now);
+        self.refilter(judge);
     }
 
     /// Filters anew.
-    pub fn refilter(&mut self, filter: &Filter, now: Timestamp) {
+    pub fn refilter(&mut self, judge: Judge<'_>) {
         let fits = |row: &SilenceRow| {
-            (self.expired || row.state(now) != SilenceState::Expired) && filter.accepts_text(&row.search)
+            (self.expired || row.state(judge.now) != SilenceState::Expired) && judge.accepts_silence(row)
         };
         self.shown = (0..self.rows.len()).filter(|i| fits(&self.rows[*i])).collect();
     }

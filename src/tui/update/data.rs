@@ -14,6 +14,8 @@ pub fn tick(state: &mut State, now: Timestamp) -> Vec<Effect> {
     let minute = |t: Timestamp| t.timestamp().div_euclid(60);
     let turned = minute(now) != minute(state.now);
     state.now = now;
+    // Typing has paused: what is wrong with a filter is worth a word now.
+    state.filters[state.tab].told = true;
     if turned {
         // What is new and what has expired depends on the time alone.
         follow(state, State::rebuild_alerts);

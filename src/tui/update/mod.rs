@@ -111,8 +111,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             state.filters[state.tab].edit();
         }
         Action::ClearFilter => {
-            state.filters[state.tab].set("");
-            navigate::refilter(state);
+            data::follow(state, |state| state.set_filter(""));
         }
         Action::Group => navigate::regroup(state),
         Action::ShowExpired => {

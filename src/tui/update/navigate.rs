@@ -1,5 +1,6 @@
 //! Moving between and within screens.
 
+use crate::model::matcher::{MatchOp, Matcher};
 use crate::tui::msg::Effect;
 use crate::tui::state::list::RowKey;
 use crate::tui::state::rows::NodeKey;
@@ -57,10 +58,11 @@ pub fn open(state: &mut State) -> Vec<Effect> {
     match key {
         RowKey::Group(group) if state.screen() == &Screen::Overview => {
             // The groups of the overview are by name alone.
-            let name = group.title;
+            let row = state.alerts.new.iter().find(|g| g.key == group).and_then(|g| g.members.first());
+            let name = row.and_then(|at| state.alert(*at)).map(|row| row.alert.name().to_owned());
             tab(state, 1);
-            state.filters[1].set(&name);
-            refilter(state);
+            let only = Matcher::new("alertname", MatchOp::Equal, &name.unwrap_or_default());
+            state.set_filter(&only.to_string());
             state.page_mut().list.at = 0;
         }
         RowKey::Group(group) => {
@@ -84,10 +86,10 @@ pub fn open(state: &mut State) -> Vec<Effect> {
 
 /// Shows the alerts of one cluster.
 pub fn show_cluster(state: &mut State, cluster: u16) {
-    let name = state.cluster_name(cluster).to_owned();
+    let Some(cluster) = state.cluster(cluster) else { return };
+    let only = format!("@{}", Matcher::new("cluster", MatchOp::Equal, cluster.raw_name.as_str()));
     tab(state, 1);
-    state.filters[1].set(&name);
-    refilter(state);
+    state.set_filter(&only);
 }
 
 /// Opens a screen above the shown one and asks for what it shows.
@@ -157,8 +159,14 @@ pub fn refilter(state: &mut State) {
     follow(state, State::refilter);
 }
 
+/// Takes over what was typed into the filter.
+pub fn filter_typed(state: &mut State) {
+    state.filters[state.tab].changed(&state.own);
+    refilter(state);
+}
+
 /// Groups by the next thing.
 pub fn regroup(state: &mut State) {
     state.alerts.by = state.alerts.by.next();
-    follow(state, |state| state.alerts.regroup(&state.clusters, &state.filters[1].applied));
+    follow(state, State::regroup_alerts);
 }

@@ -41,8 +41,7 @@ pub fn paste(state: &mut State, text: &str) -> Vec<Effect> {
         Popup::None if editing => silence::paste(state, clean.trim()),
         Popup::None if state.filters[tab].editing => {
             insert(&mut state.filters[tab].input, clean.trim());
-            state.filters[tab].changed();
-            navigate::refilter(state);
+            navigate::filter_typed(state);
         }
         _ => {}
     }
@@ -84,7 +83,11 @@ fn filter(state: &mut State, key: &KeyEvent) {
     match key.code {
         KeyCode::Enter => state.filters[tab].accept(),
         KeyCode::Esc => {
-            state.filters[tab].cancel();
+            state.filters[tab].cancel(&state.own);
+            navigate::refilter(state);
+        }
+        KeyCode::Tab | KeyCode::BackTab => {
+            state.complete(key.code == KeyCode::Tab);
             navigate::refilter(state);
         }
         KeyCode::Down | KeyCode::Up => {
@@ -92,8 +95,7 @@ fn filter(state: &mut State, key: &KeyEvent) {
         }
         _ => {
             if edit(&mut state.filters[tab].input, key) {
-                state.filters[tab].changed();
-                navigate::refilter(state);
+                navigate::filter_typed(state);
             }
         }
     }

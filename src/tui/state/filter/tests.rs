@@ -1,0 +1,185 @@
+//! Filters typed on the screen: what is shown, when a complaint comes, what Tab offers.
+
+use crate::config::{self, Config};
+use crate::fleet::{Answer, Coverage};
+use crate::model::alert::{Alert, AlertState, Severity};
+use crate::model::labels::Labels;
+use crate::model::time::{Timestamp, from_epoch};
+use crate::tui::msg::{Msg, Payload};
+use crate::tui::state::State;
+use crate::tui::state::rows::AlertRow;
+use crate::tui::theme::Theme;
+use crate::tui::update::update;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+fn time(seconds: u32) -> Timestamp {
+    from_epoch(1_795_000_000.0 + f64::from(seconds)).expect("a time")
+}
+
+fn alert(name: &str, rack: &str, state: AlertState, output: &str, since: u32) -> AlertRow {
+    let pairs = [("alertname", name), ("instance", "hv-1:10105"), ("rack", rack), ("severity", "critical")];
+    let labels: Labels = pairs.into_iter().collect();
+    let alert = Alert {
+        cluster: "east".into(),
+        fingerprint: labels.fingerprint(),
+        severity: Severity::of(&labels),
+        labels,
+        annotations: [("check_output", output)].into_iter().collect(),
+        state,
+        since: time(since),
+        value: None,
+        silenced_by: Vec::new(),
+        inhibited_by: Vec::new(),
+        muted_by: Vec::new(),
+        receivers: Vec::new(),
+        generator_url: "".into(),
+        seen_by: Vec::new(),
+        updated_at: None,
+        stale: false,
+    };
+    AlertRow::new(0, alert, "instance")
+}
+
+/// On the list of alerts, ungrouped: NodeDown on r113, CheckDisk on r114 twice, one of them silenced.
+fn state() -> State {
+    let mut config = Config::default();
+    let mut east = config::Cluster::new("east", &config.defaults);
+    east.alertmanager = vec!["http://127.0.0.1:9093".parse().expect("a URL")];
+    east.labels.insert("env".into(), "prod".into());
+    config.clusters = vec![east];
+    let mut state = State::new(time(1000), (80, 24), &config);
+    let rows = vec![
+        alert("NodeDown", "r113", AlertState::Active, "", 900),
+        alert("CheckDisk", "r114", AlertState::Active, "available Spare has fallen", 0),
+        alert("CheckRaid", "r114", AlertState::Silenced, "rebuild", 0),
+    ];
+    let answer = Answer { value: rows, coverage: Coverage::default(), notes: Vec::new() };
+    update(
+        &mut state,
+        Msg::Data { cluster: 0, at: time(1000), last: true, payload: Payload::Alerts(answer) },
+    );
+    keys(&mut state, "2bbbb");
+    state
+}
+
+fn press(state: &mut State, code: KeyCode) {
+    update(state, Msg::Key(KeyEvent::new(code, KeyModifiers::NONE)));
+}
+
+fn keys(state: &mut State, text: &str) {
+    text.chars().for_each(|c| press(state, KeyCode::Char(c)));
+}
+
+fn shown(state: &State) -> Vec<&str> {
+    state
+        .alerts
+        .groups
+        .iter()
+        .flat_map(|g| &g.members)
+        .filter_map(|at| Some(&*state.alert(*at)?.name))
+        .collect()
+}
+
+fn drawn(state: &State) -> Vec<String> {
+    let (columns, rows) = state.size;
+    let mut terminal =
+        ratatui::Terminal::new(ratatui::backend::TestBackend::new(columns, rows)).expect("in memory");
+    terminal.draw(|frame| crate::tui::view::draw(state, &Theme::mono(), frame)).expect("drawn");
+    let text = terminal.backend().to_string();
+    text.lines().map(|line| line.trim_matches('"').trim_end().to_owned()).collect()
+}
+
+#[test]
+fn the_screen_filters_as_the_command_line_does() {
+    for (filter, left) in [
+        ("", &["NodeDown", "CheckDisk", "CheckRaid"][..]),
+        ("rack=r114", &["CheckDisk", "CheckRaid"]),
+        ("rack=~r11. @state=active", &["NodeDown", "CheckDisk"]),
+        ("!@state=silenced rack=r114", &["CheckDisk"]),
+        ("@age<5m", &["NodeDown"]),
+        ("spare", &["CheckDisk"]),
+        ("spare FALLEN", &[]),
+        ("'Spare has'", &["CheckDisk"]),
+        ("/^reb/", &["CheckRaid"]),
+        ("@env=prod hv-1 raid", &["CheckRaid"]),
+        ("@node=hv-1:10105 !rack=r114", &["NodeDown"]),
+    ] {
+        let mut state = state();
+        keys(&mut state, &format!("/{filter}"));
+        assert_eq!(shown(&state), left, "{filter}");
+        assert!(state.filter().error.is_none(), "{filter}");
+    }
+}
+
+#[test]
+fn what_is_half_typed_leaves_the_last_result_and_is_named_when_typing_pauses() {
+    let mut state = state();
+    keys(&mut state, "/rack=r114 @sate=a");
+    assert_eq!(shown(&state), ["CheckDisk", "CheckRaid"], "the last valid filter stays");
+    assert!(drawn(&state)[2].starts_with("-----"), "nobody is told yet");
+    update(&mut state, Msg::Tick(time(1001)));
+    let lines = drawn(&state);
+    assert!(lines[1].starts_with(" /rack=r114 @sate=a_"), "{}", lines[1]);
+    assert_eq!(lines[2], "            ^^^^^ unknown field @sate: did you mean @state?");
+    press(&mut state, KeyCode::Enter);
+    assert!(state.filter().editing, "what is wrong stays open");
+    press(&mut state, KeyCode::Esc);
+    assert_eq!((shown(&state).len(), state.filter().text()), (3, ""));
+}
+
+#[test]
+fn a_long_filter_keeps_cursor_and_caret_on_the_screen() {
+    let mut state = state();
+    keys(&mut state, &format!("/{} @sate=a", "x".repeat(100)));
+    press(&mut state, KeyCode::Enter);
+    let lines = drawn(&state);
+    let caret = lines[2].find('^').expect("a caret");
+    assert_eq!(&lines[1][caret..caret + 7], "@sate=a", "{lines:#?}");
+    assert!(lines[2].contains("did you mean @state?"), "{}", lines[2]);
+}
+
+#[test]
+fn tab_offers_names_then_values_by_frequency() {
+    let mut state = state();
+    keys(&mut state, "/@state=active ra");
+    press(&mut state, KeyCode::Tab);
+    assert_eq!(state.filter().text(), "@state=active rack");
+    keys(&mut state, "=");
+    press(&mut state, KeyCode::Tab);
+    assert_eq!(state.filter().text(), "@state=active rack=r113", "of equals the first by name");
+    press(&mut state, KeyCode::Tab);
+    assert_eq!((state.filter().text(), &shown(&state)[..]), ("@state=active rack=r114", &["CheckDisk"][..]));
+    assert!(drawn(&state)[22].contains("r114 (1)"), "{}", drawn(&state)[22]);
+    press(&mut state, KeyCode::BackTab);
+    assert_eq!(state.filter().text(), "@state=active rack=r113");
+
+    let mut state = self::state();
+    keys(&mut state, "/rack=");
+    press(&mut state, KeyCode::Tab);
+    assert_eq!(state.filter().text(), "rack=r114", "two rows have it, one has r113");
+    let mut state = self::state();
+    keys(&mut state, "/@en");
+    press(&mut state, KeyCode::Tab);
+    keys(&mut state, "=");
+    press(&mut state, KeyCode::Tab);
+    assert_eq!(state.filter().text(), "@env=prod");
+}
+
+#[test]
+fn time_alone_moves_rows_out_of_a_filter() {
+    let mut state = state();
+    keys(&mut state, "/@age<5m");
+    press(&mut state, KeyCode::Enter);
+    assert_eq!(shown(&state), ["NodeDown"]);
+    update(&mut state, Msg::Tick(time(1300)));
+    assert!(shown(&state).is_empty());
+}
+
+#[test]
+fn what_is_opened_from_the_overview_is_a_filter_that_a_silence_can_take() {
+    let mut state = state();
+    keys(&mut state, "1");
+    press(&mut state, KeyCode::Enter);
+    assert_eq!(state.filter().text(), "alertname=\"NodeDown\"");
+    assert_eq!(shown(&state), ["NodeDown"]);
+}
