@@ -54,7 +54,7 @@ fn decode(criterion: &mut Criterion) {
     group.bench_function("50,000 alerts with output", |bench| {
         bench.iter(|| {
             let keep = am_v2::Annotations::FirstLine;
-            am_v2::decode_alerts(black_box(body.as_bytes()), keep, &mut Interner::default()).expect("alerts")
+            am_v2::decode_alerts(black_box(body.as_bytes()), keep).expect("alerts")
         });
     });
     group.finish();

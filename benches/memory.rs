@@ -23,7 +23,7 @@ fn main() {
         let members = [0, 1].map(|_| {
             let body = alert_body(cluster);
             bytes += body.len();
-            decode_alerts(body.as_bytes(), Annotations::FirstLine, &mut Interner::default()).expect("alerts")
+            decode_alerts(body.as_bytes(), Annotations::FirstLine).expect("alerts")
         });
         update(&mut state, taken_in(cluster, &members));
     }

@@ -24,9 +24,7 @@ type Decode = fn(&[u8]) -> String;
 
 #[test]
 fn soak_damaged_answers_are_read_or_refused_and_never_panic() {
-    let alerts: Decode = |body| {
-        format!("{:?}", am_v2::decode_alerts(body, am_v2::Annotations::Whole, &mut Interner::default()))
-    };
+    let alerts: Decode = |body| format!("{:?}", am_v2::decode_alerts(body, am_v2::Annotations::Whole));
     let silences: Decode = |body| format!("{:?}", am_v2::decode_silences(body));
     let status: Decode = |body| format!("{:?}", am_v2::decode_status(body));
     let vector: Decode = |body| format!("{:?}", prom_json::decode_query(body, &mut Interner::default()));

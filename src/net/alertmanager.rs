@@ -1,13 +1,12 @@
 //! The client of one Alertmanager member (API v2).
 
 use super::error::NetError;
-use super::http::{Ask, Http, Payload, Raw, Reply};
+use super::http::{Ask, Http, Meta, Payload, Raw, Reply};
 use crate::model::alert::AmAlert;
 use crate::model::cluster::Replica;
-use crate::model::labels::Interner;
 use crate::model::silence::Silence;
 use crate::wire::WireError;
-use crate::wire::am_v2::{self, AmStatus, Annotations, SilenceRequest};
+use crate::wire::am_v2::{self, AlertStream, AmStatus, Annotations, SilenceRequest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -38,30 +37,35 @@ impl Alertmanager {
 
     /// Asks for every alert, suppressed ones included.
     pub async fn alerts(&self, keep: Annotations) -> Result<Reply<Vec<AmAlert>>, NetError> {
-        let raw = self.http.ask(Ask::get("/api/v2/alerts"), am_v2::error_text).await?;
-        self.decode("/api/v2/alerts", raw, |body| am_v2::decode_alerts(body, keep, &mut Interner::default()))
+        self.stream_alerts(&[], keep).await
     }
 
     /// Asks for the alerts that match `filters`, each one matcher as text, with whole annotations.
     pub async fn alerts_matching(&self, filters: &[String]) -> Result<Reply<Vec<AmAlert>>, NetError> {
         let query: Vec<(&str, &str)> = filters.iter().map(|f| ("filter", f.as_str())).collect();
-        let raw =
-            self.http.ask(Ask { query: &query, ..Ask::get("/api/v2/alerts") }, am_v2::error_text).await?;
-        self.decode("/api/v2/alerts", raw, |body| {
-            am_v2::decode_alerts(body, Annotations::Whole, &mut Interner::default())
-        })
+        self.stream_alerts(&query, Annotations::Whole).await
     }
 
     /// Asks for the alerts that silences hold back, with the first line of each annotation.
     pub async fn silenced_alerts(&self) -> Result<Reply<Vec<AmAlert>>, NetError> {
         let query = [("active", "false"), ("unprocessed", "false"), ("silenced", "true")];
-        let raw =
-            self.http.ask(Ask { query: &query, ..Ask::get("/api/v2/alerts") }, am_v2::error_text).await?;
-        let reply = self.decode("/api/v2/alerts", raw, |body| {
-            am_v2::decode_alerts(body, Annotations::FirstLine, &mut Interner::default())
-        })?;
+        let reply = self.stream_alerts(&query, Annotations::FirstLine).await?;
         // An inhibited alert passes the server's filter whether it is silenced or not.
         Ok(reply.map(|alerts| alerts.into_iter().filter(|a| !a.silenced_by.is_empty()).collect()))
+    }
+
+    /// Decodes alerts while they come: with their outputs they can be 100 MB.
+    async fn stream_alerts(
+        &self,
+        query: &[(&str, &str)],
+        keep: Annotations,
+    ) -> Result<Reply<Vec<AmAlert>>, NetError> {
+        let path = "/api/v2/alerts";
+        let ask = Ask { query, ..Ask::get(path) };
+        let begin = |_| AlertStream::new(keep);
+        let raw = self.http.stream(ask, am_v2::error_text, begin, AlertStream::push).await?;
+        let Raw { body, meta } = raw;
+        self.decoded(path, meta, body.finish())
     }
 
     /// Asks for every silence, expired ones included.
@@ -117,8 +121,12 @@ impl Alertmanager {
         raw: Raw,
         decode: impl FnOnce(&[u8]) -> Result<T, WireError>,
     ) -> Result<Reply<T>, NetError> {
-        match decode(&raw.body) {
-            Ok(value) => Ok(Reply { value, meta: raw.meta, warnings: Vec::new() }),
+        self.decoded(path, raw.meta, decode(&raw.body))
+    }
+
+    fn decoded<T>(&self, path: &str, meta: Meta, value: Result<T, WireError>) -> Result<Reply<T>, NetError> {
+        match value {
+            Ok(value) => Ok(Reply { value, meta, warnings: Vec::new() }),
             Err(error) => Err(NetError {
                 replica: self.replica().clone(),
                 request: path.to_owned(),

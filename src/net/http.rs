@@ -5,6 +5,7 @@ use crate::config::{Auth, Cluster};
 use crate::model::cluster::{Replica, ReplicaKind};
 use crate::model::time::{Timestamp, age};
 use crate::sys::clock;
+use crate::wire::WireError;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Identity, Method, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -88,8 +89,8 @@ impl<'a> Ask<'a> {
 }
 
 /// What came back before it is decoded.
-pub(super) struct Raw {
-    pub body: Vec<u8>,
+pub(super) struct Raw<B = Vec<u8>> {
+    pub body: B,
     pub meta: Meta,
 }
 
@@ -139,6 +140,22 @@ impl Http {
     ///
     /// `error_text` reads the server's words out of an error body.
     pub(super) async fn ask(&self, ask: Ask<'_>, error_text: fn(&[u8]) -> String) -> Result<Raw, NetError> {
+        let take = |body: &mut Vec<u8>, chunk: &[u8]| {
+            body.extend_from_slice(chunk);
+            Ok(())
+        };
+        self.stream(ask, error_text, Vec::with_capacity, take).await
+    }
+
+    /// As [`Self::ask`], for bodies that are decoded while they come: `begin` starts with the length that the
+    /// server announced, or 0, once more for a repetition; `take` gets every chunk.
+    pub(super) async fn stream<B>(
+        &self,
+        ask: Ask<'_>,
+        error_text: fn(&[u8]) -> String,
+        begin: impl Fn(usize) -> B,
+        take: impl Fn(&mut B, &[u8]) -> Result<(), WireError>,
+    ) -> Result<Raw<B>, NetError> {
         let request = format!("{} {}", ask.method, ask.path);
         let failed =
             |kind| NetError { replica: Replica::clone(&self.replica), request: request.clone(), kind };
@@ -146,9 +163,11 @@ impl Http {
         // One limit over everything, the wait for a permit and the repetition included.
         let answer = tokio::time::timeout(self.timeout, async {
             let _permit = self.permits.acquire().await;
-            match self.send(&ask, error_text).await {
+            match self.send(&ask, error_text, &begin, &take).await {
                 // A pooled connection that the server closed meanwhile breaks at once; a fresh one will do.
-                Err(NetErrorKind::Broken(_)) if ask.repeatable => self.send(&ask, error_text).await,
+                Err(NetErrorKind::Broken(_)) if ask.repeatable => {
+                    self.send(&ask, error_text, &begin, &take).await
+                }
                 answer => answer,
             }
         });
@@ -161,11 +180,13 @@ impl Http {
         Ok(Raw { body, meta: Meta { took, at, skew: date.map(|date| skew(date, at, took)) } })
     }
 
-    async fn send(
+    async fn send<B>(
         &self,
         ask: &Ask<'_>,
         error_text: fn(&[u8]) -> String,
-    ) -> Result<(Vec<u8>, Option<Timestamp>), NetErrorKind> {
+        begin: &impl Fn(usize) -> B,
+        take: &impl Fn(&mut B, &[u8]) -> Result<(), WireError>,
+    ) -> Result<(B, Option<Timestamp>), NetErrorKind> {
         let transport = |error: reqwest::Error| NetErrorKind::of_transport(&error, self.timeout);
         let mut request = self.client.request(ask.method.clone(), self.url(ask.path));
         if !ask.query.is_empty() {
@@ -188,11 +209,21 @@ impl Http {
         let date =
             response.headers().get("date").and_then(|date| date.to_str().ok()).and_then(parse_http_date);
         if status.is_success() {
-            let body = read_capped(response, self.max_body).await?;
+            // What a server announces is believed only as far as it may be sent.
+            let announced = response.content_length().unwrap_or(0).min(self.max_body);
+            let mut body = begin(announced as usize);
+            read_capped(response, self.max_body, |chunk| Ok(take(&mut body, chunk)?)).await?;
             return Ok((body, date));
         }
         // An error page needs no 64 MiB; what cannot be read of it does not hide the status.
-        let body = read_capped(response, 64 * 1024).await.unwrap_or_default();
+        let mut body = Vec::new();
+        let take = |chunk: &[u8]| {
+            body.extend_from_slice(chunk);
+            Ok(())
+        };
+        if read_capped(response, 64 * 1024, take).await.is_err() {
+            body.clear();
+        }
         Err(NetErrorKind::Status { status: status.as_u16(), message: one_line(&error_text(&body)) })
     }
 
@@ -319,21 +350,25 @@ fn read(path: &std::path::Path) -> Result<Vec<u8>, String> {
 }
 
 /// Reads a body, counting bytes after decompression, and gives up at `cap`.
-async fn read_capped(mut response: reqwest::Response, cap: u64) -> Result<Vec<u8>, NetErrorKind> {
-    let announced = response.content_length().unwrap_or(0);
-    if announced > cap {
+async fn read_capped(
+    mut response: reqwest::Response,
+    cap: u64,
+    mut take: impl FnMut(&[u8]) -> Result<(), NetErrorKind>,
+) -> Result<(), NetErrorKind> {
+    if response.content_length().is_some_and(|announced| announced > cap) {
         return Err(NetErrorKind::TooLarge(cap));
     }
-    let mut body = Vec::with_capacity(announced as usize);
+    let mut read = 0;
     while let Some(chunk) =
         response.chunk().await.map_err(|e| NetErrorKind::of_transport(&e, Duration::ZERO))?
     {
-        if body.len() as u64 + chunk.len() as u64 > cap {
+        read += chunk.len() as u64;
+        if read > cap {
             return Err(NetErrorKind::TooLarge(cap));
         }
-        body.extend_from_slice(&chunk);
+        take(&chunk)?;
     }
-    Ok(body)
+    Ok(())
 }
 
 /// Keeps error texts to one line of a screen's length; an HTML page says nothing that the status does not.

@@ -4,6 +4,7 @@
 //! fields of the newest versions that we do not use are skipped.
 
 use super::WireError;
+use super::elements::Elements;
 use super::seed::{Each, Element, LabelSet, Shared, SharedList, Text, Values};
 use crate::model::alert::AmAlert;
 use crate::model::labels::{Fingerprint, Interner, Labels};
@@ -29,31 +30,50 @@ pub enum Annotations {
 }
 
 /// Decodes `GET /api/v2/alerts`.
-pub fn decode_alerts(
-    body: &[u8],
-    keep: Annotations,
-    interner: &mut Interner,
-) -> Result<Vec<AmAlert>, WireError> {
-    let values = match keep {
-        Annotations::Whole => Values::Owned,
-        Annotations::FirstLine => Values::FirstLine(256),
-    };
-    let mut alerts = Alerts { interner, values, list: Vec::new() };
-    let mut json = serde_json::Deserializer::from_slice(body);
-    de::DeserializeSeed::deserialize(Each(&mut alerts), &mut json)?;
-    json.end()?;
-    Ok(alerts.list)
+pub fn decode_alerts(body: &[u8], keep: Annotations) -> Result<Vec<AmAlert>, WireError> {
+    let mut alerts = AlertStream::new(keep);
+    alerts.push(body)?;
+    alerts.finish()
 }
 
-struct Alerts<'i> {
-    interner: &'i mut Interner,
+/// Decodes `GET /api/v2/alerts` while it comes.
+#[derive(Debug)]
+pub struct AlertStream {
+    elements: Elements,
+    interner: Interner,
     values: Values,
     list: Vec<AmAlert>,
 }
 
-impl<'de> Element<'de> for Alerts<'_> {
-    fn read<D: Deserializer<'de>>(&mut self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(OneAlert(self))
+impl AlertStream {
+    /// Starts before the first byte.
+    pub fn new(keep: Annotations) -> Self {
+        let values = match keep {
+            Annotations::Whole => Values::Owned,
+            Annotations::FirstLine => Values::FirstLine(256),
+        };
+        Self { elements: Elements::default(), interner: Interner::default(), values, list: Vec::new() }
+    }
+
+    /// Takes the next bytes.
+    pub fn push(&mut self, chunk: &[u8]) -> Result<(), WireError> {
+        let Self { elements, interner, values, list } = self;
+        elements.push(chunk, |element| {
+            let number = list.len() + 1;
+            let mut json = serde_json::Deserializer::from_slice(element);
+            json.deserialize_map(OneAlert { interner, values: *values, list })
+                .and_then(|()| json.end())
+                .map_err(|error| WireError::Json(format!("alert {number}: {error}")))
+        })
+    }
+
+    /// Ends the input.
+    pub fn finish(self) -> Result<Vec<AmAlert>, WireError> {
+        match self.elements.finish()? {
+            None => Ok(self.list),
+            // A nil slice of Go's is `null`; anything else is not what was asked for.
+            Some(other) => Ok(serde_json::from_slice::<Option<[(); 0]>>(&other).map(|_| Vec::new())?),
+        }
     }
 }
 
@@ -74,15 +94,19 @@ enum AlertField {
     Other,
 }
 
-struct OneAlert<'a, 'i>(&'a mut Alerts<'i>);
+struct OneAlert<'a> {
+    interner: &'a mut Interner,
+    values: Values,
+    list: &'a mut Vec<AmAlert>,
+}
 
-impl<'de> Visitor<'de> for OneAlert<'_, '_> {
+impl<'de> Visitor<'de> for OneAlert<'_> {
     type Value = ();
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an alert")
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Alerts { interner, values, list } = self.0;
+        let Self { interner, values, list } = self;
         let mut alert = blank();
         let mut fingerprint = None;
         while let Some(field) = map.next_key::<AlertField>()? {
@@ -91,7 +115,7 @@ impl<'de> Visitor<'de> for OneAlert<'_, '_> {
                     alert.labels = map.next_value_seed(LabelSet { interner, values: Values::Shared })?
                 }
                 AlertField::Annotations => {
-                    alert.annotations = map.next_value_seed(LabelSet { interner, values: *values })?
+                    alert.annotations = map.next_value_seed(LabelSet { interner, values })?
                 }
                 AlertField::StartsAt => alert.starts_at = map.next_value()?,
                 AlertField::EndsAt => alert.ends_at = map.next_value()?,

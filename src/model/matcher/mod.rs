@@ -21,6 +21,7 @@ pub use parse::{
 use super::labels::Labels;
 use regex::Compiled;
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 /// How a matcher compares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,20 +99,24 @@ pub struct Matcher {
     pub op: MatchOp,
     /// The value or regex as written.
     pub value: Box<str>,
-    /// The anchored regex, or why this engine does not take it; `None` where the operator is not a regex.
-    regex: Option<Result<Compiled, Box<str>>>,
+    /// The anchored regex, or why this engine does not take it. Compiled when it is first asked for: a list of 500
+    /// silences judges none of its matchers, and their regexes would cost 5 MB and more time than all the rest.
+    regex: Arc<OnceLock<Result<Compiled, Box<str>>>>,
 }
 
 impl Matcher {
     /// Builds a matcher. A regex that does not compile here is kept and answers [`Verdict::Unknown`].
     pub fn new(name: &str, op: MatchOp, value: &str) -> Self {
-        let regex = op.is_regex().then(|| Compiled::new(value));
-        Self { name: name.into(), op, value: value.into(), regex }
+        Self { name: name.into(), op, value: value.into(), regex: Arc::default() }
+    }
+
+    fn compiled(&self) -> Result<&Compiled, &str> {
+        self.regex.get_or_init(|| Compiled::new(&self.value)).as_ref().map_err(|why| &**why)
     }
 
     /// Returns why the regex cannot be evaluated here, if so.
     pub fn unsupported(&self) -> Option<&str> {
-        self.regex.as_ref()?.as_ref().err().map(|why| &**why)
+        if self.op.is_regex() { self.compiled().err() } else { None }
     }
 
     /// Reports whether `labels` satisfies this matcher. A missing label counts as the empty string.
@@ -121,10 +126,10 @@ impl Matcher {
 
     /// Reports whether a label of value `actual` satisfies this matcher.
     pub fn accepts_value(&self, actual: &str) -> Verdict {
-        let found = match &self.regex {
-            None => Some(*actual == *self.value),
-            Some(Ok(regex)) => regex.is_match(actual),
-            Some(Err(_)) => None,
+        let found = if self.op.is_regex() {
+            self.compiled().ok().and_then(|regex| regex.is_match(actual))
+        } else {
+            Some(*actual == *self.value)
         };
         match found {
             None => Verdict::Unknown,

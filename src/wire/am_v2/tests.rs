@@ -8,7 +8,7 @@ const NEW_SILENCES: &[u8] = include_bytes!("../../../fixtures/alertmanager/0.34/
 const OLD_STATUS: &[u8] = include_bytes!("../../../fixtures/alertmanager/0.25/status.json");
 
 fn alerts(body: &[u8], keep: Annotations) -> Vec<AmAlert> {
-    decode_alerts(body, keep, &mut Interner::default()).expect("alerts")
+    decode_alerts(body, keep).expect("alerts")
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn every_shape_of_error_yields_its_words() {
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let _ = decode_alerts(&body, Annotations::FirstLine, &mut Interner::default());
+        let _ = decode_alerts(&body, Annotations::FirstLine);
         let _ = decode_silences(&body);
         let _ = decode_status(&body);
         let _ = error_text(&body);
