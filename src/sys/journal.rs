@@ -8,9 +8,14 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What a journal's file name ends with.
 const SUFFIX: &str = "jsonl";
+
+/// How often, and how far apart, the lock is tried before somebody else is taken for its owner.
+const LOCK_TRIES: u32 = 10;
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// A journal that is open for writing, locked.
 #[derive(Debug)]
@@ -88,6 +93,8 @@ impl Journal {
             _ => JournalError::Io { path: path.clone(), source },
         })?;
         let busy = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+        // Held no longer than the question takes: somebody may want to write.
+        file.unlock().map_err(at(&path))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(at(&path))?;
         Ok((whole_lines(&bytes), busy))
@@ -132,11 +139,15 @@ fn path_of(folder: &Path, name: &str) -> PathBuf {
 }
 
 fn lock(file: &File, path: &Path) -> Result<(), JournalError> {
-    match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(TryLockError::WouldBlock) => Err(JournalError::Busy(path.to_owned())),
-        Err(TryLockError::Error(error)) => Err(at(path)(error)),
+    // Whoever only asks whether somebody writes ([`Journal::read`]) has the lock for a moment as well.
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(at(path)(error)),
+        }
     }
+    Err(JournalError::Busy(path.to_owned()))
 }
 
 /// Splits into lines that were written whole.

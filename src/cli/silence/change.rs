@@ -40,8 +40,23 @@ pub async fn ask(session: &Session<'_>) -> Known {
 
 impl Known {
     fn find(&self, id: &str) -> Result<&LogicalSilence, AppError> {
-        let complete = self.facts.iter().all(|f| f.reachable || !f.has_alertmanager);
-        find(&self.silences, id).map_err(|error| not_found(&error, complete))
+        let asked = || self.facts.iter().filter(|f| f.has_alertmanager);
+        let exit = match (asked().any(|f| f.reachable), asked().all(|f| f.reachable)) {
+            (_, true) => Exit::Done,
+            (true, false) => Exit::Partial,
+            (false, false) => Exit::Nothing,
+        };
+        find(&self.silences, id).map_err(|error| not_found(&error, exit))
+    }
+
+    /// Says which clusters may have a copy that cannot be seen, and returns whether there are any.
+    fn tell_unseen(&self, session: &mut Session<'_>) -> Result<bool, AppError> {
+        let unseen = self.facts.iter().filter(|f| f.has_alertmanager && !f.reachable);
+        let names: Vec<&str> = unseen.map(|f| f.cluster.as_str()).collect();
+        for name in &names {
+            writeln!(session.streams.err, "unknown  {name}: does not answer, a copy there stays as it is")?;
+        }
+        Ok(!names.is_empty())
     }
 
     fn alerts(&self) -> Vec<Alert> {
@@ -49,7 +64,12 @@ impl Known {
     }
 }
 
-fn nowhere(error: &PreviewError) -> AppError {
+fn nowhere(error: &PreviewError, known: &Known) -> AppError {
+    let asked = || known.facts.iter().filter(|f| f.has_alertmanager);
+    if asked().next().is_some() && asked().all(|f| !f.reachable) {
+        return AppError::new(Exit::Nothing, error.to_string())
+            .hint("no Alertmanager answers; clusters named with --cluster are tried all the same");
+    }
     let out = AppError::usage(error.to_string());
     match error {
         PreviewError::NothingMatches { .. } => {
@@ -87,7 +107,7 @@ pub async fn preview(
     let Drafted { draft, preview, judgement, known } = drafted(&args.what, session, around).await?;
     print_preview(args.output, &draft, &preview, &judgement, &known.coverage, session)?;
     let exit = session.tell(&known.coverage, &[])?;
-    preview.targets().map_err(|error| nowhere(&error))?;
+    preview.targets().map_err(|error| nowhere(&error, &known))?;
     refusal(&judgement).map_or(Ok(exit), Err)
 }
 
@@ -96,7 +116,7 @@ pub async fn add(args: &AddArgs, session: &mut Session<'_>, around: &Surrounding
     let Drafted { draft, preview, judgement, known } = drafted(&args.what, session, around).await?;
     write_preview(session.streams.err, &draft, &preview, &judgement, session.now)?;
     session.tell(&known.coverage, &[])?;
-    preview.targets().map_err(|error| nowhere(&error))?;
+    preview.targets().map_err(|error| nowhere(&error, &known))?;
     if let Some(error) = refusal(&judgement) {
         return Err(error);
     }
@@ -180,9 +200,11 @@ async fn change_silence(
     if let Some(error) = refusal(&judgement) {
         return Err(error);
     }
+    let unseen = known.tell_unseen(session)?;
     let mut operation = silence::edit(silence, change, kind, OpId::new(now), now);
     skip_read_only(&mut operation, &known.facts);
-    carry_out(operation, &judgement, confirm, session, around).await
+    let exit = carry_out(operation, &judgement, confirm, session, around).await?;
+    Ok(if unseen && exit == Exit::Done && !confirm.dry_run { Exit::Partial } else { exit })
 }
 
 /// Takes out what may not be written to.
@@ -201,9 +223,13 @@ pub async fn expire(
 ) -> Result<Exit, AppError> {
     let known = ask(session).await;
     session.tell(&known.coverage, &[])?;
-    let chosen = args.ids.iter().map(|id| known.find(id)).collect::<Result<Vec<_>, _>>()?;
+    let mut chosen = args.ids.iter().map(|id| known.find(id)).collect::<Result<Vec<_>, _>>()?;
+    // Two ids of the same silence mean it once.
+    chosen.sort_by(|a, b| a.id.cmp(&b.id));
+    chosen.dedup_by(|a, b| a.id == b.id);
     let alerts = known.alerts();
-    let mut exit = Exit::Done;
+    let unseen = known.tell_unseen(session)? && !args.confirm.dry_run;
+    let mut exit = if unseen { Exit::Partial } else { Exit::Done };
     for silence in chosen {
         let err = &mut *session.streams.err;
         let matchers: Vec<String> = silence.matchers.iter().map(ToString::to_string).collect();
@@ -233,43 +259,57 @@ pub async fn expire(
 }
 
 /// Shows what would be sent, or asks, journals, sends and reports.
-pub async fn carry_out(
+async fn carry_out(
     operation: Operation,
     judgement: &Judgement,
     confirm: &ConfirmArgs,
     session: &mut Session<'_>,
     around: &Surroundings,
 ) -> Result<Exit, AppError> {
+    match prepare(operation, judgement, confirm, session, around)? {
+        Some(opened) => finish(opened, confirm.output, session).await,
+        None if confirm.dry_run => Ok(Exit::Done),
+        None => Ok(Exit::Usage),
+    }
+}
+
+/// Shows what would be sent, or asks and journals. `None`: nothing is to be sent.
+pub fn prepare(
+    operation: Operation,
+    judgement: &Judgement,
+    confirm: &ConfirmArgs,
+    session: &mut Session<'_>,
+    around: &Surroundings,
+) -> Result<Option<Opened>, AppError> {
     if confirm.dry_run {
-        return dry_run(&operation, confirm.output, session);
+        dry_run(&operation, confirm.output, session)?;
+        return Ok(None);
     }
     if operation.tasks.is_empty() {
         let why: Vec<String> =
             operation.skipped.iter().map(|(cluster, why)| format!("{cluster} {why}")).collect();
-        return Err(AppError::usage(format!("nothing to do on any cluster {}", why.join(", "))));
+        return Err(AppError::usage(format!("nothing can be written: {}", why.join(", "))));
     }
     if !confirmed(&operation, judgement, confirm, session, around)? {
         writeln!(session.streams.err, "nothing was done")?;
-        return Ok(Exit::Usage);
+        return Ok(None);
     }
-    let opened = if confirm.no_journal {
-        Opened::without_journal(operation)
-    } else {
-        let folder = around.journals.as_deref().ok_or_else(|| {
-            AppError::usage("there is no place for the journal: neither $XDG_STATE_HOME nor $HOME is set")
-                .hint("--no-journal goes on without one")
-        })?;
-        silence::begin(folder, operation).map_err(|error| {
-            AppError::usage(format!("the journal cannot be written: {error}; nothing was sent"))
-                .hint("--no-journal goes on without one: after a crash nobody knows what was done")
-        })?
-    };
-    finish(opened, confirm.output, session).await
+    if confirm.no_journal {
+        return Ok(Some(Opened::without_journal(operation)));
+    }
+    let folder = around.journals.as_deref().ok_or_else(|| {
+        AppError::usage("there is no place for the journal: neither $XDG_STATE_HOME nor $HOME is set")
+            .hint("--no-journal goes on without one")
+    })?;
+    silence::begin(folder, operation).map(Some).map_err(|error| {
+        AppError::usage(format!("the journal cannot be written: {error}; nothing was sent"))
+            .hint("--no-journal goes on without one: after a crash nobody knows what was done")
+    })
 }
 
 /// Carries an opened operation out and reports; a hang-up leaves the requests in flight a few seconds.
 pub async fn finish(opened: Opened, output: Format, session: &mut Session<'_>) -> Result<Exit, AppError> {
-    let op = opened.standing().operation.op;
+    let (op, journalled) = (opened.standing().operation.op, opened.is_journalled());
     let fleet = session.fleet.clone();
     let mut running =
         std::pin::pin!(silence::run(&fleet, opened, Limits::default(), &|_| ControlFlow::Continue(())));
@@ -284,7 +324,11 @@ pub async fn finish(opened: Opened, output: Format, session: &mut Session<'_>) -
         _ = terminate.recv() => tokio::time::timeout(LAST_WORDS, running).await.ok().flatten(),
     };
     match ended {
-        Some(standing) => print_results(&standing, output, session),
+        Some(standing) => print_results(&standing, output, journalled, session),
+        None if !journalled => {
+            Err(AppError::new(Exit::Partial, "interrupted; there is no journal of what was done")
+                .hint("`iaasmon silence list` shows what is there"))
+        }
         None => Err(AppError::new(Exit::Partial, format!("operation {op} was interrupted"))
             .hint(format!("`iaasmon silence resume {op}` finishes it, `undo {op}` takes it back"))),
     }

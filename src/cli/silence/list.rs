@@ -170,27 +170,28 @@ pub async fn run(args: &ListSilences, session: &mut Session<'_>) -> Result<Exit,
     session.list(&SHAPE, answer, &args.list, "no silences")
 }
 
-/// Says why an id names nothing, and what may be the reason.
-pub fn not_found(error: &FindError, complete: bool) -> AppError {
-    let out = AppError::usage(error.to_string());
+/// Says why an id names nothing, and what may be the reason; `exit` is what the coverage means.
+pub fn not_found(error: &FindError, exit: Exit) -> AppError {
     match error {
-        FindError::Unknown(_) if !complete => out.hint("some clusters did not answer: it may be there"),
-        FindError::Unknown(_) => out.hint("`iaasmon silence list --expired` lists all that there are"),
-        FindError::Ambiguous(..) | FindError::TooShort(_) => out,
+        FindError::Unknown(_) if exit != Exit::Done => {
+            AppError::new(exit, format!("{error} where somebody answered")).hint("the others may have it")
+        }
+        FindError::Unknown(_) => AppError::usage(error.to_string())
+            .hint("`iaasmon silence list --expired` lists all that there are"),
+        FindError::Ambiguous(..) | FindError::TooShort(_) => AppError::usage(error.to_string()),
     }
 }
 
 /// Runs `silence show`.
 pub async fn show(args: &ShowArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
     let answer = session.ask_all(part).await;
-    let complete = answer.coverage.missing().next().is_none();
     let held: Vec<_> = answer.value.iter().flat_map(|part| &part.held).cloned().collect();
     let all = group(answer.value.into_iter().flat_map(|part| part.copies));
     let silence = match find(&all, &args.id) {
         Ok(silence) => silence,
         Err(error) => {
-            session.tell(&answer.coverage, &answer.notes)?;
-            return Err(not_found(&error, complete));
+            let exit = session.tell(&answer.coverage, &answer.notes)?;
+            return Err(not_found(&error, exit));
         }
     };
     let firing = held.iter().filter(|(_, by)| by.iter().any(|id| silence.has_id(id)));

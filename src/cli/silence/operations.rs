@@ -1,16 +1,19 @@
 //! `silence status`, `resume` and `undo`: what became of operations.
 
-use super::change::{ask, carry_out, finish, skip_read_only};
+use super::change::{Known, ask, finish, prepare, skip_read_only};
 use super::report::{print_results, rows};
 use super::{OperationArgs, StatusArgs, Surroundings, UndoArgs};
 use crate::cli::error::{AppError, Exit};
 use crate::cli::render::{Cell, Column, Listing, Shape, Tone};
 use crate::cli::session::Session;
 use crate::fleet::Coverage;
-use crate::fleet::silence::{self, ConfirmLevel, Judgement, OpId, Outcome, Standing};
+use crate::fleet::silence::{self, ConfirmLevel, Judgement, Limits, OpId, Standing};
+use crate::model::cluster::ClusterName;
 use crate::model::time::Timestamp;
+use crate::sys::journal::JournalError;
 use serde::Serialize;
 use std::path::Path;
+use std::sync::Arc;
 
 /// An operation as it is listed.
 #[derive(Debug, Clone, Serialize)]
@@ -46,8 +49,21 @@ fn folder(around: &Surroundings) -> Result<&Path, AppError> {
     })
 }
 
-fn unreadable(error: &crate::sys::journal::JournalError) -> AppError {
+fn unreadable(error: &JournalError) -> AppError {
     AppError::usage(error.to_string()).hint("`iaasmon silence status` lists all operations")
+}
+
+/// Says why an operation cannot be gone on with.
+fn unusable(op: OpId, error: &JournalError) -> AppError {
+    match error {
+        JournalError::Busy(_) => AppError::usage(format!("operation {op} is running in another process"))
+            .hint("`iaasmon silence status` shows when it has ended"),
+        JournalError::Missing(_) | JournalError::Io { .. } => unreadable(error),
+    }
+}
+
+fn unwritten(error: &JournalError) -> AppError {
+    AppError::new(Exit::Partial, format!("the journal cannot be written: {error}; nothing was sent"))
 }
 
 fn nothing_sent(op: OpId) -> AppError {
@@ -62,7 +78,7 @@ pub fn status(args: &StatusArgs, session: &mut Session<'_>, around: &Surrounding
     if let Some(op) = args.op {
         let loaded = silence::load(folder, op).map_err(|error| unreadable(&error))?;
         let (standing, _) = loaded.ok_or_else(|| nothing_sent(op))?;
-        return print_results(&standing, args.list.output, session);
+        return print_results(&standing, args.list.output, true, session);
     }
     let mut list = Vec::new();
     for op in silence::operations(folder).map_err(|error| unreadable(&error))?.into_iter().rev() {
@@ -78,10 +94,11 @@ pub fn status(args: &StatusArgs, session: &mut Session<'_>, around: &Surrounding
 
 fn operation_row(standing: &Standing, busy: bool) -> OperationRow {
     let results = rows(standing);
-    let state = match (busy, standing.is_settled()) {
-        (true, _) => "running",
-        (false, true) => "ended",
-        (false, false) => "unfinished",
+    let state = match (busy, standing.undone, standing.is_settled()) {
+        (true, _, _) => "running",
+        (false, Some(_), _) => "undone",
+        (false, None, true) => "ended",
+        (false, None, false) => "unfinished",
     };
     OperationRow {
         op: standing.operation.op.to_string(),
@@ -99,8 +116,20 @@ pub async fn resume(
     session: &mut Session<'_>,
     around: &Surroundings,
 ) -> Result<Exit, AppError> {
-    let opened = silence::open(folder(around)?, args.op).map_err(|error| unreadable(&error))?;
-    finish(opened.ok_or_else(|| nothing_sent(args.op))?, args.output, session).await
+    let opened = silence::open(folder(around)?, args.op).map_err(|error| unusable(args.op, &error))?;
+    let opened = opened.ok_or_else(|| nothing_sent(args.op))?;
+    match opened.standing().undone {
+        // Nothing of it stood any more.
+        Some(by) if by == args.op => {
+            return Err(AppError::usage(format!("operation {by} was taken back")));
+        }
+        Some(by) => {
+            return Err(AppError::usage(format!("operation {} was taken back by {by}", args.op))
+                .hint(format!("`iaasmon silence resume {by}` finishes that")));
+        }
+        None => {}
+    }
+    finish(opened, args.output, session).await
 }
 
 /// Runs `silence undo`.
@@ -109,33 +138,69 @@ pub async fn undo(
     session: &mut Session<'_>,
     around: &Surroundings,
 ) -> Result<Exit, AppError> {
-    let loaded = silence::load(folder(around)?, args.op).map_err(|error| unreadable(&error))?;
-    let (standing, busy) = loaded.ok_or_else(|| nothing_sent(args.op))?;
-    if busy {
-        return Err(AppError::usage(format!("operation {} is running", args.op)));
-    }
-    if standing.tasks.values().any(|p| !p.sent.is_empty()) {
-        return Err(AppError::usage("it is not known what the operation has done")
-            .hint(format!("`iaasmon silence resume {}` finds out first", args.op)));
-    }
+    let opened = silence::open(folder(around)?, args.op).map_err(|error| unusable(args.op, &error))?;
+    let opened = opened.ok_or_else(|| nothing_sent(args.op))?;
+    let mut opened = silence::find_out(&session.fleet, opened, Limits::default()).await;
+    let standing = opened.standing();
     let known = ask(session).await;
     session.tell(&known.coverage, &[])?;
-    let copies: Vec<_> = known.facts.iter().flat_map(|f| &f.silences).cloned().collect();
-    let applied: Vec<_> = standing
+    let applied: Vec<(ClusterName, Option<Arc<str>>)> = standing
         .tasks
         .iter()
-        .filter(|(_, p)| p.written.is_some() || matches!(p.outcome, Some(Outcome::Applied { .. })))
-        .map(|(cluster, p)| (cluster.clone(), p.written.clone()))
+        .filter(|(_, progress)| progress.has_done_something())
+        .map(|(cluster, progress)| (cluster.clone(), progress.written.clone()))
         .collect();
+    let left = left_alone(standing, &known);
+    for (cluster, why) in &left {
+        writeln!(session.streams.err, "unknown  {cluster}: {why}; nothing is taken back there")?;
+    }
+    let copies: Vec<_> = known.facts.iter().flat_map(|f| &f.silences).cloned().collect();
     let mut operation =
         silence::undo(&standing.operation, &applied, &copies, OpId::new(session.now), session.now);
     skip_read_only(&mut operation, &known.facts);
+    let later = || {
+        AppError::new(Exit::Partial, "not everything is taken back").hint(format!(
+            "`iaasmon silence undo {}` again, when every cluster answers, does the rest",
+            args.op
+        ))
+    };
     if operation.tasks.is_empty() && operation.skipped.is_empty() {
+        if !left.is_empty() {
+            return Err(later());
+        }
+        if !args.confirm.dry_run && standing.undone.is_none() {
+            opened.note_undone(args.op).map_err(|error| unwritten(&error))?;
+        }
         writeln!(session.streams.err, "nothing of it stands any more: there is nothing to take back")?;
         return Ok(Exit::Done);
     }
     let kind = standing.operation.kind.word();
     writeln!(session.streams.err, "takes back {} ({kind}) on {} cluster(s)", args.op, operation.tasks.len())?;
     let small = Judgement { level: ConfirmLevel::Small, reasons: Vec::new() };
-    carry_out(operation, &small, &args.confirm, session, around).await
+    let Some(back) = prepare(operation, &small, &args.confirm, session, around)? else {
+        return Ok(Exit::Usage);
+    };
+    let by = back.standing().operation.op;
+    opened.note_undone(by).map_err(|error| unwritten(&error))?;
+    let exit = finish(back, args.confirm.output, session).await?;
+    if left.is_empty() { Ok(exit) } else { Err(later()) }
+}
+
+/// Returns the clusters of an operation of which it is not known what stands there, and why.
+fn left_alone(standing: &Standing, known: &Known) -> Vec<(ClusterName, String)> {
+    let left = standing.tasks.iter().filter_map(|(cluster, progress)| {
+        let facts = known.facts.iter().find(|f| f.cluster == *cluster);
+        let why = match facts {
+            None => "it is not among the clusters asked".to_owned(),
+            Some(facts) if !facts.reachable => "it does not answer".to_owned(),
+            Some(_) if !progress.sent.is_empty() => {
+                let members: Vec<&str> = progress.sent.iter().map(|name| &**name).collect();
+                format!("{} may have it and cannot be read", members.join(", "))
+            }
+            Some(_) => return None,
+        };
+        let may_stand = progress.has_done_something() || !progress.sent.is_empty();
+        may_stand.then(|| (cluster.clone(), why))
+    });
+    left.collect()
 }

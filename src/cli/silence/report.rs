@@ -6,8 +6,8 @@ use crate::cli::render::{Cell, Column, Document, Listing, Shape, Tone, write_jso
 use crate::cli::session::Session;
 use crate::fleet::Coverage;
 use crate::fleet::silence::{
-    ConfirmLevel, Draft, Judgement, Operation, Outcome, OverlapKind, Preview, Replication, Request, Skip,
-    Standing, requests,
+    ConfirmLevel, Draft, Judgement, Operation, Outcome, OverlapKind, Preview, Progress, Replication, Request,
+    Skip, Standing, requests,
 };
 use crate::model::cluster::ClusterName;
 use crate::model::text;
@@ -270,10 +270,12 @@ pub fn rows(standing: &Standing) -> Vec<ResultRow> {
     standing.outcomes().into_iter().map(row).collect()
 }
 
-/// Prints what became of an operation, one id first, and returns what it amounts to.
+/// Prints what became of an operation, one id first, and returns what it amounts to. Without a journal it cannot
+/// be gone on with.
 pub fn print_results(
     standing: &Standing,
     format: Format,
+    journalled: bool,
     session: &mut Session<'_>,
 ) -> Result<Exit, AppError> {
     let rows = rows(standing);
@@ -308,14 +310,27 @@ pub fn print_results(
     }
     session.streams.out.flush()?;
     writeln!(session.streams.err, "{sentence}")?;
-    if !well {
+    if let Some(by) = standing.undone {
+        let by = if by == operation.op { String::new() } else { format!(" by {by}") };
+        writeln!(session.streams.err, "it was taken back{by}")?;
+    } else if !well && journalled {
         let op = operation.op;
         writeln!(
             session.streams.err,
             "  hint: `iaasmon silence resume {op}` finishes it, `undo {op}` takes it back"
         )?;
     }
-    Ok(if well { Exit::Done } else { Exit::Partial })
+    Ok(match well {
+        true => Exit::Done,
+        false if all_silent(standing) => Exit::Nothing,
+        false => Exit::Partial,
+    })
+}
+
+/// Reports whether nothing was done because nobody answered.
+fn all_silent(standing: &Standing) -> bool {
+    let silent = |p: &Progress| matches!(p.outcome, Some(Outcome::Failed { silent: true, .. }));
+    !standing.tasks.is_empty() && standing.tasks.values().all(silent)
 }
 
 fn all_well(standing: &Standing) -> bool {

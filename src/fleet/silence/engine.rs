@@ -18,10 +18,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+mod doubt;
 mod members;
 mod task;
 mod write;
 
+pub use doubt::find_out;
 pub(super) use write::request;
 
 use super::identity::OpId;
@@ -133,6 +135,21 @@ impl Opened {
     pub fn standing(&self) -> &Standing {
         &self.standing
     }
+
+    /// Reports whether it can be found again after a crash.
+    pub fn is_journalled(&self) -> bool {
+        self.journal.is_some()
+    }
+
+    /// Writes down that another operation takes this one back, so that nobody finishes it afterwards.
+    pub fn note_undone(&mut self, by: OpId) -> Result<(), JournalError> {
+        let record = Record::Undone { by };
+        if let Some(journal) = &mut self.journal {
+            journal.append(&line(&record))?;
+        }
+        self.standing.apply(record);
+        Ok(())
+    }
 }
 
 /// Writes the operation into a new journal in `folder`. Nothing is sent before this has succeeded.
@@ -169,7 +186,10 @@ pub async fn run(fleet: &Fleet, opened: Opened, limits: Limits, observe: Observe
         .operation
         .tasks
         .iter()
-        .filter(|t| !standing.tasks[&t.cluster].is_settled())
+        .filter(|t| {
+            let progress = &standing.tasks[&t.cluster];
+            !progress.is_settled() || progress.is_unreplicated()
+        })
         .cloned()
         .collect();
     let engine = Engine { fleet, limits, observe, shared: Mutex::new(Shared { journal, standing }) };

@@ -19,13 +19,16 @@ mod held;
 mod identity;
 mod logical;
 mod operation;
+mod own;
 mod policy;
 mod preview;
 mod record;
 mod requests;
 
 pub use draft::{Draft, DraftError, Facts, Targets, fetch_facts};
-pub use engine::{Limits, Observer, Opened, Step, What, begin, load, open, operations, resume, run};
+pub use engine::{
+    Limits, Observer, Opened, Step, What, begin, find_out, load, open, operations, resume, run,
+};
 pub use held::held;
 pub use identity::{OP_ANNOTATION, OpId};
 pub use logical::{Drift, FindError, LogicalSilence, find, group};

@@ -6,6 +6,7 @@
 use super::draft::{Draft, Facts};
 use super::identity::{Key, OpId};
 use super::logical::LogicalSilence;
+use super::own::{Found, Own};
 use super::preview::Preview;
 use crate::fleet::silences::SilenceCopy;
 use crate::model::cluster::ClusterName;
@@ -246,7 +247,8 @@ fn keeps_id(old: &Silence, wanted: &Content, now: Timestamp) -> bool {
 }
 
 /// Plans to take `done` back: what it made expires, what it ended is made again, what it changed gets its old
-/// content, on those clusters where `applied` has the id that stands there now.
+/// content, on those clusters where `applied` has the id that stands there now. What was taken back already, or
+/// still stands as it was, is left alone, so that this can be repeated.
 pub fn undo(
     done: &Operation,
     applied: &[(ClusterName, Option<Arc<str>>)],
@@ -254,38 +256,83 @@ pub fn undo(
     op: OpId,
     now: Timestamp,
 ) -> Operation {
-    let mut tasks = Vec::new();
-    for (cluster, id) in applied {
-        let Some(task) = done.tasks.iter().find(|t| t.cluster == *cluster) else { continue };
-        let copy = |id: &Arc<str>| {
-            silences
-                .iter()
-                .find(|copy| copy.cluster == *cluster && copy.silence.id == *id)
-                .map(|c| &c.silence)
-        };
-        let stands = id.as_ref().and_then(copy).filter(|s| s.state != SilenceState::Expired);
-        let old =
-            task.onto.iter().chain(&task.expire).map(|seen| &seen.content).find(|old| old.ends_at > now);
-        let mut back = Task::on(cluster);
-        match (stands, old) {
-            (Some(made), None) => back.expire.push(Seen::of(made)),
-            (Some(made), Some(old))
-                if keeps_id(made, &Content { starts_at: made.starts_at, ..old.clone() }, now) =>
-            {
-                back.write = Some(Content { starts_at: made.starts_at, ..old.clone() });
-                back.onto = Some(Seen::of(made));
-            }
-            (made, Some(old)) => {
-                let starts_at = old.starts_at.max(now);
-                back.write = Some(Content { starts_at, ends_at: op.stamp(old.ends_at), ..old.clone() });
-                back.expire.extend(made.map(Seen::of));
-                back.before = alike(old, silences.iter().filter(|copy| copy.cluster == *cluster));
-            }
-            (None, None) => continue,
+    let tasks = applied.iter().filter_map(|(cluster, id)| {
+        let task = done.tasks.iter().find(|task| task.cluster == *cluster)?;
+        let here: Vec<&SilenceCopy> = silences.iter().filter(|copy| copy.cluster == *cluster).collect();
+        take_back(done, task, id.as_ref(), &here, op, now)
+    });
+    Operation { op, kind: Kind::Undo, began: now, tasks: tasks.collect(), skipped: Vec::new() }
+}
+
+/// Plans to take back the part of `done` that was `task`; `None` where nothing of it stands any more.
+fn take_back(
+    done: &Operation,
+    task: &Task,
+    id: Option<&Arc<str>>,
+    here: &[&SilenceCopy],
+    op: OpId,
+    now: Timestamp,
+) -> Option<Task> {
+    let in_force = || here.iter().map(|c| &c.silence).filter(|s| s.state != SilenceState::Expired);
+    let made = made_by(done, task, id, here);
+    let replaced = || task.onto.iter().chain(&task.expire);
+    // What an edit was about to replace may not have ended yet, and what has ended may be back already.
+    let stands = |old: &Seen| task.onto.is_none() && in_force().any(|s| s.id == old.id);
+    let is_back = |old: &Content| {
+        let mut others = in_force().filter(|s| task.onto.is_some() || !made.iter().any(|m| m.id == s.id));
+        others.any(|s| Key::of(s) == old.key() && same_second(s.ends_at, old.ends_at))
+    };
+    let old = replaced().map(|seen| &seen.content).find(|old| old.ends_at > now);
+    let old = old.filter(|old| !replaced().any(stands) && !is_back(old));
+    let mut back = Task::on(&task.cluster);
+    back.expire = made.iter().map(|s| Seen::of(s)).collect();
+    match (made.first(), old) {
+        (None, None) => return None,
+        // What was changed in place and has its old content again must not be ended.
+        (Some(_), None) if task.onto.as_ref().is_some_and(|seen| is_back(&seen.content)) => return None,
+        (Some(_), None) => {}
+        (Some(first), Some(old))
+            if keeps_id(first, &Content { starts_at: first.starts_at, ..old.clone() }, now) =>
+        {
+            back.write = Some(Content { starts_at: first.starts_at, ..old.clone() });
+            back.onto = Some(Seen::of(first));
+            back.expire.remove(0);
         }
-        tasks.push(back);
+        (_, Some(old)) => {
+            let (starts_at, ends_at) = (old.starts_at.max(now), op.stamp(old.ends_at));
+            back.write = Some(Content { starts_at, ends_at, ..old.clone() });
+            back.before = alike(old, here.iter().copied());
+        }
     }
-    Operation { op, kind: Kind::Undo, began: now, tasks, skipped: Vec::new() }
+    Some(back)
+}
+
+/// Returns what `done` made on a cluster and is still in force, twins too; the one of this id first.
+fn made_by<'s>(
+    done: &Operation,
+    task: &Task,
+    id: Option<&Arc<str>>,
+    here: &[&'s SilenceCopy],
+) -> Vec<&'s Silence> {
+    let all = || here.iter().map(|copy| &copy.silence);
+    let twins = match (&task.write, &task.onto) {
+        (Some(content), None) => {
+            let own = Own { op: done.op, began: done.began, content, before: &task.before };
+            match own.find(all()) {
+                Found::InForce(ids) => ids,
+                Found::Gone(_) | Found::Nothing => Vec::new(),
+            }
+        }
+        _ => Vec::new(),
+    };
+    let mut ids: Vec<&Arc<str>> = id.into_iter().collect();
+    ids.extend(twins.iter().filter(|twin| id != Some(twin)));
+    let in_force = |id: &&Arc<str>| all().find(|s| s.id == **id && s.state != SilenceState::Expired);
+    ids.iter().filter_map(in_force).collect()
+}
+
+fn same_second(a: Timestamp, b: Timestamp) -> bool {
+    a.timestamp() == b.timestamp()
 }
 
 /// A matcher as a journal keeps it.

@@ -1,5 +1,6 @@
 //! What an operation's journal says: one JSON object per line, and where the operation stands by it.
 
+use super::identity::OpId;
 use super::operation::Operation;
 use crate::model::cluster::ClusterName;
 use crate::model::time::Timestamp;
@@ -30,6 +31,8 @@ pub(super) enum Record {
     Done { cluster: ClusterName, outcome: Outcome },
     /// Every task has ended for good.
     End { at: Timestamp },
+    /// Another operation takes this one back: it must not be finished any more.
+    Undone { by: OpId },
 }
 
 /// What became of a cluster's task.
@@ -49,6 +52,9 @@ pub enum Outcome {
     Failed {
         /// Why, in words.
         why: String,
+        /// Whether that is because no member answers.
+        #[serde(default)]
+        silent: bool,
     },
     /// It may be done or not; `resume` finds out.
     Unknown {
@@ -109,7 +115,9 @@ impl fmt::Display for Outcome {
                 };
                 (detail, notes.as_slice())
             }
-            Self::Failed { why } | Self::Unknown { why } | Self::Skipped { why } => (why.clone(), &[][..]),
+            Self::Failed { why, .. } | Self::Unknown { why } | Self::Skipped { why } => {
+                (why.clone(), &[][..])
+            }
         };
         let details: Vec<&str> = [detail.as_str()]
             .into_iter()
@@ -132,6 +140,8 @@ pub struct Standing {
     pub tasks: BTreeMap<ClusterName, Progress>,
     /// Whether every task has ended for good.
     pub ended: bool,
+    /// The operation that took it back.
+    pub undone: Option<OpId>,
 }
 
 /// How far a cluster's task has come.
@@ -139,6 +149,9 @@ pub struct Standing {
 pub struct Progress {
     /// Members that may have been sent the silence and have not said what became of it.
     pub sent: BTreeSet<Arc<str>>,
+    /// How often the silence was sent. After more than once a request may still be on its way when another
+    /// one has been answered.
+    pub tries: u32,
     /// The silence that was written.
     pub written: Option<Arc<str>>,
     /// What has expired.
@@ -157,13 +170,25 @@ impl Progress {
             Some(Outcome::Failed { .. } | Outcome::Unknown { .. }) | None => false,
         }
     }
+
+    /// Reports whether a member did not have it when it was last asked: it may have it now.
+    pub(super) fn is_unreplicated(&self) -> bool {
+        let Some(Outcome::Applied { replication, .. }) = &self.outcome else { return false };
+        matches!(replication, Replication::Down(_) | Replication::Missing(_))
+    }
+
+    /// Reports whether anything of it is known to be done.
+    pub fn has_done_something(&self) -> bool {
+        let applied = matches!(self.outcome, Some(Outcome::Applied { .. }));
+        applied || self.written.is_some() || !self.expired.is_empty()
+    }
 }
 
 impl Standing {
     /// Starts at the beginning.
     pub(super) fn new(operation: Operation) -> Self {
         let tasks = operation.tasks.iter().map(|t| (t.cluster.clone(), Progress::default())).collect();
-        Self { operation, tasks, ended: false }
+        Self { operation, tasks, ended: false, undone: None }
     }
 
     /// Reads a journal's lines; `None` where its first one is missing (the crash came before anything was sent).
@@ -190,6 +215,7 @@ impl Standing {
             Record::Begin { .. } => {}
             Record::Sending { cluster, member, .. } => on(cluster, &mut |p| {
                 p.sent.insert(member.clone());
+                p.tries += 1;
             }),
             Record::Resolved { cluster, member } => on(cluster, &mut |p| {
                 p.sent.remove(&member);
@@ -200,6 +226,7 @@ impl Standing {
             }),
             Record::Done { cluster, outcome } => on(cluster, &mut |p| p.outcome = Some(outcome.clone())),
             Record::End { .. } => self.ended = true,
+            Record::Undone { by } => self.undone = Some(by),
         }
     }
 

@@ -10,7 +10,7 @@ use crate::wire::am_v2::AmStatus;
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,6 +109,29 @@ impl Holdings {
             }
         }
     }
+}
+
+/// Reads one silence from all members: the newest version, who has that version, who cannot be read.
+pub(super) async fn newest(
+    id: &Arc<str>,
+    members: &[Member<'_>],
+) -> (Option<Silence>, BTreeSet<Arc<str>>, BTreeMap<Arc<str>, NetError>) {
+    let answers = join_all(members.iter().map(|m| async move { (m.name(), m.am.silence(id).await) })).await;
+    let (mut versions, mut errors) = (Vec::new(), BTreeMap::new());
+    for (name, answer) in answers {
+        match answer {
+            Ok(reply) => versions.push((name, reply.value)),
+            Err(error) if error.kind.is_not_found() => {}
+            Err(error) => {
+                errors.insert(name, error);
+            }
+        }
+    }
+    let now = versions.iter().map(|(_, s)| s).max_by_key(|s| s.updated_at).cloned();
+    let holders =
+        versions.iter().filter(|(_, s)| now.as_ref().is_some_and(|now| now.updated_at == s.updated_at));
+    let holders = holders.map(|(name, _)| name.clone()).collect();
+    (now, holders, errors)
 }
 
 /// What a member must show to have caught up.

@@ -1,6 +1,6 @@
 //! One cluster's task from beginning to end: write, expire, verify, look for forks.
 
-use super::members::{Caught, Expected, Member, read_all, survey};
+use super::members::{Caught, Expected, Member, newest, read_all, survey};
 use super::{Engine, Halt, What};
 use crate::fleet::Cluster;
 use crate::fleet::silence::identity::Key;
@@ -14,6 +14,13 @@ use std::sync::Arc;
 /// What a cluster's task does with one thing: go on, or end with this outcome.
 pub(super) type Go<T> = Result<Result<T, Outcome>, Halt>;
 
+/// What somebody else did to a silence that is about to be replaced.
+enum Changed {
+    Ended,
+    /// It is still in force; its author now.
+    Lives(String),
+}
+
 /// A silence that was written.
 pub(super) struct Wrote {
     pub id: Arc<str>,
@@ -23,7 +30,16 @@ pub(super) struct Wrote {
 }
 
 pub(super) fn failed(why: impl Into<String>) -> Outcome {
-    Outcome::Failed { why: why.into() }
+    Outcome::Failed { why: why.into(), silent: false }
+}
+
+/// What failed with `errors`, each with words for it.
+pub(super) fn failed_by<'e>(
+    why: impl Into<String>,
+    errors: impl IntoIterator<Item = &'e NetErrorKind>,
+) -> Outcome {
+    let silent = errors.into_iter().all(|kind| !matches!(kind, NetErrorKind::Status { .. }));
+    Outcome::Failed { why: why.into(), silent }
 }
 
 pub(super) fn unknown(why: impl Into<String>) -> Outcome {
@@ -62,25 +78,71 @@ impl Engine<'_> {
         if members.is_empty() {
             return Ok(failed("the cluster has no Alertmanager"));
         }
+        let progress = self.progress(&task.cluster);
+        if progress.is_unreplicated() && progress.is_settled() {
+            return self.verify_again(task, &members, progress.outcome).await;
+        }
         let wrote = match self.write(task, cluster, &members).await? {
             Ok(wrote) => wrote,
             Err(outcome) => return Ok(outcome),
         };
+        let mut notes = wrote.as_ref().map(|w| w.notes.clone()).unwrap_or_default();
         for seen in &task.expire {
             // The silence that was just written must never be taken for the one that it replaces.
-            if wrote.as_ref().is_none_or(|w| w.id != seen.id)
-                && let Err(outcome) = self.expire(task, seen, &members).await?
+            if wrote.as_ref().is_some_and(|w| w.id == seen.id) {
+                continue;
+            }
+            if wrote.is_some()
+                && let Some(other) = self.changed_by_another(task, seen, &members).await
             {
+                match other {
+                    Changed::Ended => notes.push(format!("{} had been ended by somebody else", seen.id)),
+                    Changed::Lives(who) => {
+                        let why = format!("{who} changed it meanwhile: look at both");
+                        return Ok(half_done(failed(why), wrote.as_ref(), seen));
+                    }
+                }
+            }
+            if let Err(outcome) = self.expire(task, seen, &members).await? {
                 return Ok(half_done(outcome, wrote.as_ref(), seen));
             }
         }
-        let mut notes = wrote.as_ref().map(|w| w.notes.clone()).unwrap_or_default();
         self.step(Some(&task.cluster), What::Verifying)?;
         let replication = self.replication(task, wrote.as_ref(), &members).await;
         if wrote.is_some() && (task.onto.is_some() || !task.expire.is_empty()) {
             notes.extend(self.fork(task, wrote.as_ref(), cluster).await);
         }
         Ok(Outcome::Applied { id: wrote.map(|w| w.id), replication, notes })
+    }
+
+    /// Looks once more whether the other members have what was done.
+    async fn verify_again(
+        &self,
+        task: &Task,
+        members: &[Member<'_>],
+        outcome: Option<Outcome>,
+    ) -> Result<Outcome, Halt> {
+        self.step(Some(&task.cluster), What::Verifying)?;
+        let (id, notes) = match outcome {
+            Some(Outcome::Applied { id, notes, .. }) => (id, notes),
+            _ => (None, Vec::new()),
+        };
+        let wrote = id.clone().map(|id| Wrote { id, notes: Vec::new(), gone: false });
+        let replication = self.replication(task, wrote.as_ref(), members).await;
+        Ok(Outcome::Applied { id, replication, notes })
+    }
+
+    /// Tells whether somebody else has changed or ended what this task is about to replace. After a crash an end
+    /// may be this operation's own, so then only a change counts.
+    async fn changed_by_another(&self, task: &Task, seen: &Seen, members: &[Member<'_>]) -> Option<Changed> {
+        let now = newest(&seen.id, members).await.0?;
+        if now.updated_at <= seen.updated_at {
+            return None;
+        }
+        match now.state {
+            SilenceState::Expired => (!self.progress(&task.cluster).resumed).then_some(Changed::Ended),
+            _ => Some(Changed::Lives(now.created_by)),
+        }
     }
 
     /// Writes what the task wants written, if anything.
@@ -100,7 +162,7 @@ impl Engine<'_> {
             return Ok(Ok(()));
         }
         self.step(Some(&task.cluster), What::Expiring(id.clone()))?;
-        let (mut doubtful, mut refused, mut absent) = (Vec::new(), Vec::new(), 0);
+        let (mut doubtful, mut refused, mut kinds, mut absent) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for member in members {
             match member.am.expire_silence(id).await {
                 Ok(_) => {
@@ -112,6 +174,7 @@ impl Engine<'_> {
                 Err(error) => {
                     let list = if error.kind.may_have_arrived() { &mut doubtful } else { &mut refused };
                     list.push(format!("{}: {}", member.name(), error.kind));
+                    kinds.push(error.kind);
                 }
             }
         }
@@ -120,7 +183,7 @@ impl Engine<'_> {
             return Ok(Ok(()));
         }
         let why = |list: Vec<String>| list.join(", ");
-        Ok(Err(if doubtful.is_empty() { failed(why(refused)) } else { unknown(why(doubtful)) }))
+        Ok(Err(if doubtful.is_empty() { failed_by(why(refused), &kinds) } else { unknown(why(doubtful)) }))
     }
 
     /// Asks the other members whether they have what was done.
@@ -196,7 +259,7 @@ fn half_done(outcome: Outcome, wrote: Option<&Wrote>, old: &Seen) -> Outcome {
     let Some(wrote) = wrote else { return outcome };
     let add = |why: String| format!("{} is made, but {} could not be ended: {why}", wrote.id, old.id);
     match outcome {
-        Outcome::Failed { why } => Outcome::Failed { why: add(why) },
+        Outcome::Failed { why, .. } => failed(add(why)),
         Outcome::Unknown { why } => Outcome::Unknown { why: add(why) },
         other => other,
     }

@@ -1,79 +1,33 @@
 //! Writing one silence on one cluster without ever making two.
 
-use super::members::{Holdings, Member, read_all};
-use super::task::{Go, Wrote, failed, unknown};
+use super::members::{Holdings, Member, newest, read_all};
+use super::task::{Go, Wrote, failed, failed_by, unknown};
 use super::{Engine, Halt, What};
 use crate::fleet::Cluster;
-use crate::fleet::silence::identity::{Key, OP_ANNOTATION, OpId};
+use crate::fleet::silence::identity::OP_ANNOTATION;
 use crate::fleet::silence::operation::{Content, Seen, Task};
-use crate::fleet::silence::record::{Outcome, Record};
+use crate::fleet::silence::own::{Found, Own};
+use crate::fleet::silence::record::{Outcome, Progress, Record};
 use crate::model::silence::{Silence, SilenceState};
-use crate::model::time::Timestamp;
 use crate::net::{NetError, NetErrorKind};
 use crate::sys::clock;
 use crate::wire::am_v2::SilenceRequest;
-use chrono::TimeDelta;
-use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// So many POSTs without an answer are enough: a cluster that swallows these swallows more.
 const TRIES: usize = 3;
 
-/// How far a server's clock may be behind ours when a silence's start tells whether it came after the plan.
-const SKEW: TimeDelta = TimeDelta::minutes(5);
-
 /// How one POST ended.
 enum Posted {
     /// It is there.
     Id(Arc<str>),
     /// It did not go out, or another member may be luckier.
-    Next(String),
+    Next(NetErrorKind),
     /// It was refused for what it says or who we are.
     Final(Outcome),
     /// The member may have it.
     Doubt(String),
-}
-
-/// Whether an operation's silence is on a cluster.
-enum Found {
-    InForce(Vec<Arc<str>>),
-    /// It was there and somebody ended it.
-    Gone(Arc<str>),
-    Nothing,
-}
-
-/// The silences that an operation made with `content` on a cluster.
-struct Own<'t> {
-    op: OpId,
-    began: Timestamp,
-    content: &'t Content,
-    before: &'t [Arc<str>],
-}
-
-impl Own<'_> {
-    fn find(&self, silences: &BTreeMap<Arc<str>, Silence>) -> Found {
-        let (key, op) = (self.content.key(), self.op.to_string());
-        let alike = || {
-            silences.values().filter(|s| Key::of(s) == key && !self.before.contains(&s.id)).filter(|s| {
-                // Where annotations are kept, another operation's silence is not ours, whatever its end.
-                s.annotations.get(OP_ANNOTATION).is_none_or(|theirs| *theirs == op)
-            })
-        };
-        let tagged = |s: &Silence| s.annotations.contains_key(OP_ANNOTATION);
-        let mut in_force: Vec<&Silence> = alike()
-            .filter(|s| s.state != SilenceState::Expired && (tagged(s) || s.ends_at == self.content.ends_at))
-            .collect();
-        in_force.sort_by_key(|s| (s.updated_at, s.id.clone()));
-        if !in_force.is_empty() {
-            return Found::InForce(in_force.into_iter().map(|s| s.id.clone()).collect());
-        }
-        // Ending a silence overwrites its end, so the start has to tell.
-        let ours = |s: &&Silence| {
-            s.state == SilenceState::Expired && s.starts_at >= self.began.min(self.content.starts_at) - SKEW
-        };
-        alike().find(ours).map_or(Found::Nothing, |s| Found::Gone(s.id.clone()))
-    }
 }
 
 impl Engine<'_> {
@@ -91,7 +45,8 @@ impl Engine<'_> {
             match self.look_again(task, content, cluster).await? {
                 Err(outcome) => return Ok(Err(outcome)),
                 Ok(Some(wrote)) => {
-                    return self.settle(task, content, cluster, wrote, progress.sent.len() > 1).await;
+                    let watch = in_doubt && progress.tries > 1;
+                    return self.settle(task, content, cluster, wrote, watch).await;
                 }
                 Ok(None) => {}
             }
@@ -99,7 +54,7 @@ impl Engine<'_> {
         if let Some(outcome) = self.changed_since(task, members).await {
             return Ok(Err(outcome));
         }
-        let (mut doubts, mut reasons) = (0, Vec::new());
+        let (mut doubts, mut reasons, mut kinds) = (0, Vec::new(), Vec::new());
         let mut candidates: Vec<&Member<'_>> = members.iter().collect();
         while let Some(member) = candidates.first().copied() {
             match self.post(task, content, None, member).await? {
@@ -110,6 +65,7 @@ impl Engine<'_> {
                 Posted::Final(outcome) => return Ok(Err(outcome)),
                 Posted::Next(why) => {
                     reasons.push(format!("{}: {why}", member.name()));
+                    kinds.push(why);
                     candidates.remove(0);
                 }
                 Posted::Doubt(why) => {
@@ -127,7 +83,7 @@ impl Engine<'_> {
                 }
             }
         }
-        Ok(Err(failed(reasons.join(", "))))
+        Ok(Err(failed_by(reasons.join(", "), &kinds)))
     }
 
     /// Sends one POST, journalled before and after.
@@ -139,6 +95,8 @@ impl Engine<'_> {
         member: &Member<'_>,
     ) -> Result<Posted, Halt> {
         let (cluster, name) = (&task.cluster, member.name());
+        // An answer says nothing of a request that the same member has left unanswered before.
+        let in_doubt = self.progress(cluster).sent.contains(&name);
         self.note(Record::Sending { cluster: cluster.clone(), member: name.clone(), at: clock::now() })?;
         self.step(Some(cluster), What::Sending(name.clone()))?;
         let (op, _) = self.operation();
@@ -148,23 +106,38 @@ impl Engine<'_> {
         };
         let answer = member.am.post_silence(&request(content, id.cloned(), annotations)).await;
         self.step(Some(cluster), What::Answered(name.clone()))?;
-        let resolved = Record::Resolved { cluster: cluster.clone(), member: name };
+        let resolve = || match in_doubt {
+            true => Ok(()),
+            false => self.note(Record::Resolved { cluster: cluster.clone(), member: name.clone() }),
+        };
         match answer {
             Ok(reply) => {
-                self.written(task, &reply.value)?;
-                self.note(resolved)?;
+                self.note(Record::Written { cluster: cluster.clone(), id: reply.value.clone() })?;
+                resolve()?;
+                self.step(Some(cluster), What::Written(reply.value.clone()))?;
                 Ok(Posted::Id(reply.value))
             }
             Err(error) if error.kind.may_have_arrived() => Ok(Posted::Doubt(error.kind.to_string())),
             Err(error) => {
-                self.note(resolved)?;
+                resolve()?;
                 Ok(if is_final(&error) {
                     Posted::Final(failed(words(&error)))
                 } else {
-                    Posted::Next(error.kind.to_string())
+                    Posted::Next(error.kind)
                 })
             }
         }
+    }
+
+    /// Notes that these members have nothing of ours under way any more.
+    pub(super) fn resolve<'m>(
+        &self,
+        task: &Task,
+        mut members: impl Iterator<Item = &'m Arc<str>>,
+    ) -> Result<(), Halt> {
+        members.try_for_each(|member| {
+            self.note(Record::Resolved { cluster: task.cluster.clone(), member: member.clone() })
+        })
     }
 
     fn written(&self, task: &Task, id: &Arc<str>) -> Result<(), Halt> {
@@ -176,19 +149,22 @@ impl Engine<'_> {
     async fn look_again(&self, task: &Task, content: &Content, cluster: &Cluster) -> Go<Option<Wrote>> {
         self.step(Some(&task.cluster), What::Reading)?;
         let holdings = read_all(cluster).await;
-        match self.own(task, content).find(&holdings.silences) {
+        match self.own(task, content).find(holdings.silences.values()) {
             Found::InForce(ids) => {
                 self.written(task, &ids[0])?;
                 Ok(Ok(Some(Wrote { id: ids[0].clone(), notes: Vec::new(), gone: false })))
             }
             Found::Gone(id) => {
                 self.written(task, &id)?;
-                Ok(Ok(Some(Wrote { id, notes: vec!["somebody has ended it since".to_owned()], gone: true })))
+                let over = content.ends_at <= clock::now();
+                let note = if over { "it has ended since" } else { "somebody has ended it since" };
+                Ok(Ok(Some(Wrote { id, notes: vec![note.to_owned()], gone: true })))
             }
             Found::Nothing => {
-                let sent = self.progress(&task.cluster).sent;
-                let doubtful = holdings.in_doubt(|name| sent.contains(name));
-                Ok(if doubtful.is_empty() || sent.is_empty() {
+                let Progress { sent, written, .. } = self.progress(&task.cluster);
+                // What was written once may be on any member that cannot be read.
+                let doubtful = holdings.in_doubt(|name| written.is_some() || sent.contains(name));
+                Ok(if doubtful.is_empty() || (sent.is_empty() && written.is_none()) {
                     Ok(None)
                 } else {
                     Err(unknown(format!("it may or may not be there, cannot read {}", doubtful.join(", "))))
@@ -197,7 +173,7 @@ impl Engine<'_> {
         }
     }
 
-    fn own<'t>(&self, task: &'t Task, content: &'t Content) -> Own<'t> {
+    pub(super) fn own<'t>(&self, task: &'t Task, content: &'t Content) -> Own<'t> {
         let (op, began) = self.operation();
         Own { op, began, content, before: &task.before }
     }
@@ -216,12 +192,13 @@ impl Engine<'_> {
             return Ok(Ok(wrote));
         }
         let started = clock::instant();
+        let mut ended = 0;
         let mut unread: BTreeSet<Arc<str>> = sent.clone();
         loop {
             let holdings = read_all(cluster).await;
-            let twins = self.end_twins(task, content, cluster, &wrote.id, &holdings).await?;
-            if twins > 0 {
-                wrote.notes.push(format!("{twins} late twin(s) ended"));
+            match self.end_twins(task, content, cluster, &wrote.id, &holdings).await? {
+                Ok(twins) => ended += twins,
+                Err(outcome) => return Ok(Err(outcome)),
             }
             unread.retain(|name| holdings.unread.contains_key(name));
             if !watch || started.elapsed() >= self.limits.watch {
@@ -229,9 +206,10 @@ impl Engine<'_> {
             }
             tokio::time::sleep(self.limits.poll).await;
         }
-        for member in sent.difference(&unread) {
-            self.note(Record::Resolved { cluster: task.cluster.clone(), member: member.clone() })?;
+        if ended > 0 {
+            wrote.notes.push(format!("it came twice: {ended} late twin(s) ended"));
         }
+        self.resolve(task, sent.difference(&unread))?;
         if !unread.is_empty() {
             let names: Vec<&str> = unread.iter().map(|name| &**name).collect();
             wrote.notes.push(format!("{} cannot be read, a late twin is possible: resume", names.join(", ")));
@@ -247,21 +225,30 @@ impl Engine<'_> {
         cluster: &Cluster,
         keep: &Arc<str>,
         holdings: &Holdings,
-    ) -> Result<usize, Halt> {
-        let Found::InForce(ids) = self.own(task, content).find(&holdings.silences) else { return Ok(0) };
-        let mut ended = 0;
-        for id in ids.iter().filter(|id| *id != keep) {
+    ) -> Go<usize> {
+        let Found::InForce(mut ids) = self.own(task, content).find(holdings.silences.values()) else {
+            return Ok(Ok(0));
+        };
+        ids.retain(|id| id != keep);
+        for id in &ids {
             self.step(Some(&task.cluster), What::Expiring(id.clone()))?;
+            let mut refusals = Vec::new();
             for am in &cluster.alertmanager {
-                if am.expire_silence(id).await.is_ok() {
-                    self.note(Record::Expired { cluster: task.cluster.clone(), id: id.clone() })?;
-                    self.step(Some(&task.cluster), What::Expired(id.clone()))?;
-                    ended += 1;
-                    break;
+                match am.expire_silence(id).await {
+                    Ok(_) => break,
+                    Err(error) => refusals.push(format!("{}: {}", error.replica.name, error.kind)),
                 }
             }
+            if refusals.len() == cluster.alertmanager.len() {
+                let why = refusals.join(", ");
+                return Ok(Err(unknown(format!(
+                    "{keep} is made, but its twin {id} could not be ended: {why}"
+                ))));
+            }
+            self.note(Record::Expired { cluster: task.cluster.clone(), id: id.clone() })?;
+            self.step(Some(&task.cluster), What::Expired(id.clone()))?;
         }
-        Ok(ended)
+        Ok(Ok(ids.len()))
     }
 
     /// Reports a change of what is about to be replaced, made by somebody else since the plan.
@@ -290,16 +277,15 @@ impl Engine<'_> {
             let (now, holders, errors) = newest(&seen.id, members).await;
             let Some(now) = now else {
                 let why = match errors.is_empty() {
-                    true => "no member has it any more".to_owned(),
+                    true => return Ok(Err(failed("no member has it any more"))),
                     false => errors.values().map(ToString::to_string).collect::<Vec<_>>().join(", "),
                 };
-                return Ok(Err(if sent.is_empty() { failed(why) } else { unknown(why) }));
+                let failed = failed_by(why.clone(), errors.values().map(|error| &error.kind));
+                return Ok(Err(if sent.is_empty() { failed } else { unknown(why) }));
             };
             if shows(&now, content) {
                 self.written(task, &now.id)?;
-                for member in sent {
-                    self.note(Record::Resolved { cluster: task.cluster.clone(), member })?;
-                }
+                self.resolve(task, sent.iter())?;
                 return Ok(Ok(Wrote { id: now.id, notes: Vec::new(), gone: false }));
             }
             if let Some(name) = sent.iter().find(|name| errors.contains_key(*name)) {
@@ -315,6 +301,8 @@ impl Engine<'_> {
             };
             match self.post(task, content, Some(&seen.id), holder).await? {
                 Posted::Id(id) => {
+                    // Whatever was left unanswered before says the same of the same silence.
+                    self.resolve(task, self.progress(&task.cluster).sent.iter())?;
                     let new = id != seen.id;
                     let notes =
                         new.then(|| format!("Alertmanager made {id} instead of changing {}", seen.id));
@@ -333,31 +321,8 @@ impl Engine<'_> {
     }
 }
 
-/// Reads one silence from all members: the newest version, who has that version, who cannot be read.
-async fn newest(
-    id: &Arc<str>,
-    members: &[Member<'_>],
-) -> (Option<Silence>, BTreeSet<Arc<str>>, BTreeMap<Arc<str>, NetError>) {
-    let answers = join_all(members.iter().map(|m| async move { (m.name(), m.am.silence(id).await) })).await;
-    let (mut versions, mut errors) = (Vec::new(), BTreeMap::new());
-    for (name, answer) in answers {
-        match answer {
-            Ok(reply) => versions.push((name, reply.value)),
-            Err(error) if error.kind.is_not_found() => {}
-            Err(error) => {
-                errors.insert(name, error);
-            }
-        }
-    }
-    let now = versions.iter().map(|(_, s)| s).max_by_key(|s| s.updated_at).cloned();
-    let holders =
-        versions.iter().filter(|(_, s)| now.as_ref().is_some_and(|now| now.updated_at == s.updated_at));
-    let holders = holders.map(|(name, _)| name.clone()).collect();
-    (now, holders, errors)
-}
-
 /// Reports whether the silence is as `content` wants it.
-fn shows(silence: &Silence, content: &Content) -> bool {
+pub(super) fn shows(silence: &Silence, content: &Content) -> bool {
     silence.state != SilenceState::Expired
         && silence.ends_at == content.ends_at
         && silence.matchers == content.matchers
