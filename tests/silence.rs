@@ -9,8 +9,14 @@ mod child;
 mod crash;
 #[path = "silence/desk.rs"]
 mod desk;
+#[path = "silence/everyday.rs"]
+mod everyday;
 #[path = "silence/faults.rs"]
 mod faults;
+#[path = "silence/law.rs"]
+mod law;
+#[path = "silence/others.rs"]
+mod others;
 #[path = "silence/proxy.rs"]
 mod proxy;
 mod support;

@@ -4,6 +4,19 @@
 //! A profile is a function `soak_*` that calls [`run`] with one round; a round gets its number as the seed
 //! of everything that it does at random, so that a failing round can be had again.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is a failure")]
+
+#[path = "silence/child.rs"]
+mod child;
+#[path = "silence/desk.rs"]
+#[allow(dead_code, reason = "shared with tests/silence.rs, which uses all of it")]
+mod desk;
+#[path = "soak/kills.rs"]
+mod kills;
+#[path = "silence/law.rs"]
+mod law;
+mod support;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

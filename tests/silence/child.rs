@@ -32,6 +32,8 @@ pub struct Order {
     pub comment: String,
     /// The step at which the process is killed, from 0.
     pub kill_at: Option<usize>,
+    /// The name of the step at which it is killed, the first time it comes.
+    pub kill_on: Option<String>,
     /// The step at which it is stopped.
     pub stop_at: Option<usize>,
 }
@@ -55,6 +57,8 @@ impl Order {
     /// Starts a child that obeys.
     pub fn start(&self) -> Child {
         std::fs::create_dir_all(&self.journals).unwrap();
+        // An earlier child of this folder may have left its own.
+        let _ = std::fs::remove_file(self.file("steps"));
         let order = self.file("order.json");
         std::fs::write(&order, serde_json::to_vec(self).unwrap()).unwrap();
         Command::new(std::env::current_exe().unwrap())
@@ -123,8 +127,13 @@ async fn obey(order: &Order) {
     let number = AtomicUsize::new(0);
     let observe = |step: &Step| {
         let number = Some(number.fetch_add(1, Ordering::SeqCst));
+        let what = format!("{:?}", step.what);
+        let on = order.kill_on.as_ref().is_some_and(|name| what.starts_with(name));
         let mut file = File::options().create(true).append(true).open(order.file("steps")).unwrap();
         writeln!(file, "{step:?}").unwrap();
+        if on {
+            kill(Pid::this(), Signal::SIGKILL).unwrap();
+        }
         for (at, signal) in [(order.kill_at, Signal::SIGKILL), (order.stop_at, Signal::SIGSTOP)] {
             if at == number {
                 kill(Pid::this(), signal).unwrap();

@@ -1,9 +1,9 @@
 //! Operations whose process is killed at every single step.
 
 use crate::child::{Deed, Order};
-use crate::desk::{Desk, assert_none, assert_one, make, quiet_fleet};
+use crate::desk::{Desk, make, quiet_fleet};
+use crate::law::assert_law;
 use iaasmon::demo::Demo;
-use serde_json::Value;
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt as _;
 use std::sync::Mutex;
@@ -49,6 +49,7 @@ fn one_round(demo: &Demo, deed: Deed, step: usize, take_back: bool) -> Option<St
         deed,
         comment: comment.clone(),
         kill_at: Some(step),
+        kill_on: None,
         stop_at: None,
     };
     let output = order.start().wait_with_output().unwrap();
@@ -87,31 +88,6 @@ fn one_round(demo: &Demo, deed: Deed, step: usize, take_back: bool) -> Option<St
     assert_law(demo, deed, &comment, true);
     let name = steps.last()?.split("what: ").nth(1)?;
     Some(name.split(['(', ' ']).next()?.to_owned())
-}
-
-/// What must be in force when the deed is done, or taken back.
-fn assert_law(demo: &Demo, deed: Deed, comment: &str, taken_back: bool) {
-    let clusters = demo.clusters();
-    let none = match deed {
-        Deed::Add => taken_back,
-        Deed::Expire => !taken_back,
-        Deed::Edit | Deed::Extend => false,
-    };
-    if none {
-        return assert_none(clusters, comment);
-    }
-    for silence in assert_one(clusters, comment) {
-        let matchers = silence["matchers"].as_array().map_or(0, Vec::len);
-        let edited = deed == Deed::Edit && !taken_back;
-        assert_eq!(matchers, if edited { 2 } else { 1 }, "{silence}");
-        let extended = deed == Deed::Extend && !taken_back;
-        assert_eq!(hours_left(&silence) > 5, extended, "{silence}");
-    }
-}
-
-fn hours_left(silence: &Value) -> i64 {
-    let end = chrono::DateTime::parse_from_rfc3339(silence["endsAt"].as_str().unwrap()).unwrap();
-    (end.to_utc() - iaasmon::sys::clock::now()).num_hours()
 }
 
 fn names(steps: &[&str]) -> BTreeSet<String> {

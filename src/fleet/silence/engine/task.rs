@@ -78,10 +78,6 @@ impl Engine<'_> {
         if members.is_empty() {
             return Ok(failed("the cluster has no Alertmanager"));
         }
-        let progress = self.progress(&task.cluster);
-        if progress.is_unreplicated() && progress.is_settled() {
-            return self.verify_again(task, &members, progress.outcome).await;
-        }
         let wrote = match self.write(task, cluster, &members).await? {
             Ok(wrote) => wrote,
             Err(outcome) => return Ok(outcome),
@@ -98,8 +94,11 @@ impl Engine<'_> {
                 match other {
                     Changed::Ended => notes.push(format!("{} had been ended by somebody else", seen.id)),
                     Changed::Lives(who) => {
-                        let why = format!("{who} changed it meanwhile: look at both");
-                        return Ok(half_done(failed(why), wrote.as_ref(), seen));
+                        let new = wrote.as_ref().map(|w| w.id.clone()).unwrap_or_default();
+                        return Ok(failed(format!(
+                            "{who} changed the old one meanwhile: look at both, {} and {new}",
+                            seen.id
+                        )));
                     }
                 }
             }
@@ -113,23 +112,6 @@ impl Engine<'_> {
             notes.extend(self.fork(task, wrote.as_ref(), cluster).await);
         }
         Ok(Outcome::Applied { id: wrote.map(|w| w.id), replication, notes })
-    }
-
-    /// Looks once more whether the other members have what was done.
-    async fn verify_again(
-        &self,
-        task: &Task,
-        members: &[Member<'_>],
-        outcome: Option<Outcome>,
-    ) -> Result<Outcome, Halt> {
-        self.step(Some(&task.cluster), What::Verifying)?;
-        let (id, notes) = match outcome {
-            Some(Outcome::Applied { id, notes, .. }) => (id, notes),
-            _ => (None, Vec::new()),
-        };
-        let wrote = id.clone().map(|id| Wrote { id, notes: Vec::new(), gone: false });
-        let replication = self.replication(task, wrote.as_ref(), members).await;
-        Ok(Outcome::Applied { id, replication, notes })
     }
 
     /// Tells whether somebody else has changed or ended what this task is about to replace. After a crash an end
@@ -158,7 +140,9 @@ impl Engine<'_> {
     /// Ends one silence. Repeating that does no harm, so every member is tried until one has done it.
     async fn expire(&self, task: &Task, seen: &Seen, members: &[Member<'_>]) -> Go<()> {
         let id = &seen.id;
-        if self.progress(&task.cluster).expired.contains(id) {
+        // What an earlier run has ended may have been lost with the member that was told.
+        let progress = self.progress(&task.cluster);
+        if progress.expired.contains(id) && !progress.resumed {
             return Ok(Ok(()));
         }
         self.step(Some(&task.cluster), What::Expiring(id.clone()))?;
