@@ -62,7 +62,7 @@ impl Order {
         let order = self.file("order.json");
         std::fs::write(&order, serde_json::to_vec(self).unwrap()).unwrap();
         Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child::carries_out_an_order", "--include-ignored", "--nocapture"])
+            .args(["--exact", "child::carries_out_an_order_or_fails", "--nocapture"])
             .env(ORDER, order)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -77,13 +77,28 @@ impl Order {
     }
 }
 
+/// In a child this is the whole program. In the test's own process it makes sure that a child which cannot do as it
+/// is told does not end well.
 #[test]
-#[ignore = "other tests start it, in a process of its own"]
-fn carries_out_an_order() {
-    let order = std::env::var_os(ORDER).expect("started by a test that gives an order");
-    let order: Order = serde_json::from_slice(&std::fs::read(Path::new(&order)).unwrap()).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(obey(&order));
+fn carries_out_an_order_or_fails() {
+    if let Some(order) = std::env::var_os(ORDER) {
+        let order: Order = serde_json::from_slice(&std::fs::read(Path::new(&order)).unwrap()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        return runtime.block_on(obey(&order));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let order = Order {
+        config: folder.path().join("missing.toml"),
+        journals: folder.path().join("journals"),
+        deed: Deed::Add,
+        comment: "INC-0".into(),
+        kill_at: None,
+        kill_on: None,
+        stop_at: None,
+    };
+    let output = order.start().wait_with_output().unwrap();
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("missing.toml"), "{output:?}");
 }
 
 async fn obey(order: &Order) {
