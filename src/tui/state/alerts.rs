@@ -4,7 +4,7 @@ use crate::model::alert::{AlertState, Severity};
 use crate::model::time::Timestamp;
 use crate::tui::state::data::ClusterData;
 use crate::tui::state::filter::Judge;
-use crate::tui::state::rows::{AlertKey, AlertRow};
+use crate::tui::state::rows::AlertRow;
 use std::collections::{BTreeSet, HashMap};
 
 /// Where a row stands: cluster, and place in its list.
@@ -80,8 +80,10 @@ pub struct Group {
     pub members: Vec<At>,
     /// How many of them somebody is told of.
     pub loud: usize,
-    /// How many clusters they are on.
-    pub clusters: usize,
+    /// The clusters that they are on.
+    pub on: Vec<u16>,
+    /// Whether one of them is kept from an earlier answer.
+    pub kept: bool,
     /// How many nodes they are on.
     pub nodes: usize,
 }
@@ -216,13 +218,6 @@ impl AlertTable {
             }
         }
     }
-
-    /// Finds an alert by identity.
-    pub fn find(&self, clusters: &[ClusterData], key: AlertKey) -> Option<At> {
-        let rows = clusters.get(usize::from(key.cluster))?.alerts.value.as_ref()?;
-        let index = rows.iter().position(|row| row.alert.fingerprint == key.fingerprint)?;
-        Some(At { cluster: key.cluster, index: u32::try_from(index).ok()? })
-    }
 }
 
 fn ranked<T>((row, placed): (&AlertRow, T)) -> (impl Ord, &AlertRow, T) {
@@ -272,7 +267,8 @@ fn collect<'a>(
                 oldest: row.alert.since,
                 members: Vec::new(),
                 loud: 0,
-                clusters: 0,
+                on: Vec::new(),
+                kept: false,
                 nodes: 0,
             });
             groups.len() - 1
@@ -282,6 +278,10 @@ fn collect<'a>(
         group.newest = group.newest.max(row.alert.since);
         group.oldest = group.oldest.min(row.alert.since);
         group.loud += usize::from(row.is_loud());
+        group.kept |= row.kept;
+        if !group.on.contains(&at.cluster) {
+            group.on.push(at.cluster);
+        }
         group.members.push(*at);
     }
     groups.sort_by(|a, b| {
@@ -299,14 +299,8 @@ fn new_groups(clusters: &[ClusterData], now: Timestamp) -> Vec<Group> {
     let mut groups = collect(clusters, order.iter(), &keys);
     for group in &mut groups {
         let rows = group.members.iter().filter_map(|at| row(clusters, *at));
-        let (mut on, mut nodes) = (BTreeSet::new(), BTreeSet::new());
-        for row in rows {
-            on.insert(row.cluster);
-            if !row.node.is_empty() {
-                nodes.insert((row.cluster, &*row.node));
-            }
-        }
-        (group.clusters, group.nodes) = (on.len(), nodes.len());
+        let named = rows.filter(|row| !row.node.is_empty());
+        group.nodes = named.map(|row| (row.cluster, &*row.node)).collect::<BTreeSet<_>>().len();
     }
     groups.sort_by(|a, b| b.newest.cmp(&a.newest).then(a.severity.cmp(&b.severity)));
     groups.sort_by_key(|g| g.severity);

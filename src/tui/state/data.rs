@@ -7,7 +7,7 @@ use crate::fleet::status::ClusterStatus;
 use crate::fleet::{Answer, Coverage, CoverageVerdict, ReplicaState};
 use crate::model::cluster::ReplicaKind;
 use crate::model::text;
-use crate::model::time::{Timestamp, age, format_age};
+use crate::model::time::{Timestamp, age};
 use crate::tui::msg::Kind;
 use crate::tui::state::rows::{AlertRow, NodeRow};
 use std::collections::{BTreeMap, HashSet};
@@ -19,6 +19,8 @@ use std::time::Duration;
 pub enum Fresh {
     /// Complete and recent.
     Yes,
+    /// Complete, from then, and the next answer is overdue.
+    Slow(Timestamp),
     /// Nothing has come yet.
     Loading,
     /// The last complete answer is from then; what came after was partial or nothing.
@@ -30,7 +32,7 @@ pub enum Fresh {
 impl Fresh {
     /// Reports whether counts made from it are complete.
     pub fn is_whole(self) -> bool {
-        self == Self::Yes
+        matches!(self, Self::Yes | Self::Slow(_))
     }
 }
 
@@ -92,6 +94,7 @@ impl<T> Slot<T> {
             (Some(at), _) if self.coverage.verdict() != CoverageVerdict::Complete => Fresh::Stale(at),
             // A program that was stopped for an hour shows what was true an hour ago. A slow server is asked less often.
             (Some(at), _) if age(at, now) > (interval * 5).max(self.slowest() * 30) => Fresh::Stale(at),
+            (Some(at), _) if age(at, now) > (interval * 2).max(self.slowest() * 20) => Fresh::Slow(at),
             _ => Fresh::Yes,
         }
     }
@@ -284,6 +287,13 @@ impl ClusterData {
         Pace { interval: pace(kind, refresh), seed }
     }
 
+    /// Reports whether a replica refused us (401, 403): then it is not the network that is to be looked at.
+    pub fn forbidden(&self) -> bool {
+        let alerts = self.alerts.coverage.missing();
+        let mut all = alerts.chain(self.nodes.coverage.missing()).chain(self.silences.coverage.missing());
+        all.any(|replica| replica.forbidden)
+    }
+
     /// Returns the replicas that did not answer the last questions, with the reason, safe and each once.
     pub fn silent(&self) -> Vec<String> {
         let mut list: BTreeMap<&str, &str> = BTreeMap::new();
@@ -292,11 +302,6 @@ impl ClusterData {
             list.entry(&replica.replica.name).or_insert(replica.error.as_deref().unwrap_or("no answer"));
         }
         list.iter().map(|(name, why)| text::line(&format!("{name}: {why}")).into_owned()).collect()
-    }
-
-    /// Returns how old its last complete answer is, coarsely.
-    pub fn age_text(&self, now: Timestamp) -> String {
-        self.alerts.whole_at.map_or_else(|| "-".to_owned(), |at| format_age(age(at, now)))
     }
 }
 

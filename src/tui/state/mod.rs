@@ -7,6 +7,7 @@ pub mod data;
 pub mod editor;
 pub mod filter;
 pub mod list;
+pub mod lookup;
 pub mod nodes;
 pub mod output;
 pub mod overview;
@@ -14,6 +15,7 @@ pub mod palette;
 pub mod rows;
 pub mod screen;
 pub mod silences;
+pub mod trust;
 
 use crate::config::{Access, Config, SilencePolicy};
 use crate::fleet::Answer;
@@ -21,15 +23,16 @@ use crate::fleet::filter::ClusterLabels;
 use crate::fleet::node::NodeDetail;
 use crate::model::filter::RowKind;
 use crate::model::text;
-use crate::model::time::{Timestamp, age, format_age};
+use crate::model::time::Timestamp;
 use crate::tui::keymap::{self, place};
 use crate::tui::theme::Role;
 use alerts::{AlertLine, AlertTable};
 use confirm::{Confirm, Run};
-use data::{ClusterData, Fresh};
+use data::ClusterData;
 use editor::Editor;
 use filter::{FilterField, Judge};
 use list::{List, RowKey};
+use lookup::Lookup;
 use nodes::NodeTable;
 use output::Output;
 use palette::Palette;
@@ -85,6 +88,8 @@ pub struct State {
     pub policy: SilencePolicy,
     /// What the clusters said.
     pub clusters: Vec<ClusterData>,
+    /// Where rows are found by what they are.
+    pub lookup: Lookup,
     /// Alerts, sorted and filtered.
     pub alerts: AlertTable,
     /// Nodes, sorted and filtered.
@@ -125,6 +130,7 @@ impl State {
             refresh: config.ui.refresh.max(crate::config::Ui::MIN_REFRESH),
             policy: config.policy.clone(),
             clusters,
+            lookup: Lookup::default(),
             alerts: AlertTable::default(),
             nodes: NodeTable::default(),
             silences: SilenceTable::default(),
@@ -204,7 +210,7 @@ impl State {
 
     /// Returns the alert of an identity, as long as it is known.
     pub fn alert_of(&self, key: rows::AlertKey) -> Option<&AlertRow> {
-        self.alert(self.alerts.find(&self.clusters, key)?)
+        self.lookup.alert(key.cluster, key.fingerprint)
     }
 
     /// Returns the node that is at `at`.
@@ -225,73 +231,6 @@ impl State {
     /// Returns the name of a cluster, safe.
     pub fn cluster_name(&self, index: u16) -> &str {
         self.cluster(index).map_or("?", |c| &c.name)
-    }
-
-    /// Returns how far a cluster's data can be trusted.
-    pub fn fresh(&self, index: u16) -> Fresh {
-        self.cluster(index).map_or(Fresh::Missing, |c| c.fresh(self.now, self.refresh))
-    }
-
-    /// Reports whether rows of this cluster are old.
-    pub fn is_stale(&self, index: u16) -> bool {
-        matches!(self.fresh(index), Fresh::Stale(_) | Fresh::Missing)
-    }
-
-    /// Reports whether every cluster's data is complete and recent: only then is a count a count.
-    pub fn is_whole(&self) -> bool {
-        (0u16..).zip(&self.clusters).all(|(i, _)| self.fresh(i).is_whole())
-    }
-
-    /// Writes a count; `?` after it where a source is missing, so that it is never taken for the truth.
-    pub fn count(&self, count: usize) -> String {
-        if self.is_whole() { count.to_string() } else { format!("{count}+?") }
-    }
-
-    /// Says how far what is shown can be trusted: `7/8 ok ! dc3-b STALE 4m`. The second part is worth a warning.
-    pub fn freshness(&self) -> (String, String) {
-        let all = self.clusters.len();
-        let fresh: Vec<Fresh> = (0u16..).zip(&self.clusters).map(|(i, _)| self.fresh(i)).collect();
-        let whole = fresh.iter().filter(|f| f.is_whole()).count();
-        let loading = fresh.iter().filter(|f| **f == Fresh::Loading).count();
-        let good = if loading > 0 {
-            format!("loading {}/{all}", all - loading)
-        } else {
-            format!("{whole}/{all} ok")
-        };
-        let bad: Vec<String> = fresh
-            .iter()
-            .zip(&self.clusters)
-            .filter_map(|(fresh, cluster)| match fresh {
-                Fresh::Stale(at) => {
-                    Some(format!("{} STALE {}", cluster.name, format_age(age(*at, self.now))))
-                }
-                Fresh::Missing => Some(format!("{} NO DATA", cluster.name)),
-                _ => None,
-            })
-            .collect();
-        let mut problem = match bad.as_slice() {
-            [] => String::new(),
-            [one] => format!("! {one}"),
-            [one, rest @ ..] => format!("! {one} +{}", rest.len()),
-        };
-        let down = self.clusters.iter().flat_map(ClusterData::silent).count();
-        if problem.is_empty() && down > 0 {
-            problem = format!("! {down} replica{} DOWN", if down == 1 { "" } else { "s" });
-        }
-        (good, problem)
-    }
-
-    /// Returns the first thing that is wrong with the sources, and how many there are.
-    pub fn source_problem(&self) -> Option<String> {
-        let silent =
-            self.clusters.iter().flat_map(|c| c.silent().into_iter().map(|s| format!("{} {s}", c.name)));
-        let notes = self.clusters.iter().flat_map(|c| c.alerts.notes.iter().chain(&c.nodes.notes));
-        let all: Vec<String> = silent.chain(notes.map(|n| text::line(n).into_owned())).collect();
-        match all.as_slice() {
-            [] => None,
-            [one] => Some(format!("! {one} (5)")),
-            [one, rest @ ..] => Some(format!("! {one} (+{} more: 5)", rest.len())),
-        }
     }
 
     /// Returns how many lines the list of the shown page has.
@@ -343,6 +282,7 @@ impl State {
 
     /// Builds the table of alerts anew.
     pub fn rebuild_alerts(&mut self) {
+        self.lookup.refresh(&self.clusters);
         let judge = judge(&self.filters[1], &self.own, self.now);
         self.alerts.rebuild(&self.clusters, judge);
         self.rebuild_silences();
@@ -350,6 +290,7 @@ impl State {
 
     /// Builds the table of nodes anew.
     pub fn rebuild_nodes(&mut self) {
+        self.lookup.refresh(&self.clusters);
         let judge = judge(&self.filters[2], &self.own, self.now);
         self.nodes.rebuild(&self.clusters, judge);
     }
@@ -390,10 +331,10 @@ impl State {
 
     /// Returns the alerts of a node.
     pub fn alerts_of<'a>(&'a self, node: &'a NodeKey) -> impl Iterator<Item = &'a AlertRow> {
-        let cluster = self.cluster(node.cluster);
-        let label = cluster.map_or("", |c| c.node_label.as_str());
-        let rows = cluster.and_then(|c| c.alerts.value.as_deref()).into_iter().flatten();
-        rows.filter(move |row| row.alert.labels.get(label) == &*node.name)
+        let label = self.cluster(node.cluster).map_or("", |c| c.node_label.as_str());
+        let shown = text::line(rows::without_port(&node.name));
+        let rows: Vec<_> = self.lookup.alerts_on(node.cluster, &shown).collect();
+        rows.into_iter().filter(move |row| row.alert.labels.get(label) == &*node.name)
     }
 
     /// Keeps every cursor within its list and on the screen.

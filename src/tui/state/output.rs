@@ -3,7 +3,8 @@
 use crate::fleet::detail::DetailSource;
 use crate::model::alert::Alert;
 use crate::model::text;
-use crate::model::time::{Timestamp, age, format_age};
+use crate::model::time::Timestamp;
+use crate::tui::state::trust::ago;
 
 /// No more than this of an output is kept for the screen.
 const MOST_BYTES: usize = 1024 * 1024;
@@ -15,6 +16,8 @@ pub struct Output {
     pub here: bool,
     /// Where it comes from and how old it is, safe; or why there is none.
     pub source: String,
+    /// When the check ran, where the node says so.
+    pub ran: Option<Timestamp>,
     /// Whether it is from somewhere else than the node itself.
     pub second_hand: bool,
     /// Facts of the run, safe.
@@ -30,7 +33,7 @@ pub struct Output {
 impl Output {
     /// Builds an output that is still under way.
     pub fn waiting() -> Self {
-        Self { wrap: true, source: "asking the node".into(), ..Self::default() }
+        Self { wrap: true, source: "output: asking the node".into(), ..Self::default() }
     }
 
     /// Takes what came; keeps place and wrapping.
@@ -38,21 +41,13 @@ impl Output {
         self.here = true;
         self.facts.clear();
         self.second_hand = true;
+        self.ran = None;
         match source {
             DetailSource::Node(detail) => {
                 self.second_hand = false;
-                let mut source = "from the node".to_owned();
-                if let Some(at) = detail.executed {
-                    source = format!(
-                        "{source}, ran {} ({} ago)",
-                        at.format("%H:%M:%SZ"),
-                        format_age(age(at, now))
-                    );
-                }
-                if detail.stale {
-                    source.push_str(", STALE result");
-                }
-                self.source = source;
+                self.ran = detail.executed;
+                let stale = if detail.stale { ", STALE result" } else { "" };
+                self.source = format!("output from the node{stale}");
                 self.facts = facts(detail);
                 self.set(&detail.output);
                 if detail.output_truncated {
@@ -60,10 +55,8 @@ impl Output {
                 }
             }
             DetailSource::Alert { why, alert } => {
-                let old = alert
-                    .updated_at
-                    .map_or_else(String::new, |at| format!(", {} old", format_age(age(at, now))));
-                self.source = text::line(&format!("from the alert{old}; node: {why}")).into_owned();
+                let old = alert.updated_at.map_or_else(String::new, |at| format!(", {} old", ago(at, now)));
+                self.source = text::line(&format!("output from the alert{old}; node: {why}")).into_owned();
                 self.set(&annotations(alert));
             }
             DetailSource::Nothing { why } => {

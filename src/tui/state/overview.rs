@@ -14,8 +14,12 @@ pub enum OverviewLine {
     Nodes,
     /// Nothing.
     Blank,
+    /// What to do when nobody answers, by its place in the text.
+    Blind(usize),
     /// The heading of what is new.
     NewHead,
+    /// Its columns.
+    NewColumns,
     /// A new group, by its place.
     New(usize),
     /// So many more new groups than fit.
@@ -46,11 +50,20 @@ impl Overview {
 impl State {
     /// Lays the overview out for the size of the screen.
     pub fn overview(&self) -> Overview {
-        let rows = self.body_rows();
-        let room = (rows.saturating_sub(7) / 2).max(2);
+        let rows = self.main_rows();
+        let room = (rows.saturating_sub(8) / 2).max(2);
         let new = &self.alerts.new;
-        let mut lines =
-            vec![OverviewLine::Firing, OverviewLine::Nodes, OverviewLine::Blank, OverviewLine::NewHead];
+        let mut lines = vec![OverviewLine::Firing, OverviewLine::Nodes];
+        if self.is_blind() {
+            lines.extend([0, 1].map(OverviewLine::Blind));
+        }
+        // Where every row counts, the columns speak for themselves.
+        if self.has_rules() {
+            lines.extend([OverviewLine::Blank, OverviewLine::NewHead]);
+        }
+        if !new.is_empty() {
+            lines.push(OverviewLine::NewColumns);
+        }
         let shown = if new.len() > room { room - 1 } else { new.len() };
         let mut keys = Vec::new();
         for (i, group) in new.iter().enumerate().take(shown) {
@@ -62,7 +75,10 @@ impl State {
         } else if new.is_empty() {
             lines.push(OverviewLine::NothingNew);
         }
-        lines.extend([OverviewLine::Blank, OverviewLine::ClusterHead]);
+        if self.has_rules() {
+            lines.push(OverviewLine::Blank);
+        }
+        lines.push(OverviewLine::ClusterHead);
         for cluster in self.worst_clusters() {
             lines.push(OverviewLine::Cluster(cluster));
             keys.push(RowKey::Cluster(cluster));
@@ -75,7 +91,7 @@ impl State {
         let mut list: Vec<u16> = (0u16..).zip(&self.clusters).map(|(i, _)| i).collect();
         list.sort_by_key(|i| {
             let tally: Tally = self.alerts.tallies.get(usize::from(*i)).copied().unwrap_or_default();
-            let unclear = !matches!(self.fresh(*i), Fresh::Yes | Fresh::Loading);
+            let unclear = !matches!(self.fresh(*i), Fresh::Yes | Fresh::Slow(_) | Fresh::Loading);
             (!unclear, std::cmp::Reverse(tally.loud), *i)
         });
         list

@@ -35,6 +35,21 @@ pub enum Screen {
 pub const SMALLEST: (u16, u16) = (60, 14);
 /// Below this many rows the rules go.
 const RULES: u16 = 20;
+/// Below this many rows the key line goes, too.
+const KEYS: u16 = 16;
+/// From this many rows on there is room for more facts above an output.
+const TALL: u16 = 34;
+
+/// Where what is under the cursor of a list is shown in more detail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preview {
+    /// Nowhere: the list needs the room.
+    None,
+    /// Below the list, on so many rows.
+    Below(usize),
+    /// To the right of the list, on so many columns.
+    Right(usize),
+}
 
 impl Screen {
     /// The screens of the digits 1 to 5.
@@ -52,19 +67,58 @@ impl State {
         self.size.1 >= RULES
     }
 
-    /// Returns how many rows lie between the head and the foot of the screen.
-    pub fn body_rows(&self) -> usize {
-        usize::from(self.size.1).saturating_sub(if self.has_rules() { 6 } else { 4 })
+    /// Reports whether the last row names keys.
+    pub fn has_keys(&self) -> bool {
+        self.size.1 >= KEYS
     }
 
-    /// Returns how many rows the preview below a list takes; 0 where it does not fit.
-    pub fn preview_rows(&self) -> usize {
-        let fits = self.size.0 >= 100 && self.size.1 >= 36;
+    /// Returns how many rows stand below the body: rule, message, keys.
+    pub fn foot_rows(&self) -> usize {
+        1 + usize::from(self.has_rules()) + usize::from(self.has_keys())
+    }
+
+    /// Returns how many rows stand above the body: title, scope, rule.
+    pub fn title_rows(&self) -> usize {
+        2 + usize::from(self.has_rules())
+    }
+
+    /// Returns how many rows lie between the head and the foot of the screen.
+    pub fn body_rows(&self) -> usize {
+        usize::from(self.size.1).saturating_sub(self.title_rows() + self.foot_rows())
+    }
+
+    /// Returns how many keys the help shows at a time: title, scope, its own rule and the lines at its end stay.
+    pub fn help_rows(&self) -> usize {
+        usize::from(self.size.1).saturating_sub(6).max(1)
+    }
+
+    /// Returns where the preview of the shown screen is.
+    pub fn preview(&self) -> Preview {
+        let (columns, rows) = self.size;
         match self.screen() {
-            Screen::Alerts | Screen::Nodes if fits => 10,
-            Screen::Clusters => (self.body_rows() / 2).min(14),
-            _ => 0,
+            // Its replicas are what the screen is for, and their lines are long.
+            Screen::Clusters => Preview::Below((self.body_rows() / 2).min(16)),
+            Screen::Overview | Screen::Alerts | Screen::Nodes | Screen::Silences => match (columns, rows) {
+                (160.., _) => Preview::Right(usize::from(columns) * 2 / 5),
+                (100..=159, 36..) => Preview::Below(self.body_rows() * 2 / 5),
+                (130..=159, _) => Preview::Right(usize::from(columns) * 2 / 5),
+                _ => Preview::None,
+            },
+            _ => Preview::None,
         }
+    }
+
+    /// Returns how many rows the body has beside or above the preview.
+    pub fn main_rows(&self) -> usize {
+        match self.preview() {
+            Preview::Below(rows) => self.body_rows().saturating_sub(rows),
+            Preview::None | Preview::Right(_) => self.body_rows(),
+        }
+    }
+
+    /// Returns how many rows the facts of an alert take above its output.
+    pub fn fact_rows(&self) -> usize {
+        if self.size.1 >= TALL { 12 } else { 7 }
     }
 
     /// Returns how many rows stand above the list of the shown screen.
@@ -73,7 +127,7 @@ impl State {
             Screen::Overview => 0,
             Screen::Alerts | Screen::Nodes | Screen::Silences => 2,
             Screen::Clusters => 1,
-            Screen::Alert(_) => 8,
+            Screen::Alert(_) => self.fact_rows() + 1,
             Screen::Node(_) => 6,
             Screen::Check(_) => 4,
             Screen::Silence(_) | Screen::Editor | Screen::Operation => 0,
@@ -82,6 +136,6 @@ impl State {
 
     /// Returns how many lines of the shown screen's list fit.
     pub fn list_rows(&self) -> usize {
-        self.body_rows().saturating_sub(self.head_rows() + self.preview_rows())
+        self.main_rows().saturating_sub(self.head_rows())
     }
 }

@@ -12,7 +12,7 @@ use crate::tui::msg::{Effect, Msg};
 use crate::tui::state::list::RowKey;
 use crate::tui::state::{Popup, Screen, State};
 use crate::tui::theme::Role;
-use crossterm::event::{KeyEvent, KeyEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 
 /// Applies `msg` to `state` and returns what is to be done.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
@@ -73,6 +73,14 @@ fn press(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
     let place = state.place();
     if let Some(action @ (Action::Quit | Action::Suspend | Action::Redraw)) = keymap::action(place, key) {
         return act(state, action);
+    }
+    // What lies over the screen, and what a key would change, cannot be seen there: only going and quitting is safe.
+    if state.is_small() {
+        state.popup = Popup::None;
+        let safe = matches!(key.code, KeyCode::Char('q' | 'r' | '1'..='5'));
+        return keymap::action(place, key)
+            .filter(|_| safe)
+            .map_or_else(Vec::new, |action| act(state, action));
     }
     if let Some(effects) = typing::press(state, key) {
         return effects;

@@ -102,7 +102,7 @@ fn filter(state: &mut State, key: &KeyEvent) {
 }
 
 fn help(state: &mut State, key: &KeyEvent, top: usize) -> Vec<Effect> {
-    let most = state.keys(true).len().saturating_sub(1);
+    let most = state.keys(true).len().saturating_sub(state.help_rows());
     state.popup = match key.code {
         KeyCode::Char('j') | KeyCode::Down => Popup::Help((top + 1).min(most)),
         KeyCode::Char('k') | KeyCode::Up => Popup::Help(top.saturating_sub(1)),

@@ -1,40 +1,42 @@
 //! The list of alerts, grouped.
 
-use super::pen::{Pen, cell, name, number, part};
+use super::pen::{Pen, part};
+use super::table::{Column, Cut, LUXURY, Table};
 use super::words;
 use crate::model::alert::AlertState;
 use crate::model::text;
 use crate::tui::state::State;
 use crate::tui::state::alerts::{AlertLine, Group, GroupBy};
 use crate::tui::state::list::RowKey;
+use crate::tui::state::lookup::EXTRA_LABELS;
 use crate::tui::state::rows::AlertRow;
 use crate::tui::theme::Role;
+use std::borrow::Cow;
 
-/// Draws the list and, where it fits, the alert under the cursor.
+/// Draws the list.
 pub fn draw(state: &State, pen: &mut Pen<'_>) {
-    let table = &state.alerts;
-    let left = format!(" grouped by {} (b)   worst, newest first", table.by.word());
-    let right = format!("{} in {} groups ", state.count(table.shown), table.groups.len());
+    let alerts = &state.alerts;
+    let left = format!(" grouped by {} (b)   worst, newest first", alerts.by.word());
+    let right = format!("{} in {} groups ", state.count(alerts.shown), alerts.groups.len());
     pen.ends(0, &[part(Role::Muted, left)], &[part(Role::Text, right)]);
-    let wide = Columns::of(state, pen.columns());
-    pen.line(1, &wide.head());
-    if table.lines.is_empty() {
+    let table = Table::fit(columns(state), pen.columns());
+    pen.line(1, &table.head());
+    if alerts.lines.is_empty() {
         return empty(state, pen);
     }
     let list = &state.page().list;
-    let rows = state.list_rows();
-    for (i, line) in table.lines.iter().enumerate().skip(list.top).take(rows) {
+    for (i, line) in alerts.lines.iter().enumerate().skip(list.top).take(state.list_rows()) {
         let row = 2 + i - list.top;
         let cursor = i == list.at;
         match *line {
             AlertLine::Group(g) => {
-                if let Some(group) = table.groups.get(g) {
-                    draw_group(state, group, cursor, wide, row, pen);
+                if let Some(group) = alerts.groups.get(g) {
+                    draw_group(state, group, cursor, &table, row, pen);
                 }
             }
             AlertLine::Alert(_, at) => {
                 if let Some(alert) = state.alert(at) {
-                    draw_alert(state, alert, cursor, wide, row, pen);
+                    draw_alert(state, alert, cursor, &table, row, pen);
                 }
             }
         }
@@ -42,32 +44,69 @@ pub fn draw(state: &State, pen: &mut Pen<'_>) {
             pen.highlight(row, Role::Selection);
         }
     }
-    preview(state, &mut pen.below(2 + rows, state.preview_rows()));
 }
 
-/// The widths of the columns.
-#[derive(Clone, Copy)]
-struct Columns {
-    name: usize,
-    cluster: usize,
+/// The columns by place; `ALERT / NODE` holds a group's title or an alert's node.
+fn columns(state: &State) -> Vec<Column> {
+    let wide = state.lookup.alerts;
+    let node = match state.alerts.by {
+        GroupBy::NameAndCluster | GroupBy::Name => wide.name.max(wide.node + 2),
+        GroupBy::Node => wide.node.max(wide.name + 2),
+        GroupBy::Cluster | GroupBy::Nothing => wide.name + 1 + wide.node,
+    };
+    let mut columns = vec![
+        Column::fixed("SEV", 4, 0, Cut::End),
+        Column::between("ALERT / NODE", 18, node.clamp(18, 60), 0, Cut::Middle),
+        Column::fixed("CLUSTER", words::cluster_columns(state), 1, Cut::Middle),
+        Column::fixed("COUNT", 5, 3, Cut::Left),
+        Column::fixed("FOR", 4, 2, Cut::Left),
+        Column::fixed("STATE", 8, 2, Cut::End),
+    ];
+    columns.extend(
+        EXTRA_LABELS.iter().zip(wide.labels).map(|(head, wide)| words::extra_column(head, wide, LUXURY)),
+    );
+    columns.push(words::extra_column("told to", wide.receivers, LUXURY + 1));
+    columns.push(Column::rest("SUMMARY", 12, 4));
+    columns
 }
 
-impl Columns {
-    fn of(state: &State, columns: usize) -> Self {
-        let cluster = words::cluster_columns(state);
-        Self { name: (columns.saturating_sub(cluster + 32) * 5 / 11).clamp(18, 56), cluster }
-    }
+/// What the columns from `COUNT` on say.
+struct Cells<'a> {
+    severity: crate::model::alert::Severity,
+    title: (Role, Cow<'a, str>),
+    cluster: &'a str,
+    count: String,
+    since: String,
+    state: (Role, Cow<'a, str>),
+    /// The alert that labels and receivers are taken from.
+    labels: Option<&'a AlertRow>,
+    summary: (Role, Cow<'a, str>),
+}
 
-    fn head(self) -> [super::pen::Part; 7] {
-        [
-            part(Role::Title, "   "),
-            cell(Role::Title, "SEV", 4),
-            cell(Role::Title, "ALERT / NODE", self.name),
-            cell(Role::Title, "CLUSTER", self.cluster),
-            cell(Role::Title, "COUNT", 5),
-            cell(Role::Title, " FOR", 4),
-            part(Role::Title, "STATE    SUMMARY"),
-        ]
+impl Cells<'_> {
+    /// Returns the cell of a column.
+    fn at(&self, column: usize) -> (Role, Cow<'_, str>) {
+        const FIRST_LABEL: usize = 6;
+        const RECEIVER: usize = FIRST_LABEL + EXTRA_LABELS.len();
+        let borrow = |(role, text): &'_ (Role, Cow<'_, str>)| (*role, text.clone().into_owned().into());
+        match column {
+            0 => (words::severity(self.severity), self.severity.word().into()),
+            1 => borrow(&self.title),
+            2 => (Role::Text, self.cluster.into()),
+            3 => (Role::Text, (&*self.count).into()),
+            4 => (Role::Text, (&*self.since).into()),
+            5 => borrow(&self.state),
+            FIRST_LABEL..RECEIVER => {
+                let value =
+                    self.labels.map_or("", |row| row.alert.labels.get(EXTRA_LABELS[column - FIRST_LABEL]));
+                (Role::Text, text::line(value))
+            }
+            RECEIVER => {
+                let first = self.labels.and_then(|row| row.alert.receivers.first());
+                (Role::Text, text::line(first.map_or("", |name| name)))
+            }
+            _ => borrow(&self.summary),
+        }
     }
 }
 
@@ -79,52 +118,51 @@ fn empty(state: &State, pen: &mut Pen<'_>) {
     let says = if loading {
         "loading ...".to_owned()
     } else if hidden > 0 {
-        format!("No alert fits. {hidden} hidden by the filter (/ to edit, Backspace to drop it)")
+        format!(
+            "No alert fits. {} hidden by the filter (/ to edit, Backspace to drop it)",
+            state.count(hidden)
+        )
     } else if whole == all {
-        format!("No alerts on {all} of {all} clusters")
+        format!("No alerts firing on {all} of {all} clusters")
     } else {
-        format!("None seen on {whole} of {all} clusters; the rest is unknown (5)")
+        format!("None seen on {whole} of {all} clusters; {} (5)", words::unclear(state))
     };
     pen.text(3, Role::Text, format!("   {says}"));
 }
 
-fn draw_group(state: &State, group: &Group, cursor: bool, wide: Columns, row: usize, pen: &mut Pen<'_>) {
-    let table = &state.alerts;
+fn draw_group(state: &State, group: &Group, cursor: bool, table: &Table, row: usize, pen: &mut Pen<'_>) {
     let marks = &state.page().list.marks;
     let first = group.members.first().and_then(|at| state.alert(*at));
-    let stale = group.members.iter().any(|at| state.is_stale(at.cluster));
-    let marked = !marks.is_empty()
+    let stale = group.kept || group.on.iter().any(|cluster| state.is_stale(*cluster));
+    let marked = marks.len() >= group.members.len()
         && group
             .members
             .iter()
             .all(|at| state.alert(*at).is_some_and(|alert| marks.contains(&RowKey::Alert(alert.key()))));
-    let sign = match (marked, table.open.contains(&group.key)) {
+    let sign = match (marked, state.alerts.open.contains(&group.key)) {
         (true, _) => '*',
         _ if stale => '~',
         (_, true) => '-',
         (_, false) => '+',
     };
     let title = match (&*group.key.title, group.key.cluster) {
-        ("", Some(_)) if table.by == GroupBy::Cluster => "all alerts",
+        ("", Some(_)) if state.alerts.by == GroupBy::Cluster => "all alerts",
         ("", _) => "(none)",
         (title, _) => title,
     };
-    let cluster = group.key.cluster.map_or("", |c| state.cluster_name(c));
     let (word, role) = group_state(state, group, first);
-    let summary = summary_of(state, group, first);
-    pen.line(
-        row,
-        &[
-            part(Role::Text, words::marks(cursor, sign)),
-            cell(words::severity(group.severity), group.severity.word(), 4),
-            name(Role::Text, title, wide.name),
-            name(Role::Text, cluster, wide.cluster),
-            number(Role::Text, &group.members.len().to_string(), 5),
-            number(Role::Text, &words::ago(group.oldest, state.now), 4),
-            cell(role, &word, 8),
-            part(Role::Text, summary),
-        ],
-    );
+    let uncertain = if stale { "?" } else { "" };
+    let cells = Cells {
+        severity: group.severity,
+        title: (Role::Text, title.into()),
+        cluster: group.key.cluster.map_or("", |c| state.cluster_name(c)),
+        count: format!("{}{uncertain}", group.members.len()),
+        since: words::ago(group.oldest, state.now),
+        state: (role, word.into()),
+        labels: first.filter(|_| group.members.len() == 1),
+        summary: (Role::Text, summary_of(state, group, first).into()),
+    };
+    pen.line(row, &table.row(words::marks(cursor, sign), |column| cells.at(column)));
 }
 
 fn group_state(state: &State, group: &Group, first: Option<&AlertRow>) -> (String, Role) {
@@ -143,7 +181,11 @@ fn group_state(state: &State, group: &Group, first: Option<&AlertRow>) -> (Strin
 fn summary_of(state: &State, group: &Group, first: Option<&AlertRow>) -> String {
     let Some(first) = first else { return String::new() };
     if group.members.len() == 1 {
-        return join(&first.node, &first.summary);
+        return if state.alerts.by == GroupBy::Node {
+            first.summary.to_string()
+        } else {
+            join(&first.node, &first.summary)
+        };
     }
     let rows = group.members.iter().take(3).filter_map(|at| state.alert(*at));
     let mut names: Vec<&str> = rows.map(|row| &*row.node).filter(|node| !node.is_empty()).collect();
@@ -154,11 +196,16 @@ fn summary_of(state: &State, group: &Group, first: Option<&AlertRow>) -> String 
     join(&names, &first.summary)
 }
 
-fn join(a: &str, b: &str) -> String {
-    if a.is_empty() || b.is_empty() { format!("{a}{b}") } else { format!("{a}: {b}") }
+/// Joins a node and what is said of it, which often begins with the node's name.
+fn join(node: &str, says: &str) -> String {
+    if node.is_empty() || says.is_empty() || says.starts_with(node) {
+        format!("{}{says}", if says.is_empty() { node } else { "" })
+    } else {
+        format!("{node}: {says}")
+    }
 }
 
-fn draw_alert(state: &State, alert: &AlertRow, cursor: bool, wide: Columns, row: usize, pen: &mut Pen<'_>) {
+fn draw_alert(state: &State, alert: &AlertRow, cursor: bool, table: &Table, row: usize, pen: &mut Pen<'_>) {
     let (word, role) = words::alert_state(state, alert);
     let mark = if state.page().list.marks.contains(&RowKey::Alert(alert.key())) {
         '*'
@@ -174,43 +221,27 @@ fn draw_alert(state: &State, alert: &AlertRow, cursor: bool, wide: Columns, row:
         (_, "") => format!("  {}", instance_words(alert)),
         (_, node) => format!("  {node}"),
     };
-    let text = if alert.alert.state == AlertState::Pending { Role::Muted } else { Role::Text };
-    pen.line(
-        row,
-        &[
-            part(Role::Text, words::marks(cursor, mark)),
-            cell(words::severity(alert.alert.severity), alert.alert.severity.word(), 4),
-            name(text, &title, wide.name),
-            name(Role::Text, state.cluster_name(alert.cluster), wide.cluster),
-            cell(Role::Text, "", 5),
-            number(Role::Text, &words::ago(alert.alert.since, state.now), 4),
-            cell(role, word, 8),
-            part(text, alert.summary.to_string()),
-        ],
-    );
+    let text = match (mark, alert.alert.state) {
+        ('~', _) => Role::Stale,
+        (_, AlertState::Pending) => Role::Muted,
+        _ => Role::Text,
+    };
+    let cells = Cells {
+        severity: alert.alert.severity,
+        title: (text, title.into()),
+        cluster: state.cluster_name(alert.cluster),
+        count: String::new(),
+        since: words::ago(alert.alert.since, state.now),
+        state: (role, word.into()),
+        labels: Some(alert),
+        summary: (text, (&*alert.summary).into()),
+    };
+    pen.line(row, &table.row(words::marks(cursor, mark), |column| cells.at(column)));
 }
 
 /// What tells an alert without a node apart from the others of its name.
 fn instance_words(alert: &AlertRow) -> String {
     let labels = alert.alert.labels.iter().filter(|(n, _)| !matches!(*n, "alertname" | "severity"));
-    let words: Vec<String> = labels.map(|(n, v)| format!("{n}={}", text::line(v))).collect();
+    let words: Vec<String> = labels.map(|(n, v)| format!("{}={}", text::line(n), text::line(v))).collect();
     if words.is_empty() { "(no labels)".into() } else { words.join(" ") }
-}
-
-fn preview(state: &State, pen: &mut Pen<'_>) {
-    if pen.rows() == 0 {
-        return;
-    }
-    let row = match state.alerts.lines.get(state.page().list.at) {
-        Some(AlertLine::Alert(_, at)) => state.alert(*at),
-        Some(AlertLine::Group(g)) => {
-            state.alerts.groups.get(*g).and_then(|g| g.members.first()).and_then(|at| state.alert(*at))
-        }
-        None => None,
-    };
-    let Some(row) = row else { return };
-    pen.titled_rule(0, &format!("preview: {} {}", row.name, row.node));
-    for (i, line) in super::detail::alert_lines(state, row, pen.columns()).iter().enumerate() {
-        pen.line(1 + i, line);
-    }
 }

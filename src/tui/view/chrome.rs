@@ -6,25 +6,35 @@ use crate::model::text;
 use crate::tui::state::complete::Completion;
 use crate::tui::state::filter::FilterField;
 use crate::tui::state::rows::without_port;
-use crate::tui::state::{Screen, State};
+use crate::tui::state::{Popup, Screen, State};
 use crate::tui::theme::Role;
 
 const TABS: [&str; 5] = ["1Over", "2Alert", "3Node", "4Silence", "5Cluster"];
+
+/// From so many columns on there is room for more words.
+const WIDE: usize = 100;
 
 /// Draws title, scope and rule.
 pub fn head(state: &State, pen: &mut Pen<'_>) {
     let mut left = vec![part(Role::Title, "iaasmon")];
     for (i, tab) in TABS.iter().enumerate() {
+        // On a narrow screen the digits must do.
+        let short = if pen.columns() < 80 { &tab[..1] } else { tab };
         left.push(if i == state.tab {
             part(Role::Title, format!(" [{tab}]"))
         } else {
-            part(Role::Muted, format!("  {tab}"))
+            part(Role::Muted, format!("  {short}"))
         });
     }
     let access = if state.writable() { "rw" } else { "ro" };
-    let right = [part(Role::Text, state.now.format("%H:%M:%SZ ").to_string()), part(Role::Title, access)];
+    let mut right = vec![part(Role::Text, state.now.format("%H:%M:%SZ ").to_string())];
+    if let Some(env) = environment(state) {
+        let role = if env == "prod" || env == "production" { Role::EnvProd } else { Role::EnvTest };
+        right.push(part(role, format!("{env} ")));
+    }
+    right.push(part(Role::Title, access));
     pen.ends(0, &left, &right);
-    let fresh = freshness(state);
+    let fresh = freshness(state, pen.columns());
     let room = pen.columns().saturating_sub(fresh.iter().map(|(_, words)| text::width(words)).sum());
     pen.ends(1, &scope(state, room), &fresh);
     if state.has_rules() {
@@ -33,6 +43,14 @@ pub fn head(state: &State, pen: &mut Pen<'_>) {
             None => pen.rule(2),
         }
     }
+}
+
+/// The environment of the clusters, as the configuration labels them: production if one of them is.
+fn environment(state: &State) -> Option<String> {
+    let mut all: Vec<&str> =
+        state.clusters.iter().filter_map(|c| c.labels.get("env")).map(String::as_str).collect();
+    all.sort_by_key(|env| (!env.starts_with("prod"), *env));
+    all.first().map(|env| text::truncate_end(&text::line(env), 10).into_owned())
 }
 
 /// What is wrong with the filter that is being typed.
@@ -67,11 +85,16 @@ fn below(state: &State, error: &FilterError, columns: usize, room: usize) -> Par
 }
 
 /// How far the data can be trusted.
-fn freshness(state: &State) -> Vec<Part> {
+fn freshness(state: &State, columns: usize) -> Vec<Part> {
     let (good, problem) = state.freshness();
     let mut parts = vec![part(Role::Text, good)];
     if !problem.is_empty() {
-        parts.push(part(Role::Error, format!(" {}", text::truncate_end(&problem, 34))));
+        let most = if columns < WIDE { 34 } else { 60 };
+        parts.push(part(Role::Error, format!(" {}", text::truncate_end(&problem, most))));
+    }
+    if columns >= WIDE {
+        let every = crate::model::time::format_duration(state.refresh);
+        parts.push(part(Role::Muted, format!("   asked every {every}")));
     }
     parts
 }
@@ -132,11 +155,18 @@ fn hidden(field: &FilterField, room: usize) -> usize {
 /// Draws rule, message and keys.
 pub fn foot(state: &State, pen: &mut Pen<'_>) {
     let rows = pen.rows();
+    let top = rows.saturating_sub(state.foot_rows());
     if state.has_rules() {
-        pen.rule(rows.saturating_sub(3));
+        pen.rule(top);
     }
-    pen.ends(rows.saturating_sub(2), &[message(state)], &[part(Role::Muted, place(state))]);
-    pen.line(rows.saturating_sub(1), &keys(state, pen.columns()));
+    let message_row = top + usize::from(state.has_rules());
+    let mut right = vec![part(Role::Muted, place(state))];
+    if state.has_keys() {
+        pen.line(rows.saturating_sub(1), &keys(state, pen.columns()));
+    } else {
+        right.extend(key_parts("?", "help"));
+    }
+    pen.ends(message_row, &[message(state)], &right);
 }
 
 fn message(state: &State) -> Part {
@@ -184,6 +214,16 @@ fn place(state: &State) -> String {
 
 /// The keys that matter here, as many as fit; help is always among them.
 fn keys(state: &State, columns: usize) -> Vec<Part> {
+    let popup = match state.popup {
+        Popup::None => &[][..],
+        Popup::Help(_) => &[("j k", "scroll"), ("Esc", "close")][..],
+        Popup::Palette(_) => &[("Enter", "go"), ("Up Down", "choose"), ("Esc", "close")][..],
+        // Its own line says which keys send.
+        Popup::Confirm(_) => &[("Esc", "cancel")][..],
+    };
+    if !popup.is_empty() {
+        return popup.iter().flat_map(|(key, label)| key_parts(key, label)).collect();
+    }
     if state.filter().editing {
         let hint = [("Enter", "keep"), ("Esc", "undo"), ("Tab", "complete"), ("Up Down", "move")];
         return hint.iter().flat_map(|(key, label)| key_parts(key, label)).collect();
@@ -213,22 +253,4 @@ fn keys(state: &State, columns: usize) -> Vec<Part> {
 
 fn key_parts(key: &str, label: &str) -> [Part; 2] {
     [part(Role::Key, format!(" {key}")), part(Role::Text, format!(" {label} "))]
-}
-
-/// Draws what fits on a terminal that is too small for any list.
-pub fn small(state: &State, pen: &mut Pen<'_>) {
-    let sum = |i: usize| state.count(state.alerts.tallies.iter().map(|t| t.loud[i]).sum());
-    let (good, problem) = state.freshness();
-    pen.line(
-        0,
-        &[
-            part(Role::Critical, format!("CRIT {} ", sum(0))),
-            part(Role::Warning, format!("WARN {} ", sum(1))),
-            part(Role::Text, good),
-        ],
-    );
-    pen.text(1, Role::Error, problem);
-    let (columns, rows) = crate::tui::state::screen::SMALLEST;
-    pen.text(2, Role::Text, format!("too small: {}x{}", state.size.0, state.size.1));
-    pen.text(3, Role::Text, format!("needs {columns}x{rows}. q quit"));
 }

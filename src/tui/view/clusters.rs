@@ -3,12 +3,11 @@
 use super::pen::{Pen, cell, name, number, part};
 use super::words;
 use crate::model::text;
-use crate::model::time::{age, format_age};
 use crate::tui::state::State;
 use crate::tui::state::data::{ClusterData, Fresh};
 use crate::tui::theme::Role;
 
-/// Draws the list and the replicas of the cluster under the cursor.
+/// Draws the list.
 pub fn draw(state: &State, pen: &mut Pen<'_>) {
     let wide = words::cluster_columns(state);
     pen.line(
@@ -21,23 +20,18 @@ pub fn draw(state: &State, pen: &mut Pen<'_>) {
             cell(Role::Title, "GOSSIP", 8),
             cell(Role::Title, "ALERTS", 6),
             cell(Role::Title, "NODES", 6),
-            cell(Role::Title, " AGE", 4),
+            cell(Role::Title, " AGE", 5),
             cell(Role::Title, "RW", 2),
             part(Role::Title, "NOTE"),
         ],
     );
     let list = &state.page().list;
-    let rows = state.list_rows();
-    for (i, cluster) in state.clusters.iter().enumerate().skip(list.top).take(rows) {
+    for (i, cluster) in state.clusters.iter().enumerate().skip(list.top).take(state.list_rows()) {
         let row = 1 + i - list.top;
         draw_cluster(state, cluster, i, row, wide, pen);
         if i == list.at {
             pen.highlight(row, Role::Selection);
         }
-    }
-    let at = list.at;
-    if let Some(cluster) = state.clusters.get(at) {
-        replicas(state, cluster, &mut pen.below(1 + rows, state.preview_rows()));
     }
 }
 
@@ -47,17 +41,12 @@ fn draw_cluster(state: &State, cluster: &ClusterData, i: usize, row: usize, wide
     let gossip = cluster.status.value.as_ref().map_or("?", |s| s.gossip.word());
     let silent = cluster.silent();
     let mark = match fresh {
-        Fresh::Stale(_) => '~',
+        Fresh::Stale(_) | Fresh::Slow(_) => '~',
         Fresh::Missing => '!',
         _ if !silent.is_empty() => '!',
         _ => ' ',
     };
-    let note = match fresh {
-        Fresh::Loading => "loading".to_owned(),
-        Fresh::Missing => "NO DATA".to_owned(),
-        Fresh::Stale(at) => format!("STALE {}", format_age(age(at, state.now))),
-        Fresh::Yes => silent.first().cloned().unwrap_or_default(),
-    };
+    let note = words::note(state, index);
     let unsure = |n: usize, known: bool| match (known, fresh.is_whole()) {
         (false, _) => "?".to_owned(),
         (_, true) => n.to_string(),
@@ -80,16 +69,18 @@ fn draw_cluster(state: &State, cluster: &ClusterData, i: usize, row: usize, wide
             cell(if gossip == "ok" { Role::Text } else { Role::Notice }, gossip, 8),
             number(Role::Text, &unsure(alerts.map_or(0, |a| a.len()), alerts.is_some()), 6),
             number(Role::Text, &nodes, 6),
-            number(Role::Text, &cluster.age_text(state.now), 4),
+            number(Role::Text, &state.age_text(index), 5),
             cell(Role::Text, cluster.access.word(), 2),
             part(Role::Error, note),
         ],
     );
 }
 
-fn replicas(state: &State, cluster: &ClusterData, pen: &mut Pen<'_>) {
-    pen.titled_rule(0, &cluster.name);
-    let mut row = 1;
+/// Draws the replicas of a cluster, what is to be known of its data, and when it is asked again.
+pub fn replicas(state: &State, cluster: &ClusterData, pen: &mut Pen<'_>) {
+    let mut row = 0;
+    let widest = cluster.status.value.iter().flat_map(|status| &status.replicas);
+    let widest = widest.map(|replica| text::width(&replica.replica.name)).max().unwrap_or(0).clamp(8, 32);
     for replica in cluster.status.value.iter().flat_map(|status| &status.replicas) {
         let (word, role) = if replica.up { ("ok", Role::Good) } else { ("DOWN", Role::Critical) };
         let mut facts = vec![replica.version.clone().unwrap_or_default()];
@@ -104,17 +95,22 @@ fn replicas(state: &State, cluster: &ClusterData, pen: &mut Pen<'_>) {
         }
         facts.extend(replica.error.clone());
         facts.retain(|fact| !fact.is_empty());
-        pen.line(
-            row,
-            &[
-                part(Role::Text, " "),
-                cell(Role::Muted, replica.replica.kind.word(), 12),
-                name(Role::Text, &text::line(&replica.replica.name), 24),
-                cell(role, word, 4),
-                part(Role::Text, text::line(&facts.join("  ")).into_owned()),
-            ],
-        );
-        row += 1;
+        let facts = facts.iter().map(|fact| text::line(fact).into_owned());
+        let start = [
+            part(Role::Text, " "),
+            cell(Role::Muted, &replica.replica.kind.word()[..4], 4),
+            name(Role::Text, &text::line(&replica.replica.name), widest),
+            cell(role, word, 4),
+        ];
+        // Long facts (errors above all) go on below, as far as the columns reach.
+        let lines = words::wrap(facts, pen.columns().saturating_sub(widest + 13));
+        for (i, line) in lines.into_iter().enumerate().take(3) {
+            match i {
+                0 => pen.line(row, &[&start[..], &[part(Role::Text, line)]].concat()),
+                _ => pen.text(row, Role::Text, format!("{}{line}", " ".repeat(widest + 12))),
+            }
+            row += 1;
+        }
     }
     if cluster.status.value.is_none() {
         pen.text(row, Role::Text, " loading ...");
@@ -124,15 +120,15 @@ fn replicas(state: &State, cluster: &ClusterData, pen: &mut Pen<'_>) {
         pen.text(row, Role::Notice, format!(" ! {}", text::line(note)));
         row += 1;
     }
-    pen.text(row, Role::Muted, format!(" {}", next(state, cluster)));
+    pen.text(row, Role::Muted, format!(" {}", next(cluster)));
 }
 
-/// When the sources are asked next: slow ones are asked less often, and that is said.
-fn next(state: &State, cluster: &ClusterData) -> String {
+/// When the sources are asked next: slow ones are asked less often, and that is said. In absolute times,
+/// because a countdown would send bytes every second.
+fn next(cluster: &ClusterData) -> String {
     let word = |next: Option<crate::model::time::Timestamp>, out: bool| match next {
-        _ if out => "now".to_owned(),
-        Some(at) => format!("in {}", format_age(age(state.now, at))),
-        None => "now".to_owned(),
+        Some(at) if !out => at.format("%H:%M:%S").to_string(),
+        _ => "now".to_owned(),
     };
     format!(
         "asked next: alerts {}, nodes {}, silences {} (r: now)",

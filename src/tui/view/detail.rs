@@ -13,12 +13,12 @@ pub fn alert(state: &State, key: AlertKey, pen: &mut Pen<'_>) {
     match state.alert_of(key) {
         None => pen.text(0, Role::Notice, " This alert is no longer there: it has been resolved."),
         Some(row) => {
-            for (i, line) in alert_lines(state, row, pen.columns()).iter().enumerate().take(7) {
+            for (i, line) in facts(state, row, pen.columns()).iter().enumerate().take(state.fact_rows()) {
                 pen.line(i, line);
             }
         }
     }
-    output(&state.page().output, 7, pen);
+    output(state, state.fact_rows(), pen);
 }
 
 /// Draws a check and its output.
@@ -45,38 +45,38 @@ pub fn check(state: &State, key: &CheckKey, pen: &mut Pen<'_>) {
     pen.line(0, &title);
     pen.line(1, &fires);
     pen.text(2, Role::Text, format!(" {}", state.page().output.facts));
-    output(&state.page().output, 3, pen);
+    output(state, 3, pen);
 }
 
-/// The facts of an alert, one per line.
-pub fn alert_lines(state: &State, row: &AlertRow, columns: usize) -> Vec<Vec<Part>> {
+/// The facts of an alert: what a reader needs first comes first, and long ones take several lines.
+pub fn facts(state: &State, row: &AlertRow, columns: usize) -> Vec<Vec<Part>> {
     let alert = &row.alert;
     let (word, role) = words::alert_state(state, row);
-    let since = alert.since.format("%H:%M:%SZ");
-    let room = columns.saturating_sub(8);
-    let fact = |name: &str, value: &str| {
-        vec![
-            part(Role::Muted, format!(" {name:<6} ")),
-            part(Role::Text, text::truncate_end(value, room).into_owned()),
-        ]
+    let since = alert.since.format("%d %b %H:%M:%SZ");
+    let mut lines = vec![vec![
+        part(words::severity(alert.severity), format!(" {} ", alert.severity.word())),
+        part(Role::Title, format!("{}  ", row.name)),
+        part(role, format!("{word} {}", words::ago(alert.since, state.now))),
+        part(Role::Muted, format!(" (since {since})")),
+        part(Role::Text, format!("  {}  {}", row.node, state.cluster_name(row.cluster))),
+    ]];
+    let room = columns.saturating_sub(9);
+    let mut fact = |name: &str, value: Vec<String>, most: usize| {
+        for (i, line) in words::wrap(value, room).into_iter().enumerate().take(most) {
+            let name = if i == 0 { name } else { "" };
+            lines.push(vec![part(Role::Muted, format!(" {name:<6} ")), part(Role::Text, line)]);
+        }
     };
-    let labels: Vec<String> =
-        alert.labels.iter().filter(|(n, _)| *n != "alertname").map(|(n, v)| format!("{n}={v}")).collect();
-    vec![
-        vec![
-            part(words::severity(alert.severity), format!(" {} ", alert.severity.word())),
-            part(Role::Title, format!("{}  ", row.name)),
-            part(Role::Text, format!("{}  {}   ", row.node, state.cluster_name(row.cluster))),
-            part(role, format!("{word} {}", words::ago(alert.since, state.now))),
-            part(Role::Muted, format!(" (since {since})")),
-        ],
-        fact("what", &row.summary),
-        fact("who", &who(alert)),
-        fact("book", &text::line(runbook(row))),
-        fact("quiet", &quiet(state, row)),
-        fact("labels", &text::line(&labels.join(" "))),
-        fact("seen", &text::line(&seen(alert))),
-    ]
+    let words_of = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let labels = alert.labels.iter().filter(|(n, _)| *n != "alertname");
+    fact("what", words_of(&row.summary), 2);
+    fact("who", words_of(&who(alert)), 1);
+    fact("book", vec![text::line(runbook(row)).into_owned()], 1);
+    fact("quiet", words_of(&quiet(state, row)), 2);
+    fact("labels", labels.map(|(n, v)| text::line(&format!("{n}={v}")).into_owned()).collect(), 3);
+    fact("seen", seen(state, row), 3);
+    fact("node", on_node(state, row), 2);
+    lines
 }
 
 fn who(alert: &crate::model::alert::Alert) -> String {
@@ -113,17 +113,48 @@ fn quiet(state: &State, row: &AlertRow) -> String {
     if words.is_empty() { "nothing holds it back".into() } else { text::line(&words.join("; ")).into_owned() }
 }
 
-fn seen(alert: &crate::model::alert::Alert) -> String {
-    let value = alert.value.map_or_else(String::new, |v| format!("   value {v}"));
-    format!("by {}{value}", alert.seen_by.join(" "))
+/// Which replicas report the alert, which do not, and which could not be asked.
+fn seen(state: &State, row: &AlertRow) -> Vec<String> {
+    let alert = &row.alert;
+    let mut words: Vec<String> = alert.value.map(|value| format!("value {value} ")).into_iter().collect();
+    let by = |name: &str| alert.seen_by.iter().any(|seen| &**seen == name);
+    let replicas = state.cluster(row.cluster).map_or(&[][..], |c| c.alerts.coverage.replicas());
+    for replica in replicas {
+        let name = text::line(&replica.replica.name);
+        let says = match (by(&replica.replica.name), replica.error.is_some()) {
+            (true, false) => "yes",
+            (true, true) => "before",
+            (false, true) => "?",
+            (false, false) => "NO",
+        };
+        words.push(format!("{name} {says} "));
+    }
+    let asked = |name: &str| replicas.iter().any(|replica| &*replica.replica.name == name);
+    words.extend(alert.seen_by.iter().filter(|name| !asked(name)).map(|name| text::line(name).into_owned()));
+    words
+}
+
+/// How the alert's node is, and which of its checks fail.
+fn on_node(state: &State, row: &AlertRow) -> Vec<String> {
+    let label = state.cluster(row.cluster).map_or("", |c| c.node_label.as_str());
+    let raw = row.alert.labels.get(label);
+    let Some(node) = state.lookup.node(row.cluster, raw).filter(|_| !raw.is_empty()) else {
+        return Vec::new();
+    };
+    let failing = node.node.failing.iter().take(12);
+    let checks = failing.map(|f| text::line(&format!("{} {}", f.status.word(), f.check)).into_owned());
+    let sum = if node.node.failing.is_empty() { "no check fails" } else { "failing:" };
+    [format!("{}, {sum}", node.node.up.word())].into_iter().chain(checks).collect()
 }
 
 /// Draws an output below a rule that says where it comes from.
-fn output(output: &Output, top: usize, pen: &mut Pen<'_>) {
+fn output(state: &State, top: usize, pen: &mut Pen<'_>) {
+    let output = &state.page().output;
     let lines = output.len();
     let size = if lines == 0 { String::new() } else { format!(" -- {lines} lines") };
     let wrap = if output.wrap { "wrap on" } else { "wrap off" };
-    pen.titled_rule(top, &format!("output {}{size} -- {wrap}", output.source));
+    let source = source(state, output);
+    pen.titled_rule(top, &format!("{source}{size} -- {wrap}"));
     let mut row = top + 1;
     let digits = lines.to_string().len().max(2);
     let room = pen.columns().saturating_sub(digits + 3).max(1);
@@ -146,6 +177,16 @@ fn output(output: &Output, top: usize, pen: &mut Pen<'_>) {
         }
     }
     if output.here && lines == 0 {
-        pen.text(row, Role::Muted, " (no output)");
+        pen.text(row, Role::Muted, " (nothing)");
+    }
+}
+
+/// Where an output comes from, and how old it is.
+fn source(state: &State, output: &Output) -> String {
+    match output.ran {
+        Some(at) => {
+            format!("{}, ran {} ({} ago)", output.source, at.format("%H:%M:%SZ"), words::ago(at, state.now))
+        }
+        None => output.source.clone(),
     }
 }

@@ -10,9 +10,13 @@ mod nodes;
 mod overview;
 mod pen;
 mod popup;
+mod preview;
 mod silences;
+mod small;
+mod table;
 mod words;
 
+use crate::tui::state::screen::Preview;
 use crate::tui::state::{Popup, Screen, State};
 use crate::tui::theme::Theme;
 use pen::Pen;
@@ -23,29 +27,45 @@ pub fn draw(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
     let area = frame.area();
     let mut pen = Pen::new(frame.buffer_mut(), theme, area);
     if state.is_small() {
-        return chrome::small(state, &mut pen);
+        return small::draw(state, &mut pen);
     }
     chrome::head(state, &mut pen);
-    let top = if state.has_rules() { 3 } else { 2 };
-    let mut body = pen.below(top, state.body_rows());
-    match state.screen() {
-        Screen::Overview => overview::draw(state, &mut body),
-        Screen::Alerts => alerts::draw(state, &mut body),
-        Screen::Alert(key) => detail::alert(state, *key, &mut body),
-        Screen::Nodes => nodes::draw(state, &mut body),
-        Screen::Node(key) => node::draw(state, key, &mut body),
-        Screen::Check(key) => detail::check(state, key, &mut body),
-        Screen::Silences => silences::draw(state, &mut body),
-        Screen::Silence(id) => silences::one(state, id, &mut body),
-        Screen::Clusters => clusters::draw(state, &mut body),
-        Screen::Editor => editor::draw(state, &mut body),
-        Screen::Operation => editor::operation(state, &mut body),
+    let mut body = pen.below(state.title_rows(), state.body_rows());
+    match state.preview() {
+        Preview::None => screen(state, &mut body),
+        Preview::Below(rows) => {
+            screen(state, &mut body.below(0, state.main_rows()));
+            preview::draw(state, true, &mut body.below(state.main_rows(), rows));
+        }
+        Preview::Right(columns) => {
+            let (mut left, right) = body.split_right(columns);
+            screen(state, &mut left);
+            preview::draw(state, false, &mut body.within(right));
+        }
     }
     chrome::foot(state, &mut pen);
+    // Title and coverage stay in sight whatever lies over the screen.
+    let mut over = pen.below(1, state.size.1.into());
     match &state.popup {
         Popup::None => {}
-        Popup::Help(top) => popup::help(state, *top, &mut pen),
-        Popup::Palette(palette) => popup::palette(palette, &mut pen),
-        Popup::Confirm(confirm) => editor::confirm(confirm, &mut pen),
+        Popup::Help(top) => popup::help(state, *top, &mut over),
+        Popup::Palette(palette) => popup::palette(palette, &mut over),
+        Popup::Confirm(confirm) => editor::confirm(confirm, &mut over),
+    }
+}
+
+fn screen(state: &State, pen: &mut Pen<'_>) {
+    match state.screen() {
+        Screen::Overview => overview::draw(state, pen),
+        Screen::Alerts => alerts::draw(state, pen),
+        Screen::Alert(key) => detail::alert(state, *key, pen),
+        Screen::Nodes => nodes::draw(state, pen),
+        Screen::Node(key) => node::draw(state, key, pen),
+        Screen::Check(key) => detail::check(state, key, pen),
+        Screen::Silences => silences::draw(state, pen),
+        Screen::Silence(id) => silences::one(state, id, pen),
+        Screen::Clusters => clusters::draw(state, pen),
+        Screen::Editor => editor::draw(state, pen),
+        Screen::Operation => editor::operation(state, pen),
     }
 }

@@ -21,7 +21,8 @@ pub fn draw(state: &State, key: &NodeKey, pen: &mut Pen<'_>) {
         &[
             part(words::up(node.up), format!(" {}  ", node.up.word())),
             part(Role::Title, text::line(&key.name).into_owned()),
-            part(Role::Text, format!("  {cluster}   {}", text::line(&labels.join(" ")))),
+            part(Role::Text, format!("  {cluster}   ")),
+            part(Role::Muted, text::line(&labels.join(" ")).into_owned()),
         ],
     );
     pen.line(1, &alerts(state, key));

@@ -1,8 +1,8 @@
 //! What is going on everywhere: counts, what is new, the clusters.
 
-use super::pen::{Pen, cell, name, number, part};
+use super::pen::{Pen, part};
+use super::table::{Column, Cut, LUXURY, Table};
 use super::words;
-use crate::model::text;
 use crate::tui::state::State;
 use crate::tui::state::alerts::Group;
 use crate::tui::state::data::Fresh;
@@ -33,16 +33,23 @@ pub fn draw(state: &State, pen: &mut Pen<'_>) {
     }
 }
 
+/// What to look at when nobody answers; as many lines as [`OverviewLine::Blind`] has.
+const BLIND: [&str; 2] = [
+    " Nobody answers. What you see is what was true before. Look at this machine's own way first:",
+    " VPN, proxy, DNS. 5 shows every error, r asks again; from a shell: iaasmon doctor",
+];
+
 fn draw_line(state: &State, line: &OverviewLine, cursor: bool, row: usize, pen: &mut Pen<'_>) {
     match line {
         OverviewLine::Blank => {}
         OverviewLine::Firing => firing(state, row, pen),
         OverviewLine::Nodes => nodes(state, row, pen),
-        OverviewLine::NewHead => {
-            let wide = name_columns(pen.columns());
-            let title = text::pad(" NEW IN LAST 15m (worst, newest first)", wide + 9);
-            pen.text(row, Role::Title, format!("{title}alerts  nodes clusters since"));
+        OverviewLine::NewHead => pen.text(row, Role::Title, " NEW IN LAST 15m (worst, newest first)"),
+        OverviewLine::NewColumns => {
+            let table = Table::fit(new_columns(state), pen.columns());
+            pen.line(row, &table.head());
         }
+        OverviewLine::Blind(i) => pen.text(row, Role::Notice, BLIND.get(*i).copied().unwrap_or_default()),
         OverviewLine::New(i) => {
             if let Some(group) = state.alerts.new.get(*i) {
                 new_group(state, group, cursor, row, pen);
@@ -51,13 +58,8 @@ fn draw_line(state: &State, line: &OverviewLine, cursor: bool, row: usize, pen: 
         OverviewLine::MoreNew(more) => pen.text(row, Role::Muted, format!("   + {more} more (2)")),
         OverviewLine::NothingNew => pen.text(row, Role::Muted, format!("   {}", nothing_new(state))),
         OverviewLine::ClusterHead => {
-            let wide = words::cluster_columns(state);
-            let head = text::pad("   CLUSTER", wide + 4);
-            pen.text(
-                row,
-                Role::Title,
-                format!("{head} CRIT  WARN  UNKN  INFO   SIL   NODES up/tot  PROM   AM  AGE  NOTE"),
-            );
+            let table = Table::fit(cluster_columns(state), pen.columns());
+            pen.line(row, &table.head());
         }
         OverviewLine::Cluster(i) => cluster(state, *i, cursor, row, pen),
     }
@@ -118,43 +120,68 @@ fn nodes(state: &State, row: usize, pen: &mut Pen<'_>) {
     pen.line(row, &parts);
 }
 
-fn name_columns(columns: usize) -> usize {
-    columns.saturating_sub(43).clamp(20, 80)
+/// The columns of what is new.
+fn new_columns(state: &State) -> Vec<Column> {
+    vec![
+        Column::fixed("SEV", 4, 0, Cut::End),
+        Column::between("ALERT", 14, state.lookup.alerts.name.clamp(14, 40), 0, Cut::Middle),
+        Column::fixed("alerts", 6, 1, Cut::Left),
+        Column::fixed("nodes", 6, 3, Cut::Left),
+        Column::fixed("clusters", 8, 3, Cut::Left),
+        Column::fixed("since", 5, 1, Cut::Left),
+        Column::rest("WHERE", 10, 2),
+    ]
 }
 
 fn new_group(state: &State, group: &Group, cursor: bool, row: usize, pen: &mut Pen<'_>) {
-    let wide = name_columns(pen.columns());
-    let where_ = where_of(state, group);
-    let title = format!("{}  {where_}", text::truncate_middle(&group.key.title, wide.min(28)));
-    pen.line(
-        row,
-        &[
-            part(Role::Text, words::marks(cursor, ' ')),
-            cell(words::severity(group.severity), group.severity.word(), 4),
-            cell(Role::Text, &title, wide),
-            number(Role::Text, &group.members.len().to_string(), 6),
-            number(Role::Text, &group.nodes.to_string(), 6),
-            number(Role::Text, &group.clusters.to_string(), 8),
-            number(Role::Text, &words::ago(group.newest, state.now), 5),
-        ],
-    );
+    let doubt = if group.kept || group.on.iter().any(|c| state.is_stale(*c)) { '~' } else { ' ' };
+    let table = Table::fit(new_columns(state), pen.columns());
+    let line = table.row(words::marks(cursor, doubt), |column| match column {
+        0 => (words::severity(group.severity), group.severity.word().into()),
+        1 => (Role::Text, (&*group.key.title).into()),
+        2 => (Role::Text, group.members.len().to_string().into()),
+        3 => (Role::Text, group.nodes.to_string().into()),
+        4 => (Role::Text, group.on.len().to_string().into()),
+        5 => (Role::Text, words::ago(group.newest, state.now).into()),
+        _ => (Role::Text, where_of(state, group).into()),
+    });
+    pen.line(row, &line);
 }
 
-/// Where a group is: its clusters if several, else cluster and first nodes.
+/// Where a group is: its clusters, then as many of its nodes as a long line shows.
 fn where_of(state: &State, group: &Group) -> String {
-    let rows = || group.members.iter().filter_map(|at| state.alert(*at));
-    let mut clusters: Vec<&str> = Vec::new();
-    for row in rows() {
-        let cluster = state.cluster_name(row.cluster);
-        if !clusters.contains(&cluster) {
-            clusters.push(cluster);
-        }
+    const MOST: usize = 12;
+    let clusters = group.on.iter().take(MOST).map(|cluster| state.cluster_name(*cluster));
+    let mut words: Vec<&str> = clusters.collect();
+    if let Some(last) = words.last_mut().filter(|_| group.on.len() == 1) {
+        let rows = group.members.iter().take(MOST).filter_map(|at| state.alert(*at));
+        let nodes: Vec<&str> = rows.map(|row| &*row.node).filter(|node| !node.is_empty()).collect();
+        let text = format!("{last} {}", nodes.join(" "));
+        return if group.members.len() > nodes.len() && !nodes.is_empty() { text + " .." } else { text };
     }
-    let mut words: Vec<&str> = clusters.clone();
-    if clusters.len() == 1 {
-        words.extend(rows().map(|row| &*row.node).filter(|node| !node.is_empty()).take(4));
-    }
+    words.dedup();
     words.join(" ")
+}
+
+/// The columns of the clusters.
+fn cluster_columns(state: &State) -> Vec<Column> {
+    vec![
+        Column::fixed("CLUSTER", words::cluster_columns(state), 0, Cut::Middle),
+        Column::fixed("CRIT", 5, 0, Cut::Left),
+        Column::fixed("WARN", 5, 0, Cut::Left),
+        Column::fixed("UNKN", 5, 2, Cut::Left),
+        Column::fixed("INFO", 5, 4, Cut::Left),
+        Column::fixed("SIL", 4, 3, Cut::Left),
+        Column::fixed("NODES up/tot", 12, 3, Cut::Left),
+        Column::fixed("PROM", 4, 2, Cut::Left),
+        Column::fixed("AM", 4, 2, Cut::Left),
+        Column::fixed("AGE", 5, 1, Cut::Left),
+        Column::fixed("inhib", 5, LUXURY, Cut::Left),
+        Column::fixed("pending", 7, LUXURY, Cut::Left),
+        Column::fixed("DOWN", 5, LUXURY, Cut::Left),
+        Column::fixed("with failing checks", 19, LUXURY + 1, Cut::Left),
+        Column::rest("NOTE", 12, 1),
+    ]
 }
 
 fn cluster(state: &State, index: u16, cursor: bool, row: usize, pen: &mut Pen<'_>) {
@@ -162,47 +189,40 @@ fn cluster(state: &State, index: u16, cursor: bool, row: usize, pen: &mut Pen<'_
     let tally = state.alerts.tallies.get(usize::from(index)).copied().unwrap_or_default();
     let nodes = state.nodes.tallies.get(usize::from(index)).copied().unwrap_or_default();
     let fresh = state.fresh(index);
-    let known = cluster.alerts.value.is_some();
-    let count = |n: usize| match fresh {
-        _ if !known => "?".to_owned(),
-        Fresh::Yes => n.to_string(),
-        _ => format!("{n}?"),
+    let doubt = if fresh.is_whole() { "" } else { "?" };
+    let count = |n: usize, worry: Role| match cluster.alerts.value {
+        None => (Role::Unknown, "?".into()),
+        Some(_) => (if n > 0 { worry } else { Role::Muted }, format!("{n}{doubt}").into()),
     };
-    let role = |n: usize, role: Role| if n > 0 { role } else { Role::Muted };
-    let up = match (cluster.servers.0, &cluster.nodes.value) {
-        (0, _) => "-".to_owned(),
-        (_, None) => "?".to_owned(),
-        _ => format!("{}/{}{}", nodes.up, nodes.total, if fresh.is_whole() { "" } else { "?" }),
+    let of_nodes = |text: String, worry: Role| match (cluster.servers.0, &cluster.nodes.value) {
+        (0, _) => (Role::Muted, "-".into()),
+        (_, None) => (Role::Unknown, "?".into()),
+        _ => (worry, format!("{text}{doubt}").into()),
     };
+    let down = if nodes.down > 0 { Role::Critical } else { Role::Text };
     let mark = match fresh {
-        Fresh::Stale(_) => '~',
+        Fresh::Stale(_) | Fresh::Slow(_) => '~',
         Fresh::Missing => '!',
-        _ => ' ',
+        Fresh::Yes | Fresh::Loading if !cluster.silent().is_empty() => '!',
+        Fresh::Yes | Fresh::Loading => ' ',
     };
-    pen.line(
-        row,
-        &[
-            part(Role::Text, words::marks(cursor, mark)),
-            name(Role::Text, &cluster.name, words::cluster_columns(state)),
-            number(role(tally.loud[0], Role::Critical), &count(tally.loud[0]), 5),
-            number(role(tally.loud[1], Role::Warning), &count(tally.loud[1]), 5),
-            number(role(tally.loud[2], Role::Unknown), &count(tally.loud[2]), 5),
-            number(role(tally.loud[3], Role::Info), &count(tally.loud[3]), 5),
-            number(Role::Text, &count(tally.silenced), 5),
-            number(if nodes.down > 0 { Role::Critical } else { Role::Text }, &up, 14),
-            number(Role::Text, &cluster.servers_up(true), 5),
-            number(Role::Text, &cluster.servers_up(false), 4),
-            number(Role::Text, &cluster.age_text(state.now), 4),
-            part(Role::Error, format!(" {}", note(state, index))),
-        ],
-    );
-}
-
-fn note(state: &State, index: u16) -> String {
-    match state.fresh(index) {
-        Fresh::Stale(_) => "STALE".into(),
-        Fresh::Missing => "NO DATA".into(),
-        Fresh::Loading => "loading".into(),
-        Fresh::Yes => state.cluster(index).and_then(|c| c.silent().into_iter().next()).unwrap_or_default(),
-    }
+    let table = Table::fit(cluster_columns(state), pen.columns());
+    let line = table.row(words::marks(cursor, mark), |column| match column {
+        0 => (Role::Text, (&*cluster.name).into()),
+        1 => count(tally.loud[0], Role::Critical),
+        2 => count(tally.loud[1], Role::Warning),
+        3 => count(tally.loud[2], Role::Unknown),
+        4 => count(tally.loud[3], Role::Info),
+        5 => count(tally.silenced, Role::Silenced),
+        6 => of_nodes(format!("{}/{}", nodes.up, nodes.total), down),
+        7 => (Role::Text, cluster.servers_up(true).into()),
+        8 => (Role::Text, cluster.servers_up(false).into()),
+        9 => (Role::Text, state.age_text(index).into()),
+        10 => count(tally.inhibited, Role::Silenced),
+        11 => count(tally.pending, Role::Muted),
+        12 => of_nodes(nodes.down.to_string(), down),
+        13 => of_nodes(nodes.failing.to_string(), Role::Text),
+        _ => (Role::Error, words::note(state, index).into()),
+    });
+    pen.line(row, &line);
 }

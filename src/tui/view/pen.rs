@@ -50,6 +50,24 @@ impl<'a> Pen<'a> {
         Pen { buffer: self.buffer, theme: self.theme, area }
     }
 
+    /// Splits off `columns` columns at the right, behind a line from top to bottom.
+    pub fn split_right(&mut self, columns: usize) -> (Pen<'_>, Rect) {
+        let wide = u16::try_from(columns).unwrap_or(u16::MAX).min(self.area.width);
+        let left = Rect { width: self.area.width - wide, ..self.area };
+        let right = Rect { x: left.right(), width: wide, ..self.area };
+        let style = self.theme.style(Role::Border);
+        for y in right.top()..right.bottom() {
+            self.buffer.set_stringn(right.x, y, "| ", usize::from(wide), style);
+        }
+        let inner = Rect { x: right.x + wide.min(2), width: wide.saturating_sub(2), ..right };
+        (Pen { buffer: self.buffer, theme: self.theme, area: left }, inner)
+    }
+
+    /// Draws into a part of the buffer.
+    pub fn within(&mut self, area: Rect) -> Pen<'_> {
+        Pen::new(self.buffer, self.theme, area)
+    }
+
     /// Returns how many columns there are.
     pub fn columns(&self) -> usize {
         usize::from(self.area.width)
@@ -102,7 +120,7 @@ impl<'a> Pen<'a> {
 
     /// Draws a rule with a title in it.
     pub fn titled_rule(&mut self, row: usize, title: &str) {
-        let text = text::truncate_end(title, self.columns().saturating_sub(6));
+        let text = text::truncate_middle(title, self.columns().saturating_sub(6));
         let rest = self.columns().saturating_sub(text::width(&text) + 6);
         self.line(
             row,

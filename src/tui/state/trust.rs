@@ -1,0 +1,142 @@
+//! How far what is shown can be trusted, in words: the part of every screen that says who does not answer.
+
+use crate::model::text;
+use crate::model::time::{Timestamp, age, format_age};
+use crate::tui::state::State;
+use crate::tui::state::data::{ClusterData, Fresh};
+use std::time::Duration;
+
+/// A server whose clock is further off than this makes every age wrong.
+const SKEW_SECONDS: f64 = 5.0;
+
+/// Says how long ago something was, in words that change at most once a minute: each change is sent to the terminal.
+pub fn ago(then: Timestamp, now: Timestamp) -> String {
+    let age = age(then, now);
+    if age < Duration::from_secs(60) { "<1m".to_owned() } else { format_age(age) }
+}
+
+/// As [`ago`], in steps of ten seconds below a minute: for answers that are overdue.
+fn overdue(then: Timestamp, now: Timestamp) -> String {
+    let age = age(then, now);
+    let seconds = age.as_secs();
+    if seconds < 60 { format!("{}s", seconds / 10 * 10) } else { format_age(age) }
+}
+
+impl State {
+    /// Returns how far a cluster's data can be trusted.
+    pub fn fresh(&self, index: u16) -> Fresh {
+        self.cluster(index).map_or(Fresh::Missing, |c| c.fresh(self.now, self.refresh))
+    }
+
+    /// Reports whether rows of this cluster are older than they should be.
+    pub fn is_stale(&self, index: u16) -> bool {
+        matches!(self.fresh(index), Fresh::Slow(_) | Fresh::Stale(_) | Fresh::Missing)
+    }
+
+    /// Reports whether every cluster's data is complete: only then is a count a count.
+    pub fn is_whole(&self) -> bool {
+        (0u16..).zip(&self.clusters).all(|(i, _)| self.fresh(i).is_whole())
+    }
+
+    /// Reports whether no cluster has data that can be trusted, although all were asked.
+    pub fn is_blind(&self) -> bool {
+        !self.clusters.is_empty()
+            && (0u16..)
+                .zip(&self.clusters)
+                .all(|(i, _)| matches!(self.fresh(i), Fresh::Stale(_) | Fresh::Missing))
+    }
+
+    /// Writes a count; `+?` after it where a source is missing, so that it is never taken for the truth.
+    pub fn count(&self, count: usize) -> String {
+        if self.is_whole() { count.to_string() } else { format!("{count}+?") }
+    }
+
+    /// Says how old a cluster's last complete answer is: `<30s` while it comes as often as it should.
+    pub fn age_text(&self, index: u16) -> String {
+        let Some(at) = self.cluster(index).and_then(|c| c.alerts.whole_at) else { return "-".to_owned() };
+        let limit = self.refresh * 2;
+        if limit < Duration::from_secs(100) && age(at, self.now) <= limit {
+            format!("<{}s", limit.as_secs().max(1))
+        } else {
+            overdue(at, self.now)
+        }
+    }
+
+    /// Says in one or two words what is wrong with a cluster's data as a whole; nothing if it is complete and recent.
+    pub fn trouble(&self, index: u16) -> Option<String> {
+        let refused = self.cluster(index).is_some_and(ClusterData::forbidden);
+        match self.fresh(index) {
+            Fresh::Yes | Fresh::Loading => None,
+            Fresh::Slow(at) => Some(overdue(at, self.now)),
+            Fresh::Stale(at) if refused => Some(format!("REFUSED US {}", ago(at, self.now))),
+            Fresh::Missing if refused => Some("REFUSED US".to_owned()),
+            Fresh::Stale(at) => Some(format!("STALE {}", ago(at, self.now))),
+            Fresh::Missing => Some("NO DATA".to_owned()),
+        }
+    }
+
+    /// Says how far what is shown can be trusted: `7/8 ok ! dc3-b STALE 4m`. The second part is worth a warning.
+    pub fn freshness(&self) -> (String, String) {
+        let all = self.clusters.len();
+        let count = |want: fn(Fresh) -> bool| {
+            (0u16..).zip(&self.clusters).filter(|(i, _)| want(self.fresh(*i))).count()
+        };
+        let loading = count(|fresh| fresh == Fresh::Loading);
+        let whole = count(Fresh::is_whole);
+        let good = if loading > 0 {
+            format!("loading {}/{all}", all - loading)
+        } else {
+            format!("{whole}/{all} ok")
+        };
+        (good, self.first_trouble())
+    }
+
+    fn first_trouble(&self) -> String {
+        if self.is_blind() && self.clusters.len() > 1 {
+            let last = self.clusters.iter().filter_map(|c| c.alerts.whole_at).max();
+            return last
+                .map_or("! no data yet".to_owned(), |at| format!("! no data since {}", at.format("%H:%MZ")));
+        }
+        let mut bad: Vec<(Fresh, String)> = (0u16..)
+            .zip(&self.clusters)
+            .filter_map(|(i, c)| Some((self.fresh(i), format!("{} {}", c.name, self.trouble(i)?))))
+            .collect();
+        // What has no data at all is told before what is only late.
+        bad.sort_by_key(|(fresh, _)| std::cmp::Reverse(matches!(fresh, Fresh::Stale(_) | Fresh::Missing)));
+        let late = bad.iter().all(|(fresh, _)| matches!(fresh, Fresh::Slow(_)));
+        let down = self.clusters.iter().flat_map(ClusterData::silent).count();
+        match bad.as_slice() {
+            _ if late && down > 0 => format!("! {down} replica{} DOWN", if down == 1 { "" } else { "s" }),
+            [] => self.skews().next().map_or_else(String::new, |skew| format!("! {skew}")),
+            [(_, one)] if late => one.clone(),
+            [(_, one)] => format!("! {one}"),
+            [(_, one), rest @ ..] => format!("{}{one} +{}", if late { "" } else { "! " }, rest.len()),
+        }
+    }
+
+    /// Returns the servers whose clocks are off: `clock skew 41s dc5-a prom-a:9090`.
+    fn skews(&self) -> impl Iterator<Item = String> {
+        let replicas = self
+            .clusters
+            .iter()
+            .flat_map(|c| c.status.value.iter().flat_map(move |s| s.replicas.iter().map(move |r| (c, r))));
+        replicas.filter_map(|(cluster, replica)| {
+            let skew = replica.skew_seconds.filter(|skew| skew.abs() > SKEW_SECONDS)?;
+            Some(format!("clock skew {skew:.0}s {} {}", cluster.name, text::line(&replica.replica.name)))
+        })
+    }
+
+    /// Returns the first thing that is wrong with the sources, and how many there are.
+    pub fn source_problem(&self) -> Option<String> {
+        let silent =
+            self.clusters.iter().flat_map(|c| c.silent().into_iter().map(|s| format!("{} {s}", c.name)));
+        let notes = self.clusters.iter().flat_map(|c| c.alerts.notes.iter().chain(&c.nodes.notes));
+        let all: Vec<String> =
+            silent.chain(self.skews()).chain(notes.map(|n| text::line(n).into_owned())).collect();
+        match all.as_slice() {
+            [] => None,
+            [one] => Some(format!("! {one} (5)")),
+            [one, rest @ ..] => Some(format!("! {one} (+{} more: 5)", rest.len())),
+        }
+    }
+}
