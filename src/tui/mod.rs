@@ -12,6 +12,8 @@ mod screen;
 pub mod state;
 mod suspend;
 mod terminal;
+#[cfg(test)]
+mod tests;
 pub mod theme;
 pub mod update;
 pub mod view;

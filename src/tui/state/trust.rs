@@ -1,5 +1,7 @@
 //! How far what is shown can be trusted, in words: the part of every screen that says who does not answer.
 
+use crate::fleet::Coverage;
+use crate::model::cluster::ReplicaKind;
 use crate::model::text;
 use crate::model::time::{Timestamp, age, format_age};
 use crate::tui::state::State;
@@ -46,6 +48,13 @@ impl State {
                 .all(|(i, _)| matches!(self.fresh(i), Fresh::Stale(_) | Fresh::Missing))
     }
 
+    /// Returns how many clusters' silences are not known as they are now.
+    pub fn unknown_silences(&self) -> usize {
+        let unknown =
+            |c: &&ClusterData| c.servers.1 > 0 && !c.silences.fresh(self.now, self.refresh).is_whole();
+        self.clusters.iter().filter(unknown).count()
+    }
+
     /// Writes a count; `+?` after it where a source is missing, so that it is never taken for the truth.
     pub fn count(&self, count: usize) -> String {
         if self.is_whole() { count.to_string() } else { format!("{count}+?") }
@@ -62,6 +71,26 @@ impl State {
         }
     }
 
+    /// Returns what of a cluster is missing as a whole, where the rest of it answers: the rows are of now, but half of
+    /// what is to be known of them is not.
+    fn half(&self, index: u16) -> Option<&'static str> {
+        let cluster = self.cluster(index)?;
+        let missing =
+            |coverage: &Coverage, kind| coverage.answered() > 0 && !coverage.covers(&cluster.raw_name, kind);
+        if missing(&cluster.alerts.coverage, ReplicaKind::Alertmanager) {
+            Some("NO ALERTMANAGER")
+        } else if missing(&cluster.alerts.coverage, ReplicaKind::Prometheus) {
+            Some("NO PROMETHEUS")
+        } else {
+            None
+        }
+    }
+
+    /// Reports whether what is shown of an alert may no longer be true.
+    pub fn is_outdated(&self, index: u16) -> bool {
+        matches!(self.fresh(index), Fresh::Stale(_) | Fresh::Missing) && self.half(index).is_none()
+    }
+
     /// Says in one or two words what is wrong with a cluster's data as a whole; nothing if it is complete and recent.
     pub fn trouble(&self, index: u16) -> Option<String> {
         let refused = self.cluster(index).is_some_and(ClusterData::forbidden);
@@ -70,8 +99,10 @@ impl State {
             Fresh::Slow(at) => Some(overdue(at, self.now)),
             Fresh::Stale(at) if refused => Some(format!("REFUSED US {}", ago(at, self.now))),
             Fresh::Missing if refused => Some("REFUSED US".to_owned()),
-            Fresh::Stale(at) => Some(format!("STALE {}", ago(at, self.now))),
-            Fresh::Missing => Some("NO DATA".to_owned()),
+            Fresh::Stale(at) => {
+                Some(format!("{} {}", self.half(index).unwrap_or("STALE"), ago(at, self.now)))
+            }
+            Fresh::Missing => Some(self.half(index).unwrap_or("NO DATA").to_owned()),
         }
     }
 

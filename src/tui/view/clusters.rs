@@ -2,6 +2,7 @@
 
 use super::pen::{Pen, cell, name, number, part};
 use super::words;
+use crate::model::cluster::ReplicaKind;
 use crate::model::text;
 use crate::tui::state::State;
 use crate::tui::state::data::{ClusterData, Fresh};
@@ -96,9 +97,10 @@ pub fn replicas(state: &State, cluster: &ClusterData, pen: &mut Pen<'_>) {
         facts.extend(replica.error.clone());
         facts.retain(|fact| !fact.is_empty());
         let facts = facts.iter().map(|fact| text::line(fact).into_owned());
+        let kind = if replica.replica.kind == ReplicaKind::Alertmanager { "am" } else { "prom" };
         let start = [
             part(Role::Text, " "),
-            cell(Role::Muted, &replica.replica.kind.word()[..4], 4),
+            cell(Role::Muted, kind, 4),
             name(Role::Text, &text::line(&replica.replica.name), widest),
             cell(role, word, 4),
         ];

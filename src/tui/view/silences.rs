@@ -48,7 +48,7 @@ pub fn draw(state: &State, pen: &mut Pen<'_>) {
 
 fn empty(state: &State, pen: &mut Pen<'_>) {
     let loading = state.clusters.iter().any(|c| c.servers.1 > 0 && !c.silences.answered);
-    let silent = state.clusters.iter().filter(|c| c.servers.1 > 0 && c.silences.whole_at.is_none()).count();
+    let silent = state.unknown_silences();
     let says = match (loading, silent, state.filter().text().is_empty()) {
         (true, ..) => "loading ...".to_owned(),
         (_, 0, true) => "No silences (n: new)".to_owned(),

@@ -21,7 +21,7 @@ pub fn draw(state: &State, pen: &mut Pen<'_>) {
     let top = if problem.is_empty() { 1 } else { 2 };
     pen.text(1, Role::Error, problem);
     let last = pen.rows().saturating_sub(1).max(top);
-    let wide = pen.columns().saturating_sub(18).clamp(8, 40);
+    let wide = pen.columns().saturating_sub(24).clamp(8, 40);
     for (i, group) in state.alerts.groups.iter().enumerate().take(last - top) {
         let cluster = group.key.cluster.map_or("", |c| state.cluster_name(c));
         let mark = if group.on.iter().any(|c| state.is_stale(*c)) { "~" } else { " " };

@@ -157,10 +157,10 @@ mod tests {
 
     #[test]
     fn what_matters_least_goes_first_and_the_rest_goes_to_the_last() {
-        assert_eq!(widths(100), [4, 30, 8, 44, 5]);
+        assert_eq!(widths(100), [4, 30, 8, 46, 5]);
         assert_eq!(widths(80), [4, 30, 8, 32, 0], "a luxury leaves the others at ease or stays away");
         assert_eq!(widths(50), [4, 18, 8, 14, 0]);
-        assert_eq!(widths(40), [4, 22, 8, 0, 0]);
+        assert_eq!(widths(40), [4, 23, 8, 0, 0]);
         assert_eq!(widths(10), [4, 10, 0, 0, 0], "the name is never dropped");
     }
 

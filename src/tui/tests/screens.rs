@@ -1,0 +1,129 @@
+//! Every screen at three sizes, and the lists in every state. After a change that is meant, renew with
+//! `INSTA_UPDATE=always cargo test --lib tui::tests::screens` and read the difference.
+
+use super::world::{Case, World};
+use super::{page, press};
+use crate::tui::msg::Msg;
+use crate::tui::update::update;
+
+const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
+
+fn world(case: Case) -> World {
+    World { case, odd: String::new() }
+}
+
+/// Draws what `keys` lead to at every size.
+fn at_every_size(title: &str, keys: &[&str]) -> String {
+    let world = world(Case::Fresh);
+    let pages = SIZES.map(|size| {
+        let mut state = world.state(size);
+        for keys in keys {
+            press(&mut state, keys);
+            world.serve(&mut state);
+        }
+        page(title, &state)
+    });
+    pages.join("\n")
+}
+
+macro_rules! screens {
+    ($($name:ident: $title:literal $keys:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            insta::assert_snapshot!(stringify!($name), at_every_size($title, $keys));
+        }
+    )*};
+}
+
+screens! {
+    overview: "overview" &["1"];
+    alerts: "alerts, the first group open, two of it marked" &["2\nj  "];
+    alert: "an alert with the output of its check" &["2jj\nj\n"];
+    nodes: "nodes" &["3j"];
+    node: "a node" &["3\n", "j"];
+    check: "a check" &["3\n", "\n"];
+    silences: "silences" &["4"];
+    silence: "a silence" &["4\n"];
+    clusters: "clusters" &["5"];
+    help: "the keys of the alerts" &["2?jj"];
+    palette: "the palette, with a node's name" &[":hv-0451"];
+}
+
+#[test]
+fn small() {
+    let world = world(Case::Stale);
+    let pages = [(60, 14), (60, 19), (99, 35), (59, 40), (40, 10), (20, 4)].map(|size| {
+        let mut state = world.state(size);
+        press(&mut state, "2");
+        page("alerts, a cluster is stale", &state)
+    });
+    insta::assert_snapshot!("small", pages.join("\n"));
+}
+
+/// Draws every list at 80x24 and the first and last rows at the other sizes.
+fn in_case(case: Case) -> String {
+    let world = world(case);
+    let mut text = String::new();
+    for (keys, title) in
+        [("1", "overview"), ("2", "alerts"), ("3", "nodes"), ("4", "silences"), ("5j", "clusters")]
+    {
+        let mut state = world.state((80, 24));
+        press(&mut state, keys);
+        text.push_str(&page(&format!("{case:?}: {title}"), &state));
+        text.push('\n');
+    }
+    let mut state = world.state((160, 24));
+    press(&mut state, "2");
+    if let Some(found) = state.alerts.groups.iter().position(|group| group.on == [1]) {
+        press(&mut state, &"j".repeat(found));
+        press(&mut state, "\n");
+        press(&mut state, "j");
+    }
+    text.push_str(&page(&format!("{case:?}: alerts with preview"), &state));
+    text
+}
+
+macro_rules! cases {
+    ($($name:ident: $case:ident;)*) => {$(
+        #[test]
+        fn $name() {
+            insta::assert_snapshot!(stringify!($name), in_case(Case::$case));
+        }
+    )*};
+}
+
+cases! {
+    state_loading: Loading;
+    state_slow: Slow;
+    state_stale: Stale;
+    state_one_down: OneDown;
+    state_no_alertmanager: NoAlertmanager;
+    state_blind: Blind;
+    state_empty: Empty;
+    state_unclear: Unclear;
+    state_refused: Refused;
+    state_read_only: ReadOnly;
+}
+
+#[test]
+fn a_filter_that_hides_everything_says_so() {
+    let mut state = world(Case::Fresh).state((80, 24));
+    press(&mut state, "2/nosuchthing\n");
+    let text = page("", &state);
+    assert!(
+        text.contains("No alert fits. 10 hidden by the filter (/ to edit, Backspace to drop it)"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_row_under_the_cursor_stays_through_every_size() {
+    let mut state = world(Case::Fresh).state((200, 60));
+    press(&mut state, "2\njj");
+    let before = state.current();
+    for (columns, rows) in [(80, 24), (59, 10), (120, 40), (60, 14), (200, 60)] {
+        update(&mut state, Msg::Resize(columns, rows));
+        assert_eq!(state.current(), before, "{columns}x{rows}");
+    }
+    assert!(before.is_some());
+}
