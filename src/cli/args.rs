@@ -3,6 +3,7 @@
 use super::config::ConfigCommand;
 use super::demo::{self, DemoArgs, GuardArgs};
 use super::docs::{CompletionsArgs, Gen};
+use super::theme::ThemeCommand;
 use super::{alert, alerts, check, checks, doctor, node, nodes, query, silence, status};
 use crate::config::Color;
 use crate::model::time::parse_duration;
@@ -71,6 +72,9 @@ pub enum Command {
     /// Check, show or begin the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// List, check or look at the themes of the screens
+    #[command(subcommand)]
+    Theme(ThemeCommand),
     Demo(DemoArgs),
     /// Write the completion script of a shell
     #[command(

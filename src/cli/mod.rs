@@ -22,6 +22,7 @@ pub mod silence;
 pub mod silences;
 pub mod status;
 pub mod streams;
+pub mod theme;
 
 use crate::config::{Config, Env, Flag};
 use crate::fleet::Fleet;
@@ -81,6 +82,13 @@ fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, A
         }
         Command::DemoGuard(args) => demo::run_guard(args)?,
         Command::DemoNodes(args) => demo::run_nodes(args)?,
+        Command::Theme(command) => {
+            // A theme can be looked at before there is any configuration.
+            let asked = cli.global.color.as_deref();
+            let color = crate::config::Color::ALL.into_iter().find(|color| asked == Some(color.word()));
+            let view = View::of_stdout(color.unwrap_or_default(), wishes(&env));
+            return Ok(theme::run(command, &env, &mut Streams { out, err, view })?.code());
+        }
         Command::Completions(args) => docs::write_completions(args.shell, Cli::command(), out)?,
         Command::Gen(docs::Gen::Man { dir }) => {
             docs::write_man_pages(Cli::command(), dir)?;

@@ -69,7 +69,7 @@ impl Effects {
     /// Starts what `effect` asks for. Effects on the terminal itself are the runtime's and do nothing here.
     pub fn run(&self, effect: Effect) {
         match effect {
-            Effect::Quit | Effect::Suspend | Effect::Redraw | Effect::Copy(_) => {}
+            Effect::Quit | Effect::Suspend | Effect::Redraw | Effect::NextTheme | Effect::Copy(_) => {}
             Effect::Fetch { cluster, kind } => self.on(cluster, move |c, send| fetch(cluster, c, kind, send)),
             Effect::FetchAlertOutput(key, alert) => self.on(key.cluster, move |c, send| async move {
                 let source = detail::detail_of_alert(&c, &alert).await;
@@ -89,6 +89,13 @@ impl Effects {
                 self.runtime.spawn(async move {
                     tokio::time::sleep(after).await;
                     send(Msg::Armed(token));
+                });
+            }
+            Effect::Rest { after, moves } => {
+                let send = self.send.clone();
+                self.runtime.spawn(async move {
+                    tokio::time::sleep(after).await;
+                    send(Msg::Rested(moves));
                 });
             }
             Effect::Write(deed) => self.write(*deed),

@@ -53,6 +53,8 @@ pub enum Action {
     Wrap,
     /// Copy the command line twin.
     Copy,
+    /// The next theme.
+    Theme,
     /// The keys that are valid here.
     Help,
     /// Find a command, screen, cluster or node.
@@ -139,6 +141,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[Char('y')], "y", Action::Copy, "copy as command", ALL, Some(9)),
     bind(&[Char('/')], "/", Action::Filter, "filter", LISTS & !NODE, Some(7)),
     bind(&[Char(':')], ":", Action::Palette, "command", ALL, Some(10)),
+    bind(&[Char('T')], "T", Action::Theme, "next theme", ALL, None),
     bind(&[Char('r')], "r", Action::Refresh, "refresh", ALL, Some(8)),
     bind(&[Char('?')], "?", Action::Help, "help", ALL, Some(0)),
     bind(&[Char('q')], "q", Action::BackOrQuit, "quit", LISTS & !NODE, Some(11)),

@@ -50,6 +50,8 @@ pub enum Msg {
         /// What is known.
         facts: Box<Facts>,
     },
+    /// Some time has passed since the cursor's move of this number.
+    Rested(u64),
     /// The guard of a last look is over.
     Armed(u64),
     /// The operation has this id and is in the journal.
@@ -110,6 +112,8 @@ pub enum Effect {
     Suspend,
     /// Draw every cell anew, for a screen that something else has written to.
     Redraw,
+    /// Take the next theme.
+    NextTheme,
     /// Put a text on the terminal's clipboard.
     Copy(String),
     /// Ask a cluster.
@@ -136,6 +140,13 @@ pub enum Effect {
         after: Duration,
         /// Which last look.
         token: u64,
+    },
+    /// Tell when some time has passed since a move of the cursor.
+    Rest {
+        /// After how long.
+        after: Duration,
+        /// Which move.
+        moves: u64,
     },
     /// Carry out what was confirmed.
     Write(Box<Deed>),

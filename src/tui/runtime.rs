@@ -9,7 +9,7 @@ use crate::tui::msg::{Effect, Msg};
 use crate::tui::pace::{Cause, Pace};
 use crate::tui::screen::Screen;
 use crate::tui::state::State;
-use crate::tui::theme::{Appearance, Role, Theme, Tier};
+use crate::tui::theme::{Appearance, Choice, Role, Theme, Tier};
 use crate::tui::update::update;
 use crate::tui::{clipboard, crash, suspend, terminal, view};
 use ratatui::Terminal;
@@ -61,7 +61,7 @@ impl ExitReason {
 }
 
 /// Returns where the user's own themes are: beside the configuration.
-fn theme_folder(env: &Env) -> Option<PathBuf> {
+pub fn theme_folder(env: &Env) -> Option<PathBuf> {
     let config = env.get("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     config.or_else(|| Some(env.home()?.join(".config"))).map(|config| config.join("iaasmon/themes"))
 }
@@ -79,8 +79,13 @@ pub fn run(config: &Config, fleet: Fleet, env: &Env) -> Result<ExitReason, TuiEr
     })
     .journal_in(state_dir(env).map(|folder| folder.join("operations")));
     let tier = Tier::detect(config.ui.color, env);
-    let theme = config.ui.theme.as_deref().unwrap_or("default");
-    let (theme, warnings) = Theme::load(theme, theme_folder(env).as_deref(), tier, Appearance::detect(env));
+    let choice = Choice {
+        name: config.ui.theme.clone().unwrap_or_else(|| "default".to_owned()),
+        folder: theme_folder(env),
+        tier,
+        appearance: Appearance::detect(env),
+    };
+    let (theme, warnings) = choice.load();
     let size = window_size()?;
     let screen = Terminal::new(Screen::new(tier, size))?;
     let mut state = State::new(clock::now(), (size.width, size.height), config);
@@ -95,6 +100,7 @@ pub fn run(config: &Config, fleet: Fleet, env: &Env) -> Result<ExitReason, TuiEr
         screen,
         state,
         theme,
+        choice,
         effects,
         pace: Pace::default(),
         stopped: false,
@@ -155,6 +161,7 @@ struct Tui {
     screen: Terminal<Screen>,
     state: State,
     theme: Theme,
+    choice: Choice,
     effects: Effects,
     pace: Pace,
     /// The terminal belongs to somebody else until the program is continued.
@@ -218,6 +225,7 @@ impl Tui {
                 Effect::Quit => return Ok(Some(ExitReason::Quit)),
                 Effect::Suspend => self.stop(),
                 Effect::Redraw => self.redraw()?,
+                Effect::NextTheme => self.next_theme(),
                 Effect::Copy(text) => self.copy(&text)?,
                 other => self.effects.run(other),
             }
@@ -257,6 +265,18 @@ impl Tui {
                 Ok(())
             }
         }
+    }
+
+    fn next_theme(&mut self) {
+        self.choice.next();
+        let (theme, warnings) = self.choice.load();
+        self.theme = theme;
+        let says = match warnings.into_iter().next() {
+            Some(warning) => warning,
+            None if self.choice.tier == Tier::Mono => "without colours every theme looks alike".to_owned(),
+            None => format!("theme {0} (to keep it: theme = \"{0}\" in [ui])", self.choice.name),
+        };
+        self.state.message = Some((Role::Notice, says));
     }
 
     /// Has every cell drawn anew.

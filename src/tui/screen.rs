@@ -9,7 +9,7 @@ use crate::tui::theme::Tier;
 use ratatui::backend::{Backend, ClearType, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
-use ratatui::style::{Color, Modifier};
+use ratatui::style::{Color, Modifier, Style};
 use std::io::{self, Write};
 
 /// Tells the terminal to show nothing until [`END`] (DEC mode 2026); others ignore it.
@@ -81,26 +81,41 @@ impl Screen {
 
     /// Sets the whole pen anew: shorter code and never wrong, at a few bytes more than the difference.
     fn set_pen(&mut self, pen: Pen) {
-        let out = &mut self.bytes;
-        out.extend_from_slice(b"\x1b[0");
-        for (modifier, code) in [
-            (Modifier::BOLD, 1),
-            (Modifier::DIM, 2),
-            (Modifier::ITALIC, 3),
-            (Modifier::UNDERLINED, 4),
-            (Modifier::REVERSED, 7),
-            (Modifier::CROSSED_OUT, 9),
-        ] {
-            if pen.modifier.contains(modifier) {
-                put(out, format_args!(";{code}"));
-            }
-        }
-        if self.tier > Tier::Mono {
-            put_color(out, pen.fg, 30);
-            put_color(out, pen.bg, 40);
-        }
-        out.push(b'm');
+        write_pen(&mut self.bytes, self.tier, pen);
     }
+}
+
+/// Returns a text with the bytes around it that give it a look, for a command that prints lines.
+pub fn painted(text: &str, style: Style, tier: Tier) -> String {
+    let colour = |colour: Option<Color>| colour.unwrap_or(Color::Reset);
+    let mut out = Vec::new();
+    write_pen(
+        &mut out,
+        tier,
+        Pen { fg: colour(style.fg), bg: colour(style.bg), modifier: style.add_modifier },
+    );
+    format!("{}{text}\x1b[0m", String::from_utf8_lossy(&out))
+}
+
+fn write_pen(out: &mut Vec<u8>, tier: Tier, pen: Pen) {
+    out.extend_from_slice(b"\x1b[0");
+    for (modifier, code) in [
+        (Modifier::BOLD, 1),
+        (Modifier::DIM, 2),
+        (Modifier::ITALIC, 3),
+        (Modifier::UNDERLINED, 4),
+        (Modifier::REVERSED, 7),
+        (Modifier::CROSSED_OUT, 9),
+    ] {
+        if pen.modifier.contains(modifier) {
+            put(out, format_args!(";{code}"));
+        }
+    }
+    if tier > Tier::Mono {
+        put_color(out, pen.fg, 30);
+        put_color(out, pen.bg, 40);
+    }
+    out.push(b'm');
 }
 
 /// Appends the SGR parameters of a colour; `base` is 30 for text, 40 for the ground.
@@ -224,7 +239,6 @@ impl Backend for Screen {
 mod tests {
     use super::*;
     use ratatui::Terminal;
-    use ratatui::style::Style;
     use ratatui::text::Span;
 
     fn terminal(tier: Tier) -> Terminal<Screen> {

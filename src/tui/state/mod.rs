@@ -114,6 +114,12 @@ pub struct State {
     pub run: Option<Run>,
     /// Who is named as the author of silences.
     pub author: String,
+    /// What the preview shows, and the line that it was on when the cursor came to rest there.
+    pub previewed: Option<(usize, RowKey)>,
+    /// Whether the cursor has just moved, and the preview has yet to follow.
+    pub moving: bool,
+    /// How often it has moved.
+    pub moves: u64,
     /// Numbers what is asked for once, so that late answers to something else are told apart.
     pub token: u64,
     /// The last thing to be told, until the next key.
@@ -144,6 +150,9 @@ impl State {
             editor: None,
             run: None,
             author: config.policy.author.clone().unwrap_or_default(),
+            previewed: None,
+            moving: false,
+            moves: 0,
             token: 0,
             message: None,
         };

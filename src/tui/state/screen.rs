@@ -118,7 +118,7 @@ impl State {
 
     /// Returns how many rows the facts of an alert take above its output.
     pub fn fact_rows(&self) -> usize {
-        if self.size.1 >= TALL { 12 } else { 7 }
+        if self.size.1 >= TALL { 10 } else { 7 }
     }
 
     /// Returns how many rows stand above the list of the shown screen.

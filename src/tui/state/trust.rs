@@ -86,6 +86,11 @@ impl State {
         }
     }
 
+    /// Reports whether it is known which alerts of a cluster are silenced or inhibited.
+    pub fn knows_silenced(&self, index: u16) -> bool {
+        self.half(index) != Some("NO ALERTMANAGER")
+    }
+
     /// Reports whether what is shown of an alert may no longer be true.
     pub fn is_outdated(&self, index: u16) -> bool {
         matches!(self.fresh(index), Fresh::Stale(_) | Fresh::Missing) && self.half(index).is_none()

@@ -26,6 +26,8 @@ fn press(state: &mut State, keys: &str) {
         };
         update(state, Msg::Key(KeyEvent::new(code, KeyModifiers::NONE)));
     }
+    let moves = state.moves;
+    update(state, Msg::Rested(moves));
 }
 
 /// Draws the state on a terminal of its size, without colours.

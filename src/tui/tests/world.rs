@@ -230,7 +230,10 @@ impl World {
                 muted_by: Vec::new(),
                 receivers: vec![self.text("storage-oncall").into()],
                 generator_url: "http://prom-a:9090/graph".into(),
-                seen_by: vec![replica(cluster, "prom-a").name, replica(cluster, "prom-b").name],
+                seen_by: ["prom-a", "prom-b", "am-1"][..if routed { 3 } else { 2 }]
+                    .iter()
+                    .map(|name| replica(cluster, name).name)
+                    .collect(),
                 updated_at: Some(ago(1)),
                 stale: false,
             };
@@ -319,7 +322,7 @@ impl World {
         });
         ClusterStatus {
             cluster: CLUSTERS[usize::from(cluster)].into(),
-            gossip: Gossip::Whole,
+            gossip: if fails("am-1").is_some() { Gossip::Unknown } else { Gossip::Whole },
             replicas: replicas.into(),
         }
     }

@@ -92,6 +92,15 @@ impl Paint {
         text.parse().ok().map(Self::Indexed)
     }
 
+    /// Returns what it looks like on every terminal; the 16 are what each terminal makes of them.
+    pub fn exact(self) -> Option<[u8; 3]> {
+        match self {
+            Self::Default | Self::Indexed(0..=15) => None,
+            Self::Indexed(i) => Some(indexed_rgb(i)),
+            Self::Rgb(rgb) => Some(rgb),
+        }
+    }
+
     /// Returns the nearest that the tier has.
     pub fn on(self, tier: Tier) -> Color {
         match (self, tier) {
@@ -115,6 +124,17 @@ fn indexed_rgb(i: u8) -> [u8; 3] {
     }
 }
 
+/// Returns the contrast of two colours, from 1 to 21, as WCAG 2 defines it.
+pub fn contrast(a: [u8; 3], b: [u8; 3]) -> f64 {
+    let channel = |c: u8| {
+        let c = f64::from(c) / 255.0;
+        if c <= 0.040_45 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+    };
+    let luminance = |[r, g, b]: [u8; 3]| 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
 fn nearest_indexed(rgb: [u8; 3]) -> u8 {
     let all: Vec<[u8; 3]> = (16..=255).map(indexed_rgb).collect();
     16 + nearest(&all, rgb) as u8
@@ -133,6 +153,16 @@ fn nearest(palette: &[[u8; 3]], rgb: [u8; 3]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn contrast_is_what_wcag_says() {
+        assert!((contrast([0; 3], [255; 3]) - 21.0).abs() < 1e-9);
+        assert!(
+            (contrast([255; 3], [0x76; 3]) - 4.54).abs() < 0.01,
+            "the lightest grey that passes on white"
+        );
+        assert!((contrast([12, 34, 56], [12, 34, 56]) - 1.0).abs() < 1e-9);
+    }
 
     #[test]
     fn colours_are_read_and_reduced() {

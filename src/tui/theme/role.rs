@@ -15,6 +15,11 @@ macro_rules! roles {
             pub fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word),* }
             }
+
+            /// Says what the role is for.
+            pub fn doc(self) -> &'static str {
+                match self { $(Self::$variant => $doc),* }
+            }
         }
     };
 }

@@ -10,6 +10,7 @@ mod typing;
 use crate::tui::keymap::{self, Action};
 use crate::tui::msg::{Effect, Msg};
 use crate::tui::state::list::RowKey;
+use crate::tui::state::screen::Preview;
 use crate::tui::state::{Popup, Screen, State};
 use crate::tui::theme::Role;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
@@ -42,6 +43,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             silence::take_facts(state, cluster, token, *facts);
             Vec::new()
         }
+        Msg::Rested(moves) => {
+            state.moving &= moves != state.moves;
+            Vec::new()
+        }
         Msg::Armed(token) => {
             silence::arm(state, token);
             Vec::new()
@@ -65,10 +70,27 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
     };
     state.settle();
+    if !state.moving {
+        state.previewed = state.current().map(|key| (state.page().list.at, key));
+    }
     effects
 }
 
+/// How long the cursor must stay before the preview follows: longer than a held key's next repeat.
+const REST: std::time::Duration = std::time::Duration::from_millis(120);
+
+/// Lets the preview wait until the cursor rests: while a key is held down over a slow link, only the cursor moves.
+fn rest(state: &mut State) -> Vec<Effect> {
+    if state.preview() == Preview::None {
+        return Vec::new();
+    }
+    state.moves += 1;
+    state.moving = true;
+    vec![Effect::Rest { after: REST, moves: state.moves }]
+}
+
 fn press(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
+    state.moving = false;
     // These three work everywhere, also inside a text field.
     let place = state.place();
     if let Some(action @ (Action::Quit | Action::Suspend | Action::Redraw)) = keymap::action(place, key) {
@@ -98,10 +120,14 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Quit => return vec![Effect::Quit],
         Action::Suspend => return vec![Effect::Suspend],
         Action::Redraw => return vec![Effect::Redraw],
+        Action::Theme => return vec![Effect::NextTheme],
         Action::BackOrQuit if state.stack.is_empty() => return vec![Effect::Quit],
         Action::BackOrQuit | Action::Back => navigate::back(state),
         Action::Tab(tab) => navigate::tab(state, usize::from(tab)),
-        Action::Move(step) => navigate::step(state, isize::from(step)),
+        Action::Move(step) => {
+            navigate::step(state, isize::from(step));
+            return rest(state);
+        }
         Action::Page(pages) => {
             let rows = isize::try_from(state.list_rows().max(2) - 1).unwrap_or(1);
             navigate::step(state, isize::from(pages) * rows);

@@ -151,7 +151,8 @@ fn draw_group(state: &State, group: &Group, cursor: bool, table: &Table, row: us
         (title, _) => title,
     };
     let (word, role) = group_state(state, group, first);
-    let uncertain = if stale { "?" } else { "" };
+    let sure = !group.kept && group.on.iter().all(|cluster| state.fresh(*cluster).is_whole());
+    let uncertain = if sure { "" } else { "?" };
     let cells = Cells {
         severity: group.severity,
         title: (Role::Text, title.into()),

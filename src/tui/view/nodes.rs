@@ -83,12 +83,13 @@ fn draw_node(state: &State, row: &NodeRow, cursor: bool, table: &Table, y: usize
         ' '
     };
     let text = if stale { Role::Stale } else { Role::Text };
-    let doubt = if stale { "?" } else { "" };
+    let sure = !node.stale && state.fresh(row.cluster).is_whole();
+    let doubt = if sure { "" } else { "?" };
     let count = |n: u32, role: Role| (if n > 0 { role } else { Role::Muted }, format!("{n}{doubt}").into());
     let line = table.row(words::marks(cursor, mark), |column| match column {
         0 => (text, (&*row.name).into()),
         1 => (Role::Text, state.cluster_name(row.cluster).into()),
-        2 if stale && node.up != NodeUp::Unknown => {
+        2 if !sure && node.up != NodeUp::Unknown => {
             (words::up(node.up), format!("{}?", node.up.word()).into())
         }
         2 => (words::up(node.up), node.up.word().into()),

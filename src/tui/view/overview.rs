@@ -35,8 +35,8 @@ pub fn draw(state: &State, pen: &mut Pen<'_>) {
 
 /// What to look at when nobody answers; as many lines as [`OverviewLine::Blind`] has.
 const BLIND: [&str; 2] = [
-    " Nobody answers. What you see is what was true before. Look at this machine's own way first:",
-    " VPN, proxy, DNS. 5 shows every error, r asks again; from a shell: iaasmon doctor",
+    " Nobody answers; this is what was true before. Look at this machine first: VPN,",
+    " proxy, DNS. 5 shows each error, r asks again; from a shell: iaasmon doctor",
 ];
 
 fn draw_line(state: &State, line: &OverviewLine, cursor: bool, row: usize, pen: &mut Pen<'_>) {
@@ -213,11 +213,13 @@ fn cluster(state: &State, index: u16, cursor: bool, row: usize, pen: &mut Pen<'_
         2 => count(tally.loud[1], Role::Warning),
         3 => count(tally.loud[2], Role::Unknown),
         4 => count(tally.loud[3], Role::Info),
+        5 if !state.knows_silenced(index) => (Role::Unknown, "?".into()),
         5 => count(tally.silenced, Role::Silenced),
         6 => of_nodes(format!("{}/{}", nodes.up, nodes.total), down),
         7 => (Role::Text, cluster.servers_up(true).into()),
         8 => (Role::Text, cluster.servers_up(false).into()),
         9 => (Role::Text, state.age_text(index).into()),
+        10 if !state.knows_silenced(index) => (Role::Unknown, "?".into()),
         10 => count(tally.inhibited, Role::Silenced),
         11 => count(tally.pending, Role::Muted),
         12 => of_nodes(nodes.down.to_string(), down),

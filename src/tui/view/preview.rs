@@ -5,15 +5,15 @@ use super::{clusters, detail, silences, words};
 use crate::model::text;
 use crate::tui::state::Screen;
 use crate::tui::state::State;
-use crate::tui::state::alerts::{AlertLine, Group};
+use crate::tui::state::alerts::{AlertLine, Group, GroupKey};
 use crate::tui::state::list::RowKey;
 use crate::tui::state::rows::{AlertRow, NodeRow};
 use crate::tui::theme::Role;
 
 /// Draws the preview of the shown list; `ruled` with a rule above it.
 pub fn draw(state: &State, ruled: bool, pen: &mut Pen<'_>) {
-    let Some(key) = state.current() else { return };
-    let title = title_of(state, &key);
+    let Some((at, key)) = &state.previewed else { return };
+    let title = title_of(state, key);
     if ruled || state.screen() == &Screen::Clusters {
         pen.titled_rule(0, &title);
     } else {
@@ -21,14 +21,14 @@ pub fn draw(state: &State, ruled: bool, pen: &mut Pen<'_>) {
     }
     let rows = pen.rows().saturating_sub(1);
     let mut pen = pen.below(1, rows);
-    match &key {
+    match key {
         RowKey::Alert(key) => {
             if let Some(row) = state.alert_of(*key) {
                 alert(state, row, &mut pen);
             }
         }
         RowKey::Group(key) => {
-            if let Some(group) = group_of(state) {
+            if let Some(group) = group_of(state, *at, key) {
                 members(state, group, &mut pen);
             } else if let Some(group) = state.alerts.new.iter().find(|group| group.key == *key) {
                 members(state, group, &mut pen);
@@ -64,10 +64,12 @@ fn title_of(state: &State, key: &RowKey) -> String {
     }
 }
 
-/// Returns the group under the cursor of the list of alerts.
-fn group_of(state: &State) -> Option<&Group> {
-    match state.alerts.lines.get(state.page().list.at) {
-        Some(AlertLine::Group(g)) if state.screen() == &Screen::Alerts => state.alerts.groups.get(*g),
+/// Returns the group on line `at` of the list of alerts, if it is still there.
+fn group_of<'a>(state: &'a State, at: usize, key: &GroupKey) -> Option<&'a Group> {
+    match state.alerts.lines.get(at) {
+        Some(AlertLine::Group(g)) if state.screen() == &Screen::Alerts => {
+            state.alerts.groups.get(*g).filter(|group| group.key == *key)
+        }
         _ => None,
     }
 }

@@ -29,6 +29,8 @@ pub struct Column {
 
 /// A column that takes what the others leave counts as at ease with so much of it.
 const ENOUGH: usize = 40;
+/// No column gets more than this before all have as much.
+const COMFORT: usize = 28;
 /// Columns from this rank on are a luxury: they come only after every other one is at ease.
 pub const LUXURY: u8 = 10;
 /// The two columns of cursor and mark and a space.
@@ -80,12 +82,17 @@ impl Table {
                 used += column.least + 1;
             }
         }
-        for i in order {
-            let (column, wide) = &mut table.columns[i];
-            let more = room.saturating_sub(used.saturating_sub(1)).min(column.most - *wide);
-            if *wide > 0 {
-                *wide += more;
-                used += more;
+        // First everybody gets something, then the first everything.
+        for most in [COMFORT, usize::MAX] {
+            for i in &order {
+                let (column, wide) = &mut table.columns[*i];
+                let more = room
+                    .saturating_sub(used.saturating_sub(1))
+                    .min(column.most.min(most).saturating_sub(*wide));
+                if *wide > 0 {
+                    *wide += more;
+                    used += more;
+                }
             }
         }
         table
