@@ -178,18 +178,16 @@ fn group_state(state: &State, group: &Group, first: Option<&AlertRow>) -> (Strin
     }
 }
 
-/// A single alert's summary; of several the nodes, then what the first says.
+/// A single alert's summary; of several the nodes (of a node its alerts), then what the first says.
 fn summary_of(state: &State, group: &Group, first: Option<&AlertRow>) -> String {
     let Some(first) = first else { return String::new() };
+    let of =
+        |row: &AlertRow| if state.alerts.by == GroupBy::Node { row.name.clone() } else { row.node.clone() };
     if group.members.len() == 1 {
-        return if state.alerts.by == GroupBy::Node {
-            first.summary.to_string()
-        } else {
-            join(&first.node, &first.summary)
-        };
+        return join(&of(first), &first.summary);
     }
     let rows = group.members.iter().take(3).filter_map(|at| state.alert(*at));
-    let mut names: Vec<&str> = rows.map(|row| &*row.node).filter(|node| !node.is_empty()).collect();
+    let mut names: Vec<Box<str>> = rows.map(of).filter(|name| !name.is_empty()).collect();
     names.dedup();
     let more = group.members.len().saturating_sub(names.len());
     let names = names.join(" ");
