@@ -73,7 +73,7 @@ fn is_same<T>(a: Option<&Arc<T>>, b: Option<&Arc<T>>) -> bool {
 /// Returns the places of `rows` in the order of `key`.
 fn order<'a, T, K: Ord>(rows: &'a [T], key: impl Fn(&'a T) -> K) -> Vec<u32> {
     let mut order: Vec<u32> = (0u32..).zip(rows).map(|(i, _)| i).collect();
-    order.sort_by_key(|i| key(&rows[*i as usize]));
+    order.sort_unstable_by(|a, b| key(&rows[*a as usize]).cmp(&key(&rows[*b as usize])).then(a.cmp(b)));
     order
 }
 

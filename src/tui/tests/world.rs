@@ -239,7 +239,9 @@ impl World {
             };
             AlertRow::new(cluster, alert, "instance")
         });
-        rows.collect()
+        let mut rows: Vec<AlertRow> = rows.collect();
+        AlertRow::sort(&mut rows);
+        rows
     }
 
     fn nodes(&self, cluster: u16) -> Vec<NodeRow> {
