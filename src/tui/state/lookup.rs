@@ -48,6 +48,8 @@ struct Index {
     nodes: Option<Arc<Vec<NodeRow>>>,
     by_node: Vec<u32>,
     by_fingerprint: Vec<u32>,
+    /// The silences that hold alerts back, each with an alert.
+    by_silence: Vec<(Arc<str>, u32)>,
     by_name: Vec<u32>,
     alert_widths: Widths,
     node_widths: Widths,
@@ -104,6 +106,15 @@ impl Lookup {
         order[start..end].iter().map(|i| &rows[*i as usize])
     }
 
+    /// Returns the alerts of a cluster that the silence of this id holds back.
+    pub fn silenced_by(&self, cluster: u16, id: &str) -> impl Iterator<Item = &AlertRow> {
+        let index = self.clusters.get(usize::from(cluster));
+        let rows = index.and_then(|index| index.alerts.as_deref()).map_or(&[][..], Vec::as_slice);
+        let held = index.map_or(&[][..], |index| &index.by_silence);
+        let start = held.partition_point(|(other, _)| &**other < id);
+        held[start..].iter().take_while(move |(other, _)| &**other == id).map(|(_, i)| &rows[*i as usize])
+    }
+
     /// Returns the alert of a fingerprint.
     pub fn alert(&self, cluster: u16, fingerprint: Fingerprint) -> Option<&AlertRow> {
         let index = self.clusters.get(usize::from(cluster))?;
@@ -126,6 +137,11 @@ impl Index {
     fn take_alerts(&mut self, rows: Option<Arc<Vec<AlertRow>>>) {
         let list = rows.as_deref().map_or(&[][..], Vec::as_slice);
         self.by_node = order(list, |row| &*row.node);
+        let held = (0u32..)
+            .zip(list)
+            .flat_map(|(i, row)| row.alert.silenced_by.iter().map(move |id| (id.clone(), i)));
+        self.by_silence = held.collect();
+        self.by_silence.sort_unstable();
         self.by_fingerprint = order(list, |row| row.alert.fingerprint);
         self.alert_widths = list.iter().fold(Widths::default(), |mut wide, row| {
             wide.add_labels(&row.alert.labels);
@@ -147,5 +163,22 @@ impl Index {
             wide
         });
         self.nodes = rows;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::order;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_order_holds_every_place_once_and_is_sorted(rows in proptest::collection::vec(0u8..9, 0..40)) {
+            let order = order(&rows, |row| *row);
+            let mut places: Vec<usize> = order.iter().map(|i| *i as usize).collect();
+            prop_assert!(places.is_sorted_by_key(|i| (rows[*i], *i)));
+            places.sort_unstable();
+            prop_assert_eq!(places, (0..rows.len()).collect::<Vec<_>>());
+        }
     }
 }

@@ -346,6 +346,16 @@ impl State {
         rows.into_iter().filter(move |row| row.alert.labels.get(label) == &*node.name)
     }
 
+    /// Returns the alerts that a logical silence holds back.
+    pub fn held_by<'a>(&'a self, silence: &'a SilenceRow) -> impl Iterator<Item = &'a AlertRow> {
+        silence.silence.copies.iter().flat_map(|copy| {
+            let clusters = (0u16..).zip(&self.clusters);
+            let cluster =
+                clusters.filter(|(_, cluster)| cluster.raw_name == copy.cluster).map(|(i, _)| i).next();
+            cluster.into_iter().flat_map(|cluster| self.lookup.silenced_by(cluster, &copy.silence.id))
+        })
+    }
+
     /// Keeps every cursor within its list and on the screen.
     pub fn settle(&mut self) {
         let (len, rows) = (self.len(), self.list_rows());

@@ -4,7 +4,7 @@ use crate::model::node::NodeUp;
 use crate::tui::state::alerts::At;
 use crate::tui::state::data::ClusterData;
 use crate::tui::state::filter::Judge;
-use crate::tui::state::rows::{NodeKey, NodeRow};
+use crate::tui::state::rows::NodeRow;
 
 /// How many nodes are how.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -71,13 +71,6 @@ impl NodeTable {
     /// Returns every node, worst first.
     pub fn all(&self) -> &[At] {
         &self.order
-    }
-
-    /// Finds a node by identity.
-    pub fn find(&self, clusters: &[ClusterData], key: &NodeKey) -> Option<At> {
-        let rows = clusters.get(usize::from(key.cluster))?.nodes.value.as_ref()?;
-        let index = rows.iter().position(|row| row.node.name == key.name)?;
-        Some(At { cluster: key.cluster, index: u32::try_from(index).ok()? })
     }
 }
 

@@ -180,3 +180,29 @@ fn a_screen_that_is_too_small_takes_no_key_that_writes() {
     assert!(state.editor.is_none() && state.stack.is_empty());
     assert!(page("", &state).contains("needs 60x14. q quit"));
 }
+
+#[test]
+fn rows_are_found_by_what_they_are() {
+    for case in CASES {
+        let state = World { case, odd: String::new() }.state((80, 24));
+        for (cluster, data) in (0u16..).zip(&state.clusters) {
+            let rows = data.alerts.value.as_deref().map_or(&[][..], Vec::as_slice);
+            for row in rows {
+                assert_eq!(state.alert_of(row.key()), Some(row), "{case:?}");
+                assert!(state.lookup.alerts_on(cluster, &row.node).any(|other| other == row));
+                for id in &row.alert.silenced_by {
+                    assert!(state.lookup.silenced_by(cluster, id).any(|other| other == row));
+                    assert!(
+                        state.silences.find(id).is_some_and(|s| state.held_by(s).any(|other| other == row))
+                    );
+                }
+            }
+            let on: usize = rows.iter().map(|row| state.lookup.alerts_on(cluster, &row.node).count()).sum();
+            let same = |a: &str| rows.iter().filter(|row| &*row.node == a).count();
+            assert_eq!(on, rows.iter().map(|row| same(&row.node)).sum::<usize>());
+            for row in data.nodes.value.iter().flat_map(|rows| rows.iter()) {
+                assert_eq!(state.lookup.node(cluster, &row.node.name), Some(row));
+            }
+        }
+    }
+}

@@ -136,8 +136,7 @@ pub fn one(state: &State, id: &str, pen: &mut Pen<'_>) {
     }
     lines.push(Vec::new());
     lines.push(vec![part(Role::Title, " HELD BACK NOW")]);
-    let rows = state.clusters.iter().flat_map(|c| c.alerts.value.iter().flat_map(|rows| rows.iter()));
-    for row in rows.filter(|row| silence.holds(row)).take(pen.rows()) {
+    for row in state.held_by(silence).take(pen.rows()) {
         lines.push(vec![
             part(words::severity(row.alert.severity), format!(" {} ", row.alert.severity.word())),
             cell(Role::Text, &row.name, 24),
