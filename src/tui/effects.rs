@@ -1,14 +1,19 @@
 //! Doing what the state asks for outside of it: every request is a task that sends messages back.
 
+use crate::config::Access;
 use crate::fleet::alerts::Annotations;
-use crate::fleet::silence::{Limits, OpId, Standing, Step};
+use crate::fleet::silence::{Limits, OpId, Opened, Operation, Standing, Step};
 use crate::fleet::{Answer, Cluster, Fleet, alerts, detail, node, nodes, silence, silences, status};
 use crate::model::alert::Alert;
+use crate::model::cluster::ClusterName;
 use crate::model::node::Node;
 use crate::sys::clock;
+use crate::sys::journal::JournalError;
 use crate::tui::msg::{Effect, Kind, Msg, OutputOf, Payload};
 use crate::tui::state::confirm::Deed;
 use crate::tui::state::rows::{AlertRow, CheckKey, NodeRow};
+use futures_util::future::join_all;
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,12 +63,18 @@ impl Effects {
             let why = "no folder for the journal: neither XDG_STATE_HOME nor HOME is set".to_owned();
             return (self.send)(Msg::Ended(Err(why)));
         };
-        let (fleet, send) = (self.fleet.clone(), self.send.clone());
-        let task = async move {
-            let outcome = carry_out(&fleet, &folder, deed, &send).await;
-            send(Msg::Ended(outcome));
-        };
-        self.writes.spawn_on(task, &self.runtime);
+        let work = Work { fleet: self.fleet.clone(), folder, send: self.send.clone() };
+        self.writes
+            .spawn_on(async move { (work.send)(Msg::Ended(work.carry_out(deed).await)) }, &self.runtime);
+    }
+
+    /// Reads the journal's operations; none where there is no folder for it.
+    fn load_operations(&self) {
+        let (folder, send) = (self.journals.clone(), self.send.clone());
+        self.runtime.spawn_blocking(move || {
+            let answer = folder.map_or_else(|| Ok(Vec::new()), |folder| journalled(&folder));
+            send(Msg::Operations(answer.map_err(|error| error.to_string())));
+        });
     }
 
     /// Starts what `effect` asks for. Effects on the terminal itself are the runtime's and do nothing here.
@@ -99,6 +110,7 @@ impl Effects {
                 });
             }
             Effect::Write(deed) => self.write(*deed),
+            Effect::LoadOperations => self.load_operations(),
             Effect::FetchNode(key) => self.on(key.cluster, move |c, send| async move {
                 let answer = node::node(&c, &key.name).await;
                 send(Msg::Node(key, clock::now(), Box::new(answer)));
@@ -126,22 +138,128 @@ impl Effects {
     }
 }
 
-async fn carry_out(fleet: &Fleet, folder: &Path, deed: Deed, send: &Send) -> Result<Box<Standing>, String> {
-    let now = clock::now();
-    let op = OpId::new(now);
-    let operation = match &deed {
-        Deed::Add { draft, preview, facts } => silence::add(draft, preview, facts, op, now),
-        Deed::Expire(silence) => silence::expire(silence, op, now),
-    };
-    let opened = silence::begin(folder, operation).map_err(|e| format!("nothing was sent: {e}"))?;
-    send(Msg::Began(op.to_string()));
-    let tell = |step: &Step| {
-        send(Msg::Step(step.clone()));
-        ControlFlow::Continue(())
-    };
-    let standing = silence::run(fleet, opened, Limits::default(), &tell).await;
-    let lost = || format!("the journal cannot be written: `iaasmon silence status {op}` tells what was done");
-    standing.map(Box::new).ok_or_else(lost)
+/// No more operations than these are listed: who looks for an older one has its name.
+const MOST_OPERATIONS: usize = 500;
+
+/// Reads the operations of a journal, the newest first.
+fn journalled(folder: &Path) -> Result<Vec<(Standing, bool)>, JournalError> {
+    let newest = silence::operations(folder)?.into_iter().rev().take(MOST_OPERATIONS);
+    newest.filter_map(|op| silence::load(folder, op).transpose()).collect()
+}
+
+/// What writing needs.
+struct Work {
+    fleet: Fleet,
+    folder: PathBuf,
+    send: Send,
+}
+
+impl Work {
+    /// Carries out a deed, one operation after the other, and tells of every step. What cannot begin ends it all.
+    async fn carry_out(&self, deed: Deed) -> Result<(), String> {
+        let now = clock::now();
+        match deed {
+            Deed::Add { draft, preview, facts } => {
+                self.begin(silence::add(&draft, &preview, &facts, OpId::new(now), now)).await
+            }
+            Deed::Change { silence, change, kind } => {
+                self.begin(silence::edit(&silence, &change, kind, OpId::new(now), now)).await
+            }
+            Deed::Expire(silences) => {
+                for silence in &silences {
+                    self.begin(silence::expire(silence, OpId::new(now), now)).await?;
+                }
+                Ok(())
+            }
+            Deed::Resume(ops) => {
+                for op in ops {
+                    self.resume(op).await?;
+                }
+                Ok(())
+            }
+            Deed::Undo(ops) => {
+                // The last first: an earlier one may be what it was built on.
+                for op in ops.into_iter().rev() {
+                    self.undo(op).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Journals an operation and carries it out.
+    async fn begin(&self, operation: Operation) -> Result<(), String> {
+        let opened = self.journal(operation)?;
+        self.run(opened).await
+    }
+
+    fn journal(&self, mut operation: Operation) -> Result<Opened, String> {
+        let read_only = |cluster: &ClusterName| {
+            self.fleet.cluster(cluster).is_some_and(|c| c.config.access == Access::Ro)
+        };
+        let skipped = operation.tasks.extract_if(.., |task| read_only(&task.cluster));
+        operation.skipped.extend(skipped.map(|task| (task.cluster, "read-only".to_owned())));
+        if operation.tasks.is_empty() {
+            return Err("nothing of it can be written".into());
+        }
+        silence::begin(&self.folder, operation).map_err(|error| format!("nothing was sent: {error}"))
+    }
+
+    async fn resume(&self, op: OpId) -> Result<(), String> {
+        match silence::open(&self.folder, op).map_err(|error| error.to_string())? {
+            Some(opened) if opened.standing().undone.is_some() => Err("it was taken back".into()),
+            Some(opened) => self.run(opened).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Plans to take an operation back from what stands there now, and does it.
+    async fn undo(&self, op: OpId) -> Result<(), String> {
+        let opened = silence::open(&self.folder, op).map_err(|error| error.to_string())?;
+        let Some(opened) = opened else { return Err("nothing of it was ever sent".into()) };
+        let mut opened = silence::find_out(&self.fleet, opened, Limits::default()).await;
+        let asked = self.fleet.clusters().iter().map(|cluster| silences::silences(cluster, |_| {}));
+        let answers = join_all(asked).await;
+        let heard: BTreeMap<&ClusterName, bool> = (self.fleet.clusters().iter().zip(&answers))
+            .map(|(cluster, answer)| (cluster.name(), answer.coverage.answered() > 0))
+            .collect();
+        let standing = opened.standing();
+        let left = standing.unclear(|cluster| heard.get(cluster).copied());
+        let copies: Vec<_> = answers.iter().flat_map(|answer| answer.value.iter().cloned()).collect();
+        let now = clock::now();
+        let back = silence::undo(&standing.operation, &standing.applied(), &copies, OpId::new(now), now);
+        let unwritten = |error: JournalError| format!("the journal cannot be written: {error}");
+        if !back.tasks.is_empty() {
+            let by = back.op;
+            let back = self.journal(back)?;
+            opened.note_undone(by).map_err(unwritten)?;
+            self.run(back).await?;
+        } else if left.is_empty() {
+            if standing.undone.is_none() {
+                opened.note_undone(op).map_err(unwritten)?;
+            }
+            return Err("nothing of it stands any more: there is nothing to take back".into());
+        }
+        let words: Vec<String> = left.iter().map(|(cluster, why)| format!("{cluster}: {why}")).collect();
+        match words.as_slice() {
+            [] => Ok(()),
+            words => Err(format!("not everything is taken back: {}", words.join("; "))),
+        }
+    }
+
+    async fn run(&self, opened: Opened) -> Result<(), String> {
+        let op = opened.standing().operation.op;
+        (self.send)(Msg::Began(op));
+        let tell = |step: &Step| {
+            (self.send)(Msg::Step(step.clone()));
+            ControlFlow::Continue(())
+        };
+        let standing = silence::run(&self.fleet, opened, Limits::default(), &tell).await;
+        let standing = standing
+            .ok_or_else(|| format!("it was cut off: `iaasmon silence status {op}` tells what was done"))?;
+        (self.send)(Msg::Carried(Box::new(standing)));
+        Ok(())
+    }
 }
 
 async fn fetch_output(cluster: Arc<Cluster>, key: CheckKey, send: Send) {

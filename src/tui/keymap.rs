@@ -43,8 +43,28 @@ pub enum Action {
     Silence,
     /// A silence from nothing.
     NewSilence,
-    /// Expire a silence.
+    /// A silence of the whole node, or of all that the filter lets through.
+    WideSilence,
+    /// A short silence that says that somebody works on it.
+    Ack,
+    /// Expire silences.
     Expire,
+    /// Change a silence.
+    EditSilence,
+    /// Let a silence end later.
+    Extend,
+    /// Another silence like this one.
+    Duplicate,
+    /// Make a silence the same on all of its clusters.
+    Repair,
+    /// Show the operations of the journal.
+    Operations,
+    /// Finish an operation.
+    Resume,
+    /// Take an operation back.
+    Undo,
+    /// Copy what became of an operation.
+    CopyReport,
     /// Show or hide expired silences.
     ShowExpired,
     /// Go to the node.
@@ -61,6 +81,26 @@ pub enum Action {
     Palette,
 }
 
+impl Action {
+    /// Reports whether it leads to something being written: not offered where nothing may be.
+    pub fn writes(self) -> bool {
+        matches!(
+            self,
+            Self::Silence
+                | Self::NewSilence
+                | Self::WideSilence
+                | Self::Ack
+                | Self::Expire
+                | Self::EditSilence
+                | Self::Extend
+                | Self::Duplicate
+                | Self::Repair
+                | Self::Resume
+                | Self::Undo
+        )
+    }
+}
+
 /// Where a key may be valid, one bit each.
 pub mod place {
     #![allow(missing_docs, reason = "the names are the screens' names")]
@@ -75,7 +115,8 @@ pub mod place {
     pub const CLUSTERS: u16 = 256;
     pub const EDITOR: u16 = 512;
     pub const OPERATION: u16 = 1024;
-    pub const LISTS: u16 = OVERVIEW | ALERTS | NODES | NODE | SILENCES | CLUSTERS;
+    pub const OPERATIONS: u16 = 2048;
+    pub const LISTS: u16 = OVERVIEW | ALERTS | NODES | NODE | SILENCES | CLUSTERS | OPERATIONS;
     pub const OUTPUTS: u16 = ALERT | CHECK;
     pub const ALL: u16 = u16::MAX;
 }
@@ -111,9 +152,14 @@ const fn bind(
 use KeyCode::{
     BackTab, Backspace, Char, Down, End, Enter, Esc, Home, Left, PageDown, PageUp, Right, Tab, Up,
 };
-use place::{ALERT, ALERTS, ALL, CHECK, LISTS, NODE, NODES, OPERATION, OUTPUTS, OVERVIEW, SILENCE, SILENCES};
+use place::{
+    ALERT, ALERTS, ALL, CHECK, LISTS, NODE, NODES, OPERATION, OPERATIONS, OUTPUTS, OVERVIEW, SILENCE,
+    SILENCES,
+};
 
-const DETAILS: u16 = ALERT | NODE | CHECK | SILENCE | OPERATION;
+const DETAILS: u16 = ALERT | NODE | CHECK | SILENCE | OPERATION | OPERATIONS;
+const ANY_SILENCE: u16 = SILENCES | SILENCE;
+const ANY_OPERATION: u16 = OPERATION | OPERATIONS;
 const FILTERED: u16 = ALERTS | NODES | SILENCES;
 
 /// The table; the first row that fits wins.
@@ -124,6 +170,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[Esc, Char('h'), Left], "Esc", Action::Back, "close the group, drop the marks", ALERTS, None),
     bind(&[Esc], "Esc", Action::Unmark, "drop the marks", NODES | SILENCES, None),
     bind(&[Char(' ')], "Space", Action::Mark, "mark", ALERTS | NODES, Some(3)),
+    bind(&[Char(' ')], "Space", Action::Mark, "mark", SILENCES, Some(8)),
     bind(
         &[Char('s')],
         "s",
@@ -133,18 +180,28 @@ pub const BINDINGS: &[Binding] = &[
         Some(4),
     ),
     bind(&[Char('n')], "n", Action::NewSilence, "new", SILENCES, Some(4)),
-    bind(&[Char('x')], "x", Action::Expire, "expire", SILENCES | SILENCE, Some(5)),
+    bind(&[Char('a')], "a", Action::Ack, "ack for 30m", ALERTS | ALERT, Some(5)),
+    bind(&[Char('S')], "S", Action::WideSilence, "silence the whole node", ALERT | NODE | CHECK, None),
+    bind(&[Char('S')], "S", Action::WideSilence, "silence what the filter says", ALERTS | NODES, None),
+    bind(&[Char('e')], "e", Action::EditSilence, "edit", ANY_SILENCE, Some(5)),
+    bind(&[Char('+')], "+", Action::Extend, "extend", ANY_SILENCE, Some(5)),
+    bind(&[Char('x')], "x", Action::Expire, "expire", ANY_SILENCE, Some(5)),
+    bind(&[Char('d')], "d", Action::Duplicate, "duplicate", ANY_SILENCE, Some(6)),
+    bind(&[Char('R')], "R", Action::Repair, "make the clusters alike", ANY_SILENCE, None),
+    bind(&[Char('r')], "r", Action::Resume, "finish (resume)", ANY_OPERATION, Some(3)),
+    bind(&[Char('u')], "u", Action::Undo, "undo", ANY_OPERATION, Some(4)),
+    bind(&[Char('y')], "y", Action::CopyReport, "copy a report", OPERATION, Some(5)),
     bind(&[Char('z')], "z", Action::ShowExpired, "show or hide expired", SILENCES, Some(7)),
     bind(&[Char('b')], "b", Action::Group, "group", ALERTS, Some(6)),
     bind(&[Char('w')], "w", Action::Wrap, "wrap", OUTPUTS, Some(6)),
     bind(&[Char('g')], "g", Action::GoNode, "node", ALERT, Some(5)),
-    bind(&[Char('y')], "y", Action::Copy, "copy as command", ALL, Some(9)),
-    bind(&[Char('/')], "/", Action::Filter, "filter", LISTS & !NODE, Some(7)),
+    bind(&[Char('y')], "y", Action::Copy, "copy as command", ALL & !OPERATION, Some(9)),
+    bind(&[Char('/')], "/", Action::Filter, "filter", LISTS & !NODE & !OPERATIONS, Some(7)),
     bind(&[Char(':')], ":", Action::Palette, "command", ALL, Some(10)),
     bind(&[Char('T')], "T", Action::Theme, "next theme", ALL, None),
-    bind(&[Char('r')], "r", Action::Refresh, "refresh", ALL, Some(8)),
+    bind(&[Char('r')], "r", Action::Refresh, "refresh", ALL & !ANY_OPERATION, Some(8)),
     bind(&[Char('?')], "?", Action::Help, "help", ALL, Some(0)),
-    bind(&[Char('q')], "q", Action::BackOrQuit, "quit", LISTS & !NODE, Some(11)),
+    bind(&[Char('q')], "q", Action::BackOrQuit, "quit", LISTS & !NODE & !OPERATIONS, Some(11)),
     bind(&[Char('q')], "q", Action::BackOrQuit, "back", DETAILS, None),
     bind(&[Char('j'), Down], "j Down", Action::Move(1), "down", ALL, None),
     bind(&[Char('k'), Up], "k Up", Action::Move(-1), "up", ALL, None),
@@ -152,6 +209,7 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[PageUp], "PgUp", Action::Page(-1), "a page up", ALL, None),
     bind(&[Char('g'), Home], "g Home", Action::Top, "to the top", ALL, None),
     bind(&[Char('G'), End], "G End", Action::Bottom, "to the end", ALL, None),
+    bind(&[Char('O')], "O", Action::Operations, "operations: finish or undo", ALL & !ANY_OPERATION, None),
     bind(&[Char('1')], "1", Action::Tab(0), "overview", ALL, None),
     bind(&[Char('2')], "2", Action::Tab(1), "alerts", ALL, None),
     bind(&[Char('3')], "3", Action::Tab(2), "nodes", ALL, None),

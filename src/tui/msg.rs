@@ -3,7 +3,7 @@
 use crate::fleet::Answer;
 use crate::fleet::detail::DetailSource;
 use crate::fleet::node::NodeDetail;
-use crate::fleet::silence::{Facts, Standing, Step};
+use crate::fleet::silence::{Facts, OpId, Standing, Step};
 use crate::fleet::silences::SilenceCopy;
 use crate::fleet::status::ClusterStatus;
 use crate::model::time::Timestamp;
@@ -54,12 +54,16 @@ pub enum Msg {
     Rested(u64),
     /// The guard of a last look is over.
     Armed(u64),
-    /// The operation has this id and is in the journal.
-    Began(String),
+    /// An operation has this id and is in the journal.
+    Began(OpId),
     /// The operation has got on.
     Step(Step),
-    /// The operation is over, or why it could not begin.
-    Ended(Result<Box<Standing>, String>),
+    /// The operation is over.
+    Carried(Box<Standing>),
+    /// Everything that was confirmed is over, or why it could not begin or go on.
+    Ended(Result<(), String>),
+    /// The operations of the journal, the newest first, and whether a process works on each now.
+    Operations(Result<Vec<(Standing, bool)>, String>),
 }
 
 /// An answer to one of the questions that are asked again and again. Rows are made ready for the
@@ -148,6 +152,8 @@ pub enum Effect {
         /// Which move.
         moves: u64,
     },
+    /// Read the operations of the journal.
+    LoadOperations,
     /// Carry out what was confirmed.
     Write(Box<Deed>),
 }

@@ -67,7 +67,9 @@ pub fn theme_folder(env: &Env) -> Option<PathBuf> {
 }
 
 /// Opens the interface on the terminal and returns when it is left; the terminal is as it was before.
-pub fn run(config: &Config, fleet: Fleet, env: &Env) -> Result<ExitReason, TuiError> {
+///
+/// `narrowed` says that the configuration has more clusters than are shown.
+pub fn run(config: &Config, fleet: Fleet, narrowed: bool, env: &Env) -> Result<ExitReason, TuiError> {
     check_terminal(env)?;
     // All that can fail comes before the terminal is changed, so that errors print as usual.
     let tasks = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -89,6 +91,7 @@ pub fn run(config: &Config, fleet: Fleet, env: &Env) -> Result<ExitReason, TuiEr
     let size = window_size()?;
     let screen = Terminal::new(Screen::new(tier, size))?;
     let mut state = State::new(clock::now(), (size.width, size.height), config);
+    state.narrowed = narrowed;
     if state.author.is_empty() {
         state.author = login(env).unwrap_or_default();
     }
@@ -174,6 +177,8 @@ struct Tui {
 
 impl Tui {
     fn run(&mut self, inbox: &Receiver<Event>) -> Result<ExitReason, TuiError> {
+        // An operation that an earlier run could not finish must be seen at once.
+        self.effects.run(Effect::LoadOperations);
         let mut tick = clock::instant();
         self.pace.note(Cause::Input);
         loop {

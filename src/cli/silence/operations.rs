@@ -1,6 +1,6 @@
 //! `silence status`, `resume` and `undo`: what became of operations.
 
-use super::change::{Known, ask, finish, prepare, skip_read_only};
+use super::change::{ask, finish, prepare, skip_read_only};
 use super::report::{print_results, rows};
 use super::{OperationArgs, StatusArgs, Surroundings, UndoArgs};
 use crate::cli::error::{AppError, Exit};
@@ -8,12 +8,10 @@ use crate::cli::render::{Cell, Column, Listing, Shape, Tone};
 use crate::cli::session::Session;
 use crate::fleet::Coverage;
 use crate::fleet::silence::{self, ConfirmLevel, Judgement, Limits, OpId, Standing};
-use crate::model::cluster::ClusterName;
 use crate::model::time::Timestamp;
 use crate::sys::journal::JournalError;
 use serde::Serialize;
 use std::path::Path;
-use std::sync::Arc;
 
 /// An operation as it is listed.
 #[derive(Debug, Clone, Serialize)]
@@ -144,19 +142,14 @@ pub async fn undo(
     let standing = opened.standing();
     let known = ask(session).await;
     session.tell(&known.coverage, &[])?;
-    let applied: Vec<(ClusterName, Option<Arc<str>>)> = standing
-        .tasks
-        .iter()
-        .filter(|(_, progress)| progress.has_done_something())
-        .map(|(cluster, progress)| (cluster.clone(), progress.written.clone()))
-        .collect();
-    let left = left_alone(standing, &known);
+    let facts_of = |cluster: &_| known.facts.iter().find(|facts| facts.cluster == *cluster);
+    let left = standing.unclear(|cluster| Some(facts_of(cluster)?.reachable));
     for (cluster, why) in &left {
         writeln!(session.streams.err, "unknown  {cluster}: {why}; nothing is taken back there")?;
     }
     let copies: Vec<_> = known.facts.iter().flat_map(|f| &f.silences).cloned().collect();
     let mut operation =
-        silence::undo(&standing.operation, &applied, &copies, OpId::new(session.now), session.now);
+        silence::undo(&standing.operation, &standing.applied(), &copies, OpId::new(session.now), session.now);
     skip_read_only(&mut operation, &known.facts);
     let later = || {
         AppError::new(Exit::Partial, "not everything is taken back").hint(format!(
@@ -184,23 +177,4 @@ pub async fn undo(
     opened.note_undone(by).map_err(|error| unwritten(&error))?;
     let exit = finish(back, args.confirm.output, session).await?;
     if left.is_empty() { Ok(exit) } else { Err(later()) }
-}
-
-/// Returns the clusters of an operation of which it is not known what stands there, and why.
-fn left_alone(standing: &Standing, known: &Known) -> Vec<(ClusterName, String)> {
-    let left = standing.tasks.iter().filter_map(|(cluster, progress)| {
-        let facts = known.facts.iter().find(|f| f.cluster == *cluster);
-        let why = match facts {
-            None => "it is not among the clusters asked".to_owned(),
-            Some(facts) if !facts.reachable => "it does not answer".to_owned(),
-            Some(_) if !progress.sent.is_empty() => {
-                let members: Vec<&str> = progress.sent.iter().map(|name| &**name).collect();
-                format!("{} may have it and cannot be read", members.join(", "))
-            }
-            Some(_) => return None,
-        };
-        let may_stand = progress.has_done_something() || !progress.sent.is_empty();
-        may_stand.then(|| (cluster.clone(), why))
-    });
-    left.collect()
 }

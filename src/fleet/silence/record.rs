@@ -247,6 +247,31 @@ impl Standing {
         all
     }
 
+    /// Returns where something of it was done, with the silence that was written there: what an undo begins with.
+    pub fn applied(&self) -> Vec<(ClusterName, Option<Arc<str>>)> {
+        let tasks = self.tasks.iter().filter(|(_, progress)| progress.has_done_something());
+        tasks.map(|(cluster, progress)| (cluster.clone(), progress.written.clone())).collect()
+    }
+
+    /// Returns the clusters of which it is not known what stands there, and why: nothing can be taken back there.
+    /// `answers` reports whether a cluster was heard; nothing for one that was not asked.
+    pub fn unclear(&self, answers: impl Fn(&ClusterName) -> Option<bool>) -> Vec<(ClusterName, String)> {
+        let unclear = self.tasks.iter().filter_map(|(cluster, progress)| {
+            let why = match answers(cluster) {
+                None => "it is not among the clusters asked".to_owned(),
+                Some(false) => "it does not answer".to_owned(),
+                Some(true) if !progress.sent.is_empty() => {
+                    let members: Vec<&str> = progress.sent.iter().map(|name| &**name).collect();
+                    format!("{} may have it and cannot be read", members.join(", "))
+                }
+                Some(true) => return None,
+            };
+            let may_stand = progress.has_done_something() || !progress.sent.is_empty();
+            may_stand.then(|| (cluster.clone(), why))
+        });
+        unclear.collect()
+    }
+
     /// Returns the id that stands for what the operation made: the smallest of those written.
     pub fn id(&self) -> Option<Arc<str>> {
         self.tasks.values().filter_map(|p| p.written.clone()).min()

@@ -296,13 +296,10 @@ impl<'a> Parser<'a> {
         let start = self.pos;
         if self.peek() == Some('"') {
             let value = self.quoted()?;
-            if self.peek().is_some_and(|c| !c.is_whitespace() && !",}".contains(c)) {
+            if let Some(c) = self.peek().filter(|c| !c.is_whitespace() && !",}".contains(*c)) {
                 let hint = "separate terms with a blank or a comma";
-                return Err(self.error(
-                    self.pos..self.pos + 1,
-                    "something follows the closing quote",
-                    Some(hint),
-                ));
+                let at = self.pos..self.pos + c.len_utf8();
+                return Err(self.error(at, "something follows the closing quote", Some(hint)));
             }
             return Ok(value);
         }

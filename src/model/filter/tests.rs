@@ -188,10 +188,13 @@ fn a_filter_says_what_it_needs() {
 proptest! {
     #[test]
     fn parsing_never_panics_and_a_filter_prints_as_it_is_read(
-        text in "[a-c@{}=!~<>,\"'/ \\\\日1m]{0,14}|.{0,12}",
+        text in "[a-c@{}=!~<>,\"'/ \\\\日1m]{0,14}|a=\"\"¥[a-c=]{0,3}|.{0,12}",
     ) {
         match Filter::parse(&text) {
-            Err(error) => prop_assert!(error.pointer().ends_with('^')),
+            Err(error) => {
+                prop_assert!(error.pointer().ends_with('^'));
+                prop_assert!(error.input.get(error.at.clone()).is_some(), "{:?} of {:?}", error.at, error.input);
+            }
             Ok(filter) => {
                 let printed = filter.to_string();
                 let again = Filter::parse(&printed).map(|f| f.to_string());

@@ -1,16 +1,12 @@
-//! The last look before something is written, and what became of it.
+//! The last look before something is written.
 
 pub use crate::fleet::silence::ConfirmLevel as Level;
-use crate::fleet::silence::{
-    ConfirmLevel, Draft, Facts, LogicalSilence, Outcome, Preview, Standing, Step, What,
-};
-use crate::model::text;
+use crate::fleet::silence::{Change, ConfirmLevel, Draft, Facts, Kind, LogicalSilence, OpId, Preview};
 use std::time::Duration;
 use tui_input::Input;
 
 /// What is to be written, frozen: nothing that comes in while somebody reads changes it.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and the large one is the usual")]
 pub enum Deed {
     /// New silences.
     Add {
@@ -21,8 +17,21 @@ pub enum Deed {
         /// What that was found from.
         facts: Vec<Facts>,
     },
-    /// The end of a silence.
-    Expire(Box<LogicalSilence>),
+    /// A change of a silence, or its later end.
+    Change {
+        /// The silence as it was read.
+        silence: Box<LogicalSilence>,
+        /// What changes.
+        change: Change,
+        /// Edit or extend.
+        kind: Kind,
+    },
+    /// The end of silences, one operation each.
+    Expire(Vec<LogicalSilence>),
+    /// The rest of interrupted operations.
+    Resume(Vec<OpId>),
+    /// Operations are taken back.
+    Undo(Vec<OpId>),
 }
 
 /// The last look.
@@ -40,6 +49,8 @@ pub struct Confirm {
     pub level: ConfirmLevel,
     /// What is typed where a word is asked for.
     pub typed: Input,
+    /// The first row that is shown, where not all fit.
+    pub top: usize,
     /// Whether keys count yet.
     pub armed: bool,
     /// The number of its guard.
@@ -62,77 +73,4 @@ impl Confirm {
     pub fn has_word(&self) -> bool {
         self.level == ConfirmLevel::Broad && self.typed.value().trim() == BROAD_WORD
     }
-}
-
-/// An operation that is or was carried out.
-#[derive(Debug, Clone)]
-pub struct Run {
-    /// What it is, in a few words.
-    pub title: String,
-    /// Its id, once it has one.
-    pub op: String,
-    /// Its clusters, safe, and how far each is.
-    pub clusters: Vec<(String, Progress)>,
-    /// Whether it is over; with the reason if it could not begin.
-    pub ended: Option<Result<(), String>>,
-}
-
-/// How far an operation is on one cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
-    /// Not begun, or at this step.
-    Doing(&'static str),
-    /// Over: whether well, and the words.
-    Done(bool, String),
-}
-
-impl Run {
-    /// Takes a step of the engine.
-    pub fn step(&mut self, step: &Step) {
-        let Some(cluster) = &step.cluster else { return };
-        let progress = match &step.what {
-            What::Done(outcome) => done(outcome),
-            What::Sending(_) => Progress::Doing("sending"),
-            What::Answered(_) | What::Written(_) => Progress::Doing("written"),
-            What::Reading => Progress::Doing("no answer: reading every member"),
-            What::Expiring(_) => Progress::Doing("expiring"),
-            What::Expired(_) => Progress::Doing("expired"),
-            What::Verifying => Progress::Doing("asking the other members"),
-            What::Journalled | What::Ended => return,
-        };
-        self.set(cluster.as_str(), progress);
-    }
-
-    /// Takes the end of the operation.
-    pub fn end(&mut self, outcome: Result<&Standing, String>) {
-        match outcome {
-            Ok(standing) => {
-                for (cluster, task) in &standing.tasks {
-                    if let Some(outcome) = &task.outcome {
-                        self.set(cluster.as_str(), done(outcome));
-                    }
-                }
-                self.ended = Some(Ok(()));
-            }
-            Err(why) => self.ended = Some(Err(text::line(&why).into_owned())),
-        }
-    }
-
-    /// Counts the clusters where all is well, and all of them.
-    pub fn well(&self) -> (usize, usize) {
-        let well = self.clusters.iter().filter(|(_, p)| matches!(p, Progress::Done(true, _))).count();
-        (well, self.clusters.len())
-    }
-
-    fn set(&mut self, cluster: &str, progress: Progress) {
-        let cluster = text::line(cluster).into_owned();
-        match self.clusters.iter_mut().find(|(name, _)| *name == cluster) {
-            Some((_, slot)) => *slot = progress,
-            None => self.clusters.push((cluster, progress)),
-        }
-    }
-}
-
-fn done(outcome: &Outcome) -> Progress {
-    Progress::Done(outcome.is_well(), text::line(&outcome.to_string()).into_owned())
 }

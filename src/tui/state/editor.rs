@@ -1,17 +1,17 @@
-//! A silence that is being written, with what it would do now.
+//! A silence that is being written or changed, with what that would do now.
 
-use crate::config::SilencePolicy;
-use crate::fleet::silence::{ConfirmLevel, Draft, Facts, Judgement, Preview, Targets, judge, preview};
+use crate::config::{Access, SilencePolicy};
+use crate::fleet::silence::{
+    Change, ClusterPreview, ConfirmLevel, Draft, Facts, Judgement, Kind, LogicalSilence, Preview, Targets,
+    judge, preview,
+};
 use crate::model::cluster::ClusterName;
-use crate::model::matcher::Matcher;
-use crate::model::matcher::parse_matchers;
-use crate::model::time::{Timestamp, parse_duration};
-use crate::tui::state::State;
-use crate::tui::state::alerts::AlertLine;
-use crate::tui::state::list::RowKey;
-use crate::tui::state::rows::{AlertRow, NodeKey};
-use crate::tui::state::screen::Screen;
+use crate::model::matcher::{Matcher, parse_matchers};
+use crate::model::silence::SilenceState;
+use crate::model::time::{Timestamp, age, format_duration, parse_duration};
+use crate::tui::state::selection::Selection;
 use std::collections::BTreeSet;
+use std::time::Duration;
 use tui_input::Input;
 
 /// A part of the editor that keys go into.
@@ -62,25 +62,63 @@ pub enum Where {
     Matching,
     /// Everywhere.
     All,
+    /// On clusters that were chosen one by one.
+    Choose,
+}
+
+/// What the editor writes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Mode {
+    /// A new silence.
+    New,
+    /// A short one that says that somebody works on it.
+    Ack,
+    /// A change of this one.
+    Edit(Box<LogicalSilence>),
+    /// A later end of this one.
+    Extend(Box<LogicalSilence>),
+}
+
+/// What can be typed.
+#[derive(Debug, Clone, Default)]
+pub struct Texts {
+    /// The matchers, separated by commas.
+    pub matchers: Input,
+    /// How long, from now; of an extension how much longer.
+    pub duration: Input,
+    /// Why.
+    pub comment: Input,
+    /// Who.
+    pub author: Input,
 }
 
 /// A silence that is being written.
 #[derive(Debug, Clone)]
 pub struct Editor {
-    /// The text of the matchers.
-    pub matchers: Input,
+    /// What is written.
+    pub mode: Mode,
+    /// What stands in the fields.
+    pub texts: Texts,
+    /// What stood in them at first.
+    initial: Texts,
+    /// A new end that does not depend on when it is sent; of a repair.
+    pub end: Option<Timestamp>,
     /// Where it is to be made.
     pub target: Where,
     /// The clusters of what was selected.
     pub selected: Vec<ClusterName>,
-    /// The text of the duration.
-    pub duration: Input,
-    /// The comment.
-    pub comment: Input,
-    /// The author.
-    pub author: Input,
+    /// The clusters that were chosen.
+    pub chosen: BTreeSet<ClusterName>,
+    /// Every cluster.
+    pub clusters: Vec<ClusterName>,
+    /// Whether these are not all of the configuration.
+    pub narrowed: bool,
     /// Where keys go.
     pub focus: Field,
+    /// What the reader must know of how the fields came to be.
+    pub notes: Vec<String>,
+    /// How Alertmanager's other grammar would read the matchers, where that differs.
+    pub other_reading: Option<String>,
     /// What is known of each cluster; absent while it is asked.
     pub facts: Vec<Option<Facts>>,
     /// What stands in the fields, or why it is no silence.
@@ -89,45 +127,109 @@ pub struct Editor {
     pub preview: Option<Preview>,
     /// What the policy says.
     pub judgement: Option<Judgement>,
+    /// Whether the last look opens by itself as soon as every cluster has answered.
+    pub hurried: bool,
     /// The number of its questions.
     pub token: u64,
 }
 
+/// How long an acknowledgement lasts, as on the command line.
+const ACK: &str = "30m";
+
 impl Editor {
-    /// Starts with these matchers, on these clusters.
-    pub fn new(
-        matchers: &[Matcher],
-        selected: Vec<ClusterName>,
-        author: &str,
-        clusters: usize,
-        token: u64,
-    ) -> Self {
-        let text = matchers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        Self {
-            focus: if text.is_empty() { Field::Matchers } else { Field::Comment },
-            matchers: Input::new(text),
-            target: if selected.is_empty() { Where::Matching } else { Where::Selected },
-            selected,
+    /// Starts a new silence of `selection`.
+    pub fn new(selection: Selection, author: &str, clusters: Vec<ClusterName>, token: u64) -> Self {
+        let Selection { matchers, clusters: selected, notes } = selection;
+        let texts = Texts {
+            matchers: Input::new(written(&matchers)),
             duration: Input::new("2h".to_owned()),
             comment: Input::default(),
             author: Input::new(author.to_owned()),
-            facts: vec![None; clusters],
+        };
+        Self {
+            focus: if matchers.is_empty() { Field::Matchers } else { Field::Comment },
+            mode: Mode::New,
+            initial: texts.clone(),
+            texts,
+            end: None,
+            target: if selected.is_empty() { Where::Matching } else { Where::Selected },
+            selected,
+            chosen: BTreeSet::new(),
+            facts: vec![None; clusters.len()],
+            clusters,
+            narrowed: false,
+            notes,
+            other_reading: None,
             draft: Err("loading".into()),
             preview: None,
             judgement: None,
+            hurried: false,
             token,
+        }
+    }
+
+    /// Makes it an acknowledgement: short, with a comment that says so, straight to the last look.
+    pub fn acknowledging(mut self) -> Self {
+        let author = self.texts.author.value().to_owned();
+        self.texts.duration = Input::new(ACK.to_owned());
+        self.texts.comment = Input::new(format!("ACK! {author} is working on it"));
+        self.initial = self.texts.clone();
+        Self { mode: Mode::Ack, hurried: true, ..self }
+    }
+
+    /// Makes it another silence like `silence`, on the same clusters.
+    pub fn duplicating(mut self, silence: &LogicalSilence) -> Self {
+        self.texts.comment = Input::new(silence.comment.clone());
+        self.focus = Field::Duration;
+        self
+    }
+
+    /// Takes up a draft that was left; what was known of the clusters is asked anew.
+    pub fn taking_up(self, left: Self) -> Self {
+        Self { facts: self.facts, token: self.token, ..left }
+    }
+
+    /// Makes it a change of `silence`.
+    pub fn changing(mut self, silence: &LogicalSilence, now: Timestamp) -> Self {
+        let left = age(now, silence.ends_at).as_secs();
+        // To the minute: nobody types seconds, and an untouched field changes nothing.
+        let left = Duration::from_secs(if left < 60 { left } else { left / 60 * 60 });
+        self.texts.duration = Input::new(format_duration(left));
+        self.texts.comment = Input::new(silence.comment.clone());
+        self.texts.author = Input::new(silence.created_by.clone());
+        self.initial = self.texts.clone();
+        Self { mode: Mode::Edit(Box::new(silence.clone())), focus: Field::Duration, ..self }
+    }
+
+    /// Makes it a later end of `silence`.
+    pub fn extending(mut self, silence: &LogicalSilence) -> Self {
+        self.texts.duration = Input::new("1h".to_owned());
+        self.initial = self.texts.clone();
+        Self { mode: Mode::Extend(Box::new(silence.clone())), focus: Field::Duration, ..self }
+    }
+
+    /// Returns the silence that is changed, if it is one.
+    pub fn changed_silence(&self) -> Option<&LogicalSilence> {
+        match &self.mode {
+            Mode::New | Mode::Ack => None,
+            Mode::Edit(silence) | Mode::Extend(silence) => Some(silence),
         }
     }
 
     /// Returns the field that text goes into.
     pub fn input(&mut self) -> Option<&mut Input> {
         match self.focus {
-            Field::Matchers => Some(&mut self.matchers),
-            Field::Duration => Some(&mut self.duration),
-            Field::Comment => Some(&mut self.comment),
-            Field::Author => Some(&mut self.author),
+            Field::Matchers => Some(&mut self.texts.matchers),
+            Field::Duration => Some(&mut self.texts.duration),
+            Field::Comment => Some(&mut self.texts.comment),
+            Field::Author => Some(&mut self.texts.author),
             Field::Targets | Field::Cancel | Field::Review => None,
         }
+    }
+
+    /// Reports whether a field holds something else than at first.
+    pub fn changed(&self, field: impl Fn(&Texts) -> &Input) -> bool {
+        field(&self.texts).value().trim() != field(&self.initial).value().trim()
     }
 
     /// Counts the clusters that have answered.
@@ -135,14 +237,33 @@ impl Editor {
         self.facts.iter().flatten().count()
     }
 
-    /// Changes where it is to be made.
-    pub fn next_target(&mut self) {
-        self.target = match self.target {
-            Where::Selected => Where::Matching,
-            Where::Matching => Where::All,
-            Where::All if self.selected.is_empty() => Where::Matching,
-            Where::All => Where::Selected,
-        };
+    /// Changes where it is to be made. The clusters of an existing silence are what they are.
+    pub fn next_target(&mut self, forward: bool) {
+        if self.changed_silence().is_some() {
+            return;
+        }
+        let mut order = vec![Where::Selected, Where::Matching, Where::All, Where::Choose];
+        order.retain(|w| *w != Where::Selected || !self.selected.is_empty());
+        let at = order.iter().position(|w| *w == self.target).unwrap_or(0);
+        let next = if forward { at + 1 } else { at + order.len() - 1 };
+        self.target = order[next % order.len()];
+        if self.target == Where::Choose && self.chosen.is_empty() {
+            let written = self.preview.iter().flat_map(Preview::written);
+            self.chosen = written.filter(|c| c.reachable).map(|c| c.cluster.clone()).collect();
+        }
+    }
+
+    /// Chooses or leaves out the cluster at this place.
+    pub fn toggle(&mut self, place: usize) {
+        let Some(name) = self.clusters.get(place) else { return };
+        if !self.chosen.remove(name) {
+            self.chosen.insert(name.clone());
+        }
+    }
+
+    /// Returns the chosen clusters in the order of the configuration.
+    pub fn chosen_names(&self) -> Vec<ClusterName> {
+        self.clusters.iter().filter(|name| self.chosen.contains(name)).cloned().collect()
     }
 
     /// Finds out anew what it would do. Only once every cluster was heard, or is known to be silent.
@@ -150,7 +271,10 @@ impl Editor {
         self.draft = self.read(now);
         (self.preview, self.judgement) = (None, None);
         let (Ok(draft), Some(facts)) = (&self.draft, self.all_facts()) else { return };
-        let preview = preview(draft, &facts);
+        let mut preview = preview(draft, &facts);
+        if let Some(silence) = self.changed_silence() {
+            preview.overlaps.retain(|overlap| !silence.has_id(&overlap.silence.id));
+        }
         self.judgement = Some(judge(draft, &preview, &facts, policy, now));
         self.preview = Some(preview);
     }
@@ -160,189 +284,152 @@ impl Editor {
         self.facts.iter().cloned().collect()
     }
 
-    fn read(&self, now: Timestamp) -> Result<Draft, String> {
-        let parsed = parse_matchers(self.matchers.value()).map_err(|e| format!("matchers: {e}"))?;
+    fn read(&mut self, now: Timestamp) -> Result<Draft, String> {
+        self.other_reading = None;
+        let parsed = parse_matchers(self.texts.matchers.value()).map_err(|e| format!("matchers: {e}"))?;
+        self.other_reading = parsed.other.as_ref().map(|other| {
+            format!(
+                "read as {}; Alertmanager's UTF-8 grammar would read {}: quote the value and escape its \
+                 backslashes to have one meaning",
+                written(&parsed.matchers),
+                written(other)
+            )
+        });
         if parsed.matchers.is_empty() {
             return Err("matchers: at least one is needed, such as alertname=\"NodeDown\"".into());
         }
-        let length = parse_duration(self.duration.value().trim()).map_err(|e| e.to_string())?;
-        let length =
-            chrono::TimeDelta::from_std(length).map_err(|_| "the duration is too long".to_owned())?;
-        let ends_at = now.checked_add_signed(length).ok_or("the duration is too long")?;
+        if let Some(silence) = self.changed_silence() {
+            let change = self.change_of(silence, &parsed.matchers, now)?;
+            return Ok(draft_of(silence, &change, now));
+        }
+        let targets = match self.target {
+            Where::Selected => Targets::Named(self.selected.clone()),
+            Where::Matching => Targets::Matching,
+            Where::All => Targets::All,
+            Where::Choose if self.chosen.is_empty() => {
+                return Err("no cluster is chosen (Enter on `choose` lists them)".into());
+            }
+            Where::Choose => Targets::Named(self.chosen_names()),
+        };
         Ok(Draft {
             matchers: parsed.matchers,
             starts_at: None,
+            ends_at: later(now, self.length()?)?,
+            created_by: self.texts.author.value().trim().to_owned(),
+            comment: self.texts.comment.value().trim().to_owned(),
+            targets,
+        })
+    }
+
+    fn length(&self) -> Result<Duration, String> {
+        parse_duration(self.texts.duration.value().trim()).map_err(|e| e.to_string())
+    }
+
+    /// Returns the change of the silence that is being edited, if it is one.
+    pub fn change(&self, now: Timestamp) -> Option<(Change, Kind)> {
+        let draft = self.draft.as_ref().ok()?;
+        let silence = self.changed_silence()?;
+        let change = self.change_of(silence, &draft.matchers, now).ok()?;
+        Some((change, if matches!(self.mode, Mode::Extend(_)) { Kind::Extend } else { Kind::Edit }))
+    }
+
+    fn change_of(
+        &self,
+        silence: &LogicalSilence,
+        matchers: &[Matcher],
+        now: Timestamp,
+    ) -> Result<Change, String> {
+        if matches!(self.mode, Mode::Extend(_)) {
+            // What is over is made again, from now on.
+            let from = if silence.ends_at <= now { now } else { silence.ends_at };
+            return Ok(Change { ends_at: Some(later(from, self.length()?)?), ..Change::default() });
+        }
+        let text = |field: fn(&Texts) -> &Input| {
+            self.changed(field).then(|| field(&self.texts).value().trim().to_owned())
+        };
+        let ends_at = match self.end {
+            Some(end) => Some(end),
+            None if self.changed(|f| &f.duration) => Some(later(now, self.length()?)?),
+            None => None,
+        };
+        Ok(Change {
             ends_at,
-            created_by: self.author.value().trim().to_owned(),
-            comment: self.comment.value().trim().to_owned(),
-            targets: match self.target {
-                Where::Selected => Targets::Named(self.selected.clone()),
-                Where::Matching => Targets::Matching,
-                Where::All => Targets::All,
-            },
+            comment: text(|f| &f.comment),
+            created_by: text(|f| &f.author),
+            matchers: self.changed(|f| &f.matchers).then(|| matchers.to_vec()),
         })
     }
 
     /// Returns why it cannot be reviewed, if so.
-    pub fn obstacle(&self) -> Option<String> {
+    pub fn obstacle(&self, now: Timestamp) -> Option<String> {
         if let Err(why) = &self.draft {
             return Some(why.clone());
         }
         let (Some(preview), Some(judgement)) = (&self.preview, &self.judgement) else {
             return Some(format!("asking every cluster: {}/{} answered", self.known(), self.facts.len()));
         };
+        if self.change(now).is_some_and(|(change, _)| change == Change::default()) {
+            return Some("nothing is changed".into());
+        }
         if let Err(why) = preview.targets() {
-            return Some(why.to_string());
+            let hint = if self.target == Where::Matching { " (choose clusters, or all)" } else { "" };
+            return Some(format!("{why}{hint}"));
         }
         let refused = judgement.level == ConfirmLevel::Refused;
         refused.then(|| judgement.why().collect::<Vec<_>>().join("; "))
     }
 
-    /// Returns the command line that does the same.
-    pub fn command(&self) -> String {
-        let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
-        let mut words = vec!["iaasmon silence add".to_owned()];
-        match &self.draft {
-            Ok(draft) => words.extend(draft.matchers.iter().map(|m| quoted(&m.to_string()))),
-            Err(_) => words.push(quoted(self.matchers.value())),
+    /// Returns what must be known of a cluster before it is written to, in words; empty where all is well.
+    pub fn concerns(&self, place: usize) -> String {
+        let Some(Some(facts)) = self.facts.get(place) else { return "asking ...".into() };
+        let mut words = Vec::new();
+        if !facts.has_alertmanager {
+            words.push("has no Alertmanager: skipped".to_owned());
+        } else if facts.access == Access::Ro {
+            words.push("read only: skipped".to_owned());
+        } else if !facts.reachable {
+            words.push("! NO ANSWER, impact unknown".to_owned());
         }
-        match self.target {
-            Where::Selected => {
-                words.extend(self.selected.iter().map(|c| format!("--cluster {}", quoted(c.as_str()))))
+        let utf8 = self.draft.as_ref().is_ok_and(Draft::needs_utf8);
+        match facts.version {
+            Some((major, minor)) if utf8 && (major, minor) < (0, 27) => {
+                words.push(format!("! Alertmanager {major}.{minor}: no UTF-8 names"));
             }
-            Where::Matching => {}
-            Where::All => words.push("--all-clusters".into()),
+            None if utf8 && facts.has_alertmanager => {
+                words.push("! not known if it takes UTF-8 names".to_owned());
+            }
+            _ => {}
         }
-        words.push(format!("--duration {}", self.duration.value().trim()));
-        words.push(format!("--comment {}", quoted(self.comment.value().trim())));
-        words.join(" ")
+        words.join("; ")
+    }
+
+    /// Returns what it would do on the cluster at this place, once that is known.
+    pub fn impact(&self, place: usize) -> Option<&ClusterPreview> {
+        self.preview.as_ref()?.clusters.get(place)
     }
 }
 
-/// More values than this do not become one regular expression: nobody can read it.
-const MOST_VALUES: usize = 20;
-/// Labels that choose nothing or that only tell replicas apart.
-const STRIPPED: [&str; 7] =
-    ["severity", "prometheus", "replica", "monitor", "job", "prometheus_replica", "env"];
-
-/// Returns the matchers that all of `rows` share, and their clusters. `pinned` also names their nodes.
-pub fn matchers_of(state: &State, rows: &[&AlertRow], pinned: bool) -> (Vec<Matcher>, Vec<ClusterName>) {
-    let Some((first, rest)) = rows.split_first() else { return (Vec::new(), Vec::new()) };
-    let clusters: BTreeSet<u16> = rows.iter().map(|row| row.cluster).collect();
-    let own =
-        |name: &str| clusters.iter().filter_map(|c| state.cluster(*c)).any(|c| c.labels.contains_key(name));
-    let node_label = state.cluster(first.cluster).map_or("instance", |c| c.node_label.as_str());
-    let shared = first.alert.labels.iter().filter(|(name, value)| {
-        !STRIPPED.contains(name) && !own(name) && rest.iter().all(|row| row.alert.labels.get(name) == *value)
-    });
-    use crate::model::matcher::MatchOp::{Equal, Regex};
-    let mut matchers: Vec<Matcher> = shared.map(|(name, value)| Matcher::new(name, Equal, value)).collect();
-    let nodes: BTreeSet<&str> = rows.iter().map(|row| row.alert.labels.get(node_label)).collect();
-    if pinned && nodes.len() > 1 && nodes.len() <= MOST_VALUES && !nodes.contains("") {
-        let any = nodes.iter().map(|n| escape(n)).collect::<Vec<_>>().join("|");
-        matchers.push(Matcher::new(node_label, Regex, &any));
+/// Returns what a changed silence would be, to be previewed and judged as a new one.
+fn draft_of(silence: &LogicalSilence, change: &Change, now: Timestamp) -> Draft {
+    Draft {
+        matchers: change.matchers.clone().unwrap_or_else(|| silence.matchers.clone()),
+        starts_at: Some(silence.starts_at).filter(|start| *start > now),
+        ends_at: change.ends_at.unwrap_or(silence.ends_at),
+        created_by: change.created_by.clone().unwrap_or_else(|| silence.created_by.clone()),
+        comment: change.comment.clone().unwrap_or_else(|| silence.comment.clone()),
+        targets: Targets::Named(match silence.state {
+            SilenceState::Expired => silence.clusters(),
+            _ => silence.in_force().map(|copy| copy.cluster.clone()).collect(),
+        }),
     }
-    let names = clusters.iter().filter_map(|c| state.cluster(*c)).map(|c| c.raw_name.clone()).collect();
-    (matchers, names)
 }
 
-/// Returns the matchers for these nodes, and their clusters.
-pub fn matchers_of_nodes(state: &State, nodes: &[NodeKey]) -> (Vec<Matcher>, Vec<ClusterName>) {
-    use crate::model::matcher::MatchOp::{Equal, Regex};
-    let Some(first) = nodes.first() else { return (Vec::new(), Vec::new()) };
-    let label = state.cluster(first.cluster).map_or("instance", |c| c.node_label.as_str());
-    let names: BTreeSet<&str> = nodes.iter().map(|n| &*n.name).collect();
-    let matcher = match names.len() {
-        1 => Matcher::new(label, Equal, &first.name),
-        _ => Matcher::new(label, Regex, &names.iter().map(|n| escape(n)).collect::<Vec<_>>().join("|")),
-    };
-    let clusters: BTreeSet<u16> = nodes.iter().map(|n| n.cluster).collect();
-    let clusters = clusters.iter().filter_map(|c| state.cluster(*c)).map(|c| c.raw_name.clone()).collect();
-    (vec![matcher], clusters)
+fn later(from: Timestamp, by: Duration) -> Result<Timestamp, String> {
+    let by = chrono::TimeDelta::from_std(by).ok();
+    by.and_then(|by| from.checked_add_signed(by)).ok_or_else(|| "the duration is too long".to_owned())
 }
 
-/// Escapes what both Rust's and Go's regular expressions take for an operator, and nothing else: the
-/// result is read by people.
-fn escape(text: &str) -> String {
-    let mut escaped = String::new();
-    for c in text.chars() {
-        if "\\.+*?()|[]{}^$".contains(c) {
-            escaped.push('\\');
-        }
-        escaped.push(c);
-    }
-    escaped
-}
-
-impl State {
-    /// Returns what a silence of the selection would match, and the clusters of the selection.
-    pub fn silence_of_selection(&self) -> (Vec<Matcher>, Vec<ClusterName>) {
-        let marks = &self.page().list.marks;
-        let rows = |keys: &mut dyn Iterator<Item = &RowKey>| -> Vec<&AlertRow> {
-            keys.filter_map(|key| match key {
-                RowKey::Alert(key) => self.alert_of(*key),
-                _ => None,
-            })
-            .collect()
-        };
-        match self.screen() {
-            Screen::Alerts if !marks.is_empty() => matchers_of(self, &rows(&mut marks.iter()), true),
-            Screen::Alerts => match self.alerts.lines.get(self.page().list.at) {
-                Some(AlertLine::Alert(_, at)) => {
-                    matchers_of(self, &self.alert(*at).into_iter().collect::<Vec<_>>(), true)
-                }
-                Some(AlertLine::Group(g)) => self.of_group(self.alerts.groups.get(*g)),
-                None => (Vec::new(), Vec::new()),
-            },
-            Screen::Overview => match self.current() {
-                Some(RowKey::Group(key)) => self.of_group(self.alerts.new.iter().find(|g| g.key == key)),
-                _ => (Vec::new(), Vec::new()),
-            },
-            Screen::Alert(key) => {
-                matchers_of(self, &self.alert_of(*key).into_iter().collect::<Vec<_>>(), true)
-            }
-            Screen::Nodes => {
-                let marked = marks.iter().cloned().chain(self.current().filter(|_| marks.is_empty()));
-                let nodes: Vec<NodeKey> = marked
-                    .filter_map(|key| match key {
-                        RowKey::Node(key) => Some(key),
-                        _ => None,
-                    })
-                    .collect();
-                matchers_of_nodes(self, &nodes)
-            }
-            Screen::Node(node) => {
-                let (mut matchers, clusters) = matchers_of_nodes(self, std::slice::from_ref(node));
-                // On a node's list the check under the cursor is meant; S is the whole node.
-                if let (Some(RowKey::Check(key)), Some(cluster)) =
-                    (self.current(), self.cluster(node.cluster))
-                {
-                    matchers.push(Matcher::new(
-                        &cluster.check_label,
-                        crate::model::matcher::MatchOp::Equal,
-                        &key.check,
-                    ));
-                }
-                (matchers, clusters)
-            }
-            Screen::Check(key) => {
-                let (mut matchers, clusters) = matchers_of_nodes(self, std::slice::from_ref(&key.node));
-                if let Some(cluster) = self.cluster(key.node.cluster) {
-                    matchers.push(Matcher::new(
-                        &cluster.check_label,
-                        crate::model::matcher::MatchOp::Equal,
-                        &key.check,
-                    ));
-                }
-                (matchers, clusters)
-            }
-            _ => (Vec::new(), Vec::new()),
-        }
-    }
-
-    fn of_group(&self, group: Option<&crate::tui::state::alerts::Group>) -> (Vec<Matcher>, Vec<ClusterName>) {
-        let rows: Vec<&AlertRow> =
-            group.into_iter().flat_map(|g| &g.members).filter_map(|at| self.alert(*at)).collect();
-        matchers_of(self, &rows, false)
-    }
+/// Writes matchers as they are typed.
+pub fn written(matchers: &[Matcher]) -> String {
+    matchers.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }

@@ -1,5 +1,6 @@
 //! Where the cursor of a list stands. Selection and marks are identities, never places.
 
+use crate::fleet::silence::OpId;
 use crate::model::labels::Fingerprint;
 use crate::tui::state::alerts::GroupKey;
 use crate::tui::state::rows::{AlertKey, CheckKey, NodeKey};
@@ -21,6 +22,8 @@ pub enum RowKey {
     Silence(Arc<str>),
     /// A cluster, by its place in the configuration.
     Cluster(u16),
+    /// An operation of the journal.
+    Operation(OpId),
 }
 
 impl RowKey {

@@ -9,13 +9,17 @@ pub mod filter;
 pub mod list;
 pub mod lookup;
 pub mod nodes;
+pub mod operations;
 pub mod output;
 pub mod overview;
 pub mod palette;
 pub mod rows;
+pub mod run;
 pub mod screen;
+pub mod selection;
 pub mod silences;
 pub mod trust;
+pub mod twin;
 
 use crate::config::{Access, Config, SilencePolicy};
 use crate::fleet::Answer;
@@ -27,19 +31,27 @@ use crate::model::time::Timestamp;
 use crate::tui::keymap::{self, place};
 use crate::tui::theme::Role;
 use alerts::{AlertLine, AlertTable};
-use confirm::{Confirm, Run};
+use confirm::Confirm;
 use data::ClusterData;
 use editor::Editor;
 use filter::{FilterField, Judge};
 use list::{List, RowKey};
 use lookup::Lookup;
 use nodes::NodeTable;
+use operations::Operations;
 use output::Output;
 use palette::Palette;
 use rows::{AlertRow, CheckKey, NodeKey};
+use run::Run;
 pub use screen::Screen;
-use silences::{SilenceRow, SilenceTable};
+use silences::{Made, SilenceRow, SilenceTable};
 use std::time::Duration;
+
+/// Writes a time in UTC and as the operator's own clock shows it.
+pub fn both_clocks(at: Timestamp) -> String {
+    let local = at.with_timezone(&chrono::Local);
+    format!("{} UTC = {} local", at.format("%d %b %Y %H:%M"), local.format("%d %b %H:%M"))
+}
 
 /// One screen with where the reader is on it.
 #[derive(Debug, Clone)]
@@ -73,6 +85,10 @@ pub enum Popup {
     Palette(Palette),
     /// The last look before something is written.
     Confirm(Box<Confirm>),
+    /// What is asked before the last look of an extension or acknowledgement; its text is the editor's.
+    Prompt,
+    /// The clusters that can be chosen in the editor, and the cursor's place.
+    Clusters(usize),
 }
 
 /// The state of the interface.
@@ -110,8 +126,16 @@ pub struct State {
     pub popup: Popup,
     /// The silence that is being written.
     pub editor: Option<Editor>,
+    /// The draft that was left last, to be taken up again.
+    pub left: Option<Editor>,
+    /// Whether only a part of the configuration's clusters is shown.
+    pub narrowed: bool,
     /// The operation that is or was carried out last.
     pub run: Option<Run>,
+    /// The operations of the journal.
+    pub operations: Operations,
+    /// What was made here lately.
+    pub made: Vec<Made>,
     /// Who is named as the author of silences.
     pub author: String,
     /// What the preview shows, and the line that it was on when the cursor came to rest there.
@@ -148,7 +172,11 @@ impl State {
             stack: Vec::new(),
             popup: Popup::None,
             editor: None,
+            left: None,
+            narrowed: false,
             run: None,
+            operations: Operations::default(),
+            made: Vec::new(),
             author: config.policy.author.clone().unwrap_or_default(),
             previewed: None,
             moving: false,
@@ -189,13 +217,15 @@ impl State {
             Screen::Silence(_) => place::SILENCE,
             Screen::Clusters => place::CLUSTERS,
             Screen::Editor => place::EDITOR,
-            Screen::Operation => place::OPERATION,
+            Screen::Operations => place::OPERATIONS,
+            Screen::Operation(_) => place::OPERATION,
         }
     }
 
     /// Returns the keys and labels that are valid here: for the key line in order of rank, for the help all.
     pub fn keys(&self, all: bool) -> Vec<(&'static str, &'static str)> {
-        let mut list: Vec<_> = keymap::here(self.place()).filter(|b| all || b.rank.is_some()).collect();
+        let usable = |b: &&keymap::Binding| b.rank.is_some() && (!b.action.writes() || self.writable());
+        let mut list: Vec<_> = keymap::here(self.place()).filter(|b| all || usable(b)).collect();
         if !all {
             list.sort_by_key(|b| b.rank);
         }
@@ -210,6 +240,23 @@ impl State {
     /// Reports whether silences may be written anywhere.
     pub fn writable(&self) -> bool {
         self.clusters.iter().any(|c| c.access == Access::Rw && c.servers.1 > 0)
+    }
+
+    /// Returns the operation that the shown page is about.
+    pub fn shown_run(&self) -> Option<std::borrow::Cow<'_, Run>> {
+        use std::borrow::Cow;
+        match self.screen() {
+            Screen::Operation(None) => self.run.as_ref().map(Cow::Borrowed),
+            Screen::Operation(Some(op)) => {
+                self.operations.find(*op).map(|row| Cow::Owned(Run::of(&row.standing)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Reports whether an alert is held back by what was made here, although Alertmanager has not said so yet.
+    pub fn is_just_silenced(&self, row: &AlertRow) -> bool {
+        self.made.iter().any(|made| made.should_hold(row, &self.silences, self.now))
     }
 
     /// Returns the alert that is at `at`.
@@ -252,7 +299,8 @@ impl State {
             Screen::Clusters => self.clusters.len(),
             Screen::Node(_) => self.page().node.as_ref().map_or(0, |n| n.value.checks.len()),
             Screen::Alert(_) | Screen::Check(_) => self.page().output.len(),
-            Screen::Silence(_) | Screen::Editor | Screen::Operation => 0,
+            Screen::Operations => self.operations.rows.len(),
+            Screen::Silence(_) | Screen::Editor | Screen::Operation(_) => 0,
         }
     }
 
@@ -278,9 +326,12 @@ impl State {
                 let check = self.page().node.as_ref()?.value.checks.get(i)?;
                 Some(RowKey::Check(CheckKey { node: node.clone(), check: check.check.clone() }))
             }
-            Screen::Alert(_) | Screen::Check(_) | Screen::Silence(_) | Screen::Editor | Screen::Operation => {
-                None
-            }
+            Screen::Operations => self.operations.rows.get(i).map(|row| RowKey::Operation(row.op())),
+            Screen::Alert(_)
+            | Screen::Check(_)
+            | Screen::Silence(_)
+            | Screen::Editor
+            | Screen::Operation(_) => None,
         }
     }
 

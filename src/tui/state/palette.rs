@@ -41,7 +41,7 @@ pub struct Palette {
 /// No more entries than fit on a large screen are looked for.
 pub const MOST: usize = 30;
 
-const COMMANDS: [(&str, Action); 11] = [
+const COMMANDS: [(&str, Action); 12] = [
     ("overview", Action::Tab(0)),
     ("alerts", Action::Tab(1)),
     ("nodes", Action::Tab(2)),
@@ -49,6 +49,7 @@ const COMMANDS: [(&str, Action); 11] = [
     ("clusters", Action::Tab(4)),
     ("silence what is selected", Action::Silence),
     ("new silence", Action::NewSilence),
+    ("operations: finish or undo", Action::Operations),
     ("refresh now", Action::Refresh),
     ("next theme", Action::Theme),
     ("help", Action::Help),

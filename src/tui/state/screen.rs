@@ -1,5 +1,6 @@
 //! Which screens there are, and how many lines each has for its list.
 
+use crate::fleet::silence::OpId;
 use crate::tui::state::State;
 use crate::tui::state::rows::{AlertKey, CheckKey, NodeKey};
 use std::sync::Arc;
@@ -27,8 +28,10 @@ pub enum Screen {
     Clusters,
     /// A silence that is being written.
     Editor,
-    /// An operation and what became of it.
-    Operation,
+    /// The operations of the journal.
+    Operations,
+    /// An operation and what became of it; `None` is the one that was confirmed here last.
+    Operation(Option<OpId>),
 }
 
 /// Below this nothing but a summary fits.
@@ -127,10 +130,11 @@ impl State {
             Screen::Overview => 0,
             Screen::Alerts | Screen::Nodes | Screen::Silences => 2,
             Screen::Clusters => 1,
+            Screen::Operations => 2,
             Screen::Alert(_) => self.fact_rows() + 1,
             Screen::Node(_) => 6,
             Screen::Check(_) => 4,
-            Screen::Silence(_) | Screen::Editor | Screen::Operation => 0,
+            Screen::Silence(_) | Screen::Editor | Screen::Operation(_) => 0,
         }
     }
 

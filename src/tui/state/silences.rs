@@ -1,7 +1,8 @@
 //! The table of silences: one line per logical silence.
 
-use crate::fleet::silence::{LogicalSilence, group};
+use crate::fleet::silence::{Drift, LogicalSilence, Standing, group};
 use crate::model::cluster::ClusterName;
+use crate::model::matcher::{Matcher, Verdict, accepts_all};
 use crate::model::silence::SilenceState;
 use crate::model::text;
 use crate::model::time::Timestamp;
@@ -9,6 +10,7 @@ use crate::tui::state::data::ClusterData;
 use crate::tui::state::filter::Judge;
 use crate::tui::state::rows::AlertRow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// One logical silence, ready for the screen.
 #[derive(Debug, Clone)]
@@ -25,6 +27,8 @@ pub struct SilenceRow {
     pub comment: Box<str>,
     /// How many alerts it holds back now.
     pub hits: usize,
+    /// How the clusters' copies differ, in words, safe.
+    pub drift: Vec<String>,
     /// Everything that a search looks at, in lower case.
     pub search: Box<str>,
 }
@@ -46,11 +50,12 @@ impl SilenceRow {
         row.alert.silenced_by.iter().any(|id| self.silence.has_id(id))
     }
 
-    /// Reports whether an alert would be told of again if this silence ended.
-    pub fn alone_holds(&self, row: &AlertRow) -> bool {
+    /// Reports whether an alert would be told of again if all of `silences` ended.
+    pub fn all_hold_alone(silences: &[&Self], row: &AlertRow) -> bool {
         let alert = &row.alert;
-        self.holds(row)
-            && alert.silenced_by.iter().all(|id| self.silence.has_id(id))
+        let is_theirs = |id: &Arc<str>| silences.iter().any(|silence| silence.silence.has_id(id));
+        !alert.silenced_by.is_empty()
+            && alert.silenced_by.iter().all(is_theirs)
             && alert.inhibited_by.is_empty()
             && alert.muted_by.is_empty()
     }
@@ -103,6 +108,7 @@ fn ready(silence: LogicalSilence, clusters: &[ClusterData], hits: &HashMap<&str,
         matchers: text::line(&matchers).into(),
         author: text::line(&silence.created_by).into(),
         comment: text::line(&silence.comment).into(),
+        drift: silence.drift.iter().map(drift_words).collect(),
         hits: silence.copies.iter().filter_map(|copy| hits.get(&*copy.silence.id)).sum(),
         search: search.into(),
         silence,
@@ -118,4 +124,64 @@ fn hits(clusters: &[ClusterData]) -> HashMap<&str, usize> {
         }
     }
     hits
+}
+
+/// Says how copies differ.
+fn drift_words(drift: &Drift) -> String {
+    let clock = |at: &Timestamp| at.format("%d %b %H:%M:%SZ");
+    let said = match drift {
+        Drift::Ends { first, last } => {
+            format!("it ends {} on {} and {} on {}", clock(&first.1), first.0, clock(&last.1), last.0)
+        }
+        Drift::Expired(clusters) => {
+            let names: Vec<&str> = clusters.iter().map(ClusterName::as_str).collect();
+            format!("it has ended on {} and is in force elsewhere", names.join(", "))
+        }
+        Drift::Twins(cluster) => format!("it is there more than once on {cluster}"),
+    };
+    text::line(&said).into_owned()
+}
+
+/// A silence that was made here a moment ago: Alertmanager may not have confirmed yet what it holds back.
+#[derive(Debug, Clone)]
+pub struct Made {
+    cluster: ClusterName,
+    id: Arc<str>,
+    matchers: Vec<Matcher>,
+    at: Timestamp,
+}
+
+/// Alertmanager looks at each group of alerts anew at least this often, unless it was configured oddly.
+const CONFIRMED_AFTER: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
+
+impl Made {
+    /// Returns what an operation has made.
+    pub fn of(standing: &Standing, now: Timestamp) -> Vec<Self> {
+        let tasks = standing.operation.tasks.iter();
+        let made = tasks.filter_map(|task| {
+            let (content, progress) = (task.write.as_ref()?, standing.tasks.get(&task.cluster)?);
+            let id = progress.written.clone().filter(|_| content.starts_at <= now)?;
+            Some(Self { cluster: task.cluster.clone(), id, matchers: content.matchers.clone(), at: now })
+        });
+        made.collect()
+    }
+
+    /// Reports whether Alertmanager may still have to confirm it.
+    pub fn is_recent(&self, now: Timestamp) -> bool {
+        now - self.at < CONFIRMED_AFTER
+    }
+
+    /// Reports whether it should hold an alert back that Alertmanager still calls active.
+    pub fn should_hold(&self, row: &AlertRow, silences: &SilenceTable, now: Timestamp) -> bool {
+        let in_force = || {
+            let copy =
+                silences.find(&self.id).map(|row| row.silence.in_force().any(|c| c.silence.id == self.id));
+            copy.unwrap_or(true)
+        };
+        self.is_recent(now)
+            && row.is_loud()
+            && row.alert.cluster == self.cluster
+            && accepts_all(&self.matchers, &row.alert.labels) == Verdict::Yes
+            && in_force()
+    }
 }

@@ -71,5 +71,7 @@ fn page(title: &str, state: &State) -> String {
             i += 1;
         }
     }
-    text
+    // The second clock is where the tests run.
+    let local = regex::Regex::new(r"= \d\d \w{3} \d\d:\d\d local").expect("a regex");
+    local.replace_all(&text, "= .. ... ..:.. local").into_owned()
 }

@@ -3,9 +3,12 @@
 use crate::fleet::Answer;
 use crate::fleet::detail::DetailSource;
 use crate::fleet::node::NodeDetail;
+use crate::fleet::silence::Standing;
+use crate::model::text;
 use crate::model::time::Timestamp;
 use crate::tui::msg::{Effect, Kind, OutputOf, Payload};
 use crate::tui::state::list::RowKey;
+use crate::tui::state::operations::OperationRow;
 use crate::tui::state::rows::NodeKey;
 use crate::tui::state::{Screen, State};
 
@@ -99,5 +102,17 @@ pub fn take_node(state: &mut State, key: &NodeKey, answer: Box<Answer<NodeDetail
             Some(old) if answer.coverage.answered() == 0 => old.coverage = answer.coverage.clone(),
             slot => *slot = Some(answer.clone()),
         }
+    }
+}
+
+/// Takes what the journal says. The operation under the cursor stays under it.
+pub fn take_operations(state: &mut State, answer: Result<Vec<(Standing, bool)>, String>) {
+    match answer {
+        Ok(list) => {
+            let rows = list.into_iter().map(|(standing, busy)| OperationRow::new(standing, busy)).collect();
+            state.operations.error = None;
+            follow(state, |state| state.operations.rows = rows);
+        }
+        Err(why) => state.operations.error = Some(text::line(&why).into_owned()),
     }
 }

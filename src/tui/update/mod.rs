@@ -1,8 +1,12 @@
 //! How messages change the state. Pure: what must be done outside is returned.
 
+mod confirm;
 mod data;
 mod navigate;
+mod review;
 mod silence;
+#[cfg(test)]
+mod silence_tests;
 #[cfg(test)]
 mod tests;
 mod typing;
@@ -11,7 +15,7 @@ use crate::tui::keymap::{self, Action};
 use crate::tui::msg::{Effect, Msg};
 use crate::tui::state::list::RowKey;
 use crate::tui::state::screen::Preview;
-use crate::tui::state::{Popup, Screen, State};
+use crate::tui::state::{Popup, Screen, State, twin};
 use crate::tui::theme::Role;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 
@@ -39,34 +43,37 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             data::take_node(state, &key, answer);
             Vec::new()
         }
-        Msg::Facts { cluster, token, facts } => {
-            silence::take_facts(state, cluster, token, *facts);
-            Vec::new()
-        }
+        Msg::Facts { cluster, token, facts } => silence::take_facts(state, cluster, token, *facts),
         Msg::Rested(moves) => {
             state.moving &= moves != state.moves;
             Vec::new()
         }
         Msg::Armed(token) => {
-            silence::arm(state, token);
+            confirm::arm(state, token);
             Vec::new()
         }
         Msg::Began(op) => {
-            if let Some(run) = &mut state.run {
-                run.op = op;
-            }
+            confirm::began(state, op);
             Vec::new()
         }
         Msg::Step(step) => {
-            silence::step(state, &step);
+            confirm::step(state, &step);
+            Vec::new()
+        }
+        Msg::Carried(standing) => {
+            confirm::carried(state, &standing);
             Vec::new()
         }
         Msg::Ended(outcome) => {
-            if let Some(run) = &mut state.run {
-                run.end(outcome.as_deref().map_err(Clone::clone));
-            }
+            confirm::ended(state, outcome);
             // What was written must be seen at once.
-            data::hurry(state)
+            let mut effects = data::hurry(state);
+            effects.push(Effect::LoadOperations);
+            effects
+        }
+        Msg::Operations(answer) => {
+            data::take_operations(state, answer);
+            Vec::new()
         }
     };
     state.settle();
@@ -165,9 +172,19 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Help => state.popup = Popup::Help(0),
         Action::Palette => typing::open_palette(state),
         Action::Copy => return copy(state),
-        Action::Silence => return silence::open(state, false),
-        Action::NewSilence => return silence::open(state, true),
-        Action::Expire => return silence::expire(state),
+        Action::Silence => return silence::silence(state),
+        Action::WideSilence => return silence::silence_wide(state),
+        Action::NewSilence => return silence::new(state),
+        Action::Ack => return silence::acknowledge(state),
+        Action::EditSilence => return silence::change(state),
+        Action::Extend => return silence::extend(state),
+        Action::Duplicate => return silence::duplicate(state),
+        Action::Repair => return silence::repair(state),
+        Action::Expire => return review::expire(state),
+        Action::Operations => return navigate::push(state, Screen::Operations),
+        Action::Resume => return review::operations(state, false),
+        Action::Undo => return review::operations(state, true),
+        Action::CopyReport => return copy_report(state),
     }
     Vec::new()
 }
@@ -180,10 +197,19 @@ fn copy(state: &mut State) -> Vec<Effect> {
     vec![Effect::Copy(command)]
 }
 
+/// Copies what became of an operation.
+fn copy_report(state: &mut State) -> Vec<Effect> {
+    let Some(run) = state.shown_run() else { return Vec::new() };
+    let report = run.report(&state.command());
+    state.message =
+        Some((Role::Notice, "the report was sent to the terminal's clipboard (unconfirmed)".into()));
+    vec![Effect::Copy(report)]
+}
+
 impl State {
     /// Returns the command line that shows the same as the screen.
     pub fn command(&self) -> String {
-        let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+        use twin::quoted;
         match self.screen() {
             Screen::Overview | Screen::Clusters => "iaasmon status".into(),
             Screen::Alerts => match self.current() {
@@ -203,8 +229,12 @@ impl State {
             },
             Screen::Silence(id) => format!("iaasmon silence show {id}"),
             Screen::Editor => self.editor.as_ref().map_or_else(String::new, |editor| editor.command()),
-            Screen::Operation => match &self.run {
-                Some(run) if !run.op.is_empty() => format!("iaasmon silence status {}", run.op),
+            Screen::Operations => match self.current() {
+                Some(RowKey::Operation(op)) => format!("iaasmon silence status {op}"),
+                _ => "iaasmon silence status".into(),
+            },
+            Screen::Operation(_) => match self.shown_run() {
+                Some(run) if !run.ops.is_empty() => twin::operations("status", &run.ops),
                 _ => "iaasmon silence status".into(),
             },
         }

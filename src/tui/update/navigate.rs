@@ -75,6 +75,7 @@ pub fn open(state: &mut State) -> Vec<Effect> {
         RowKey::Node(key) => return push(state, Screen::Node(key)),
         RowKey::Check(key) => return push(state, Screen::Check(key)),
         RowKey::Silence(id) => return push(state, Screen::Silence(id)),
+        RowKey::Operation(op) => return push(state, Screen::Operation(Some(op))),
         RowKey::Cluster(i) if state.screen() == &Screen::Overview => {
             tab(state, 4);
             state.page_mut().list.at = usize::from(i);
@@ -113,6 +114,7 @@ pub fn load(state: &State) -> Vec<Effect> {
             .collect(),
         Screen::Check(key) => vec![Effect::FetchOutput(key.clone())],
         Screen::Node(key) => vec![Effect::FetchNode(key.clone())],
+        Screen::Operations => vec![Effect::LoadOperations],
         _ => Vec::new(),
     }
 }

@@ -1,48 +1,154 @@
-//! Writing silences: the editor, the last look, and what comes back.
+//! Writing silences: the editor, the prompt before an extension or acknowledgement, the choice of clusters.
 
-use crate::fleet::silence::{ConfirmLevel, Facts, Step};
+use crate::fleet::silence::{Facts, LogicalSilence};
+use crate::model::silence::SilenceState;
 use crate::model::text;
-use crate::model::time::Timestamp;
 use crate::tui::msg::Effect;
-use crate::tui::state::confirm::{Confirm, Deed, Progress, Run};
-use crate::tui::state::editor::{Editor, Field};
+use crate::tui::state::editor::{Editor, Field, Mode, Where};
 use crate::tui::state::list::RowKey;
-use crate::tui::state::silences::SilenceRow;
+use crate::tui::state::selection::Selection;
 use crate::tui::state::{Page, Popup, Screen, State};
 use crate::tui::theme::Role;
-use crate::tui::update::typing::edit;
+use crate::tui::update::review;
+use crate::tui::update::typing::{edit, insert};
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use tui_input::Input;
 
-/// Opens the editor: on what is selected, or empty.
-pub fn open(state: &mut State, empty: bool) -> Vec<Effect> {
+/// Opens the editor on what is selected.
+pub fn silence(state: &mut State) -> Vec<Effect> {
+    on_selection(state, state.selection(), |editor| editor)
+}
+
+/// Opens the editor on the whole node, or on what the filter says.
+pub fn silence_wide(state: &mut State) -> Vec<Effect> {
+    on_selection(state, state.wide_selection(), |editor| editor)
+}
+
+/// Acknowledges what is selected: the last look opens as soon as every cluster has answered.
+pub fn acknowledge(state: &mut State) -> Vec<Effect> {
+    on_selection(state, state.selection(), Editor::acknowledging)
+}
+
+fn on_selection(state: &mut State, selection: Selection, make: impl FnOnce(Editor) -> Editor) -> Vec<Effect> {
+    if selection.matchers.is_empty() {
+        let says = match selection.notes.first() {
+            Some(note) => format!("nothing is left that a silence could match: {note}"),
+            None => "nothing is selected that a silence could match (4, n: new)".to_owned(),
+        };
+        state.message = Some((Role::Notice, says));
+        return Vec::new();
+    }
+    open(state, selection, make)
+}
+
+/// Opens the editor on nothing, or on the draft that was left.
+pub fn new(state: &mut State) -> Vec<Effect> {
+    let Some(left) = state.left.take() else {
+        return open(state, Selection::default(), |editor| editor);
+    };
+    let effects = open(state, Selection::default(), |fresh| fresh.taking_up(left));
+    if !effects.is_empty() {
+        state.message = Some((Role::Notice, "the draft that was left (C-u empties a field)".into()));
+    }
+    effects
+}
+
+/// Changes the silence under the cursor; one that is over is made anew.
+pub fn change(state: &mut State) -> Vec<Effect> {
+    let Some(silence) = chosen(state) else { return Vec::new() };
+    if silence.state == SilenceState::Expired {
+        let effects = duplicate(state);
+        if !effects.is_empty() {
+            state.message = Some((Role::Notice, "it has ended: this makes a new one like it".into()));
+        }
+        return effects;
+    }
+    let now = state.now;
+    open(state, selection_of(&silence, false), |editor| editor.changing(&silence, now))
+}
+
+/// Gives all copies of the silence under the cursor the latest end that one of them has.
+pub fn repair(state: &mut State) -> Vec<Effect> {
+    let Some(silence) = chosen(state) else { return Vec::new() };
+    if silence.drift.is_empty() || silence.state == SilenceState::Expired {
+        state.message = Some((Role::Notice, "its copies are alike: there is nothing to repair".into()));
+        return Vec::new();
+    }
+    let now = state.now;
+    open(state, selection_of(&silence, false), |editor| {
+        let mut editor = editor.changing(&silence, now);
+        editor.end = Some(silence.ends_at);
+        editor.notes.push("every copy in force gets the latest end, twins are expired".into());
+        let over: Vec<String> = silence
+            .clusters()
+            .iter()
+            .filter(|c| silence.on(c).is_some_and(|copy| copy.silence.state == SilenceState::Expired))
+            .map(ToString::to_string)
+            .collect();
+        if !over.is_empty() {
+            let names = over.join(", ");
+            editor.notes.push(format!("where it has ended it stays so ({names}): d makes it there again"));
+        }
+        editor.focus = Field::Review;
+        editor
+    })
+}
+
+/// Opens the editor on a new silence like the one under the cursor.
+pub fn duplicate(state: &mut State) -> Vec<Effect> {
+    let Some(silence) = chosen(state) else { return Vec::new() };
+    open(state, selection_of(&silence, true), |editor| editor.duplicating(&silence))
+}
+
+/// Asks how much longer the silence under the cursor lasts.
+pub fn extend(state: &mut State) -> Vec<Effect> {
+    let Some(silence) = chosen(state) else { return Vec::new() };
+    open(state, selection_of(&silence, false), |editor| editor.extending(&silence))
+}
+
+fn selection_of(silence: &LogicalSilence, clusters: bool) -> Selection {
+    let clusters = if clusters { silence.clusters() } else { Vec::new() };
+    Selection { matchers: silence.matchers.clone(), clusters, notes: Vec::new() }
+}
+
+/// Returns the silence that is shown or under the cursor.
+fn chosen(state: &State) -> Option<LogicalSilence> {
+    let id = match (state.screen(), state.current()) {
+        (Screen::Silence(id), _) => id.clone(),
+        (_, Some(RowKey::Silence(id))) => id,
+        _ => return None,
+    };
+    state.silences.find(&id).map(|row| row.silence.clone())
+}
+
+/// Opens an editor, or its prompt, and asks every cluster for what it must know.
+fn open(state: &mut State, selection: Selection, make: impl FnOnce(Editor) -> Editor) -> Vec<Effect> {
     if let Some(why) = forbidden(state) {
         state.message = Some((Role::Error, why));
         return Vec::new();
     }
-    let (matchers, clusters) = if empty { Default::default() } else { state.silence_of_selection() };
-    if matchers.is_empty() && !empty {
-        state.message =
-            Some((Role::Notice, "nothing is selected that a silence could match (4, n: new)".into()));
-        return Vec::new();
-    }
     state.token += 1;
-    let author = state.author.clone();
-    state.editor = Some(Editor::new(&matchers, clusters, &author, state.clusters.len(), state.token));
-    state.stack.push(Page::new(Screen::Editor));
+    let clusters = state.clusters.iter().map(|c| c.raw_name.clone()).collect();
+    let mut editor = make(Editor::new(selection, &state.author, clusters, state.token));
+    editor.narrowed = state.narrowed;
+    match editor.mode {
+        Mode::New | Mode::Edit(_) => state.stack.push(Page::new(Screen::Editor)),
+        Mode::Ack | Mode::Extend(_) => state.popup = Popup::Prompt,
+    }
+    state.editor = Some(editor);
     recompute(state);
     vec![Effect::Facts { token: state.token }]
 }
 
 /// Says why nothing can be written, if so.
-fn forbidden(state: &State) -> Option<String> {
+pub fn forbidden(state: &State) -> Option<String> {
     if state.run.as_ref().is_some_and(|run| run.ended.is_none()) {
         return Some("an operation is still under way".into());
     }
     (!state.writable()).then(|| "read only: no cluster has access = \"rw\" and an Alertmanager".into())
 }
 
-fn recompute(state: &mut State) {
+/// Finds out anew what stands in the editor.
+pub fn recompute(state: &mut State) {
     let (policy, now) = (state.policy.clone(), state.now);
     if let Some(editor) = &mut state.editor {
         editor.recompute(&policy, now);
@@ -50,12 +156,18 @@ fn recompute(state: &mut State) {
 }
 
 /// Takes what is known of a cluster for the editor that asked.
-pub fn take_facts(state: &mut State, cluster: u16, token: u64, facts: Facts) {
-    let Some(editor) = state.editor.as_mut().filter(|e| e.token == token) else { return };
+pub fn take_facts(state: &mut State, cluster: u16, token: u64, facts: Facts) -> Vec<Effect> {
+    let Some(editor) = state.editor.as_mut().filter(|e| e.token == token) else { return Vec::new() };
     if let Some(slot) = editor.facts.get_mut(usize::from(cluster)) {
         *slot = Some(facts);
     }
+    let whole = editor.known() == editor.facts.len();
+    let hurried = editor.hurried;
     recompute(state);
+    if whole && hurried && matches!(state.popup, Popup::Prompt) {
+        return finish_prompt(state);
+    }
+    Vec::new()
 }
 
 /// Gives a key to the editor.
@@ -64,9 +176,19 @@ pub fn press(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     match (key.code, editor.focus) {
         (KeyCode::Esc, _) | (KeyCode::Enter, Field::Cancel) => close(state),
-        (KeyCode::Char('x'), _) if control => return review(state),
+        (KeyCode::Char('x'), _) if control => return review::review(state),
+        (KeyCode::Char('y'), _) if control => {
+            let command = editor.command();
+            state.message = Some((Role::Notice, "sent to the terminal's clipboard (unconfirmed)".into()));
+            return vec![Effect::Copy(command)];
+        }
         // A held Enter must not run through the fields into the review.
-        (KeyCode::Enter, Field::Review) if key.kind == KeyEventKind::Press => return review(state),
+        (KeyCode::Enter, Field::Review) if key.kind == KeyEventKind::Press => return review::review(state),
+        (KeyCode::Enter, Field::Targets)
+            if editor.target == Where::Choose && editor.changed_silence().is_none() =>
+        {
+            state.popup = Popup::Clusters(0);
+        }
         (KeyCode::Tab | KeyCode::Down | KeyCode::Enter, focus)
             if focus != Field::Review || key.code == KeyCode::Tab =>
         {
@@ -74,7 +196,7 @@ pub fn press(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
         }
         (KeyCode::BackTab | KeyCode::Up, focus) => editor.focus = focus.step(false),
         (KeyCode::Left | KeyCode::Right | KeyCode::Char(' '), Field::Targets) => {
-            editor.next_target();
+            editor.next_target(key.code != KeyCode::Left);
             recompute(state);
         }
         (KeyCode::Left | KeyCode::Right, focus @ (Field::Cancel | Field::Review)) => {
@@ -89,209 +211,81 @@ pub fn press(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
     Vec::new()
 }
 
-/// Puts pasted text into the field that has the focus.
-pub fn paste(state: &mut State, text: &str) {
-    if let Some(input) = state.editor.as_mut().and_then(Editor::input) {
-        crate::tui::update::typing::insert(input, text);
-    }
-    recompute(state);
-}
-
-fn close(state: &mut State) {
-    state.stack.pop();
-    state.editor = None;
-    state.message = Some((Role::Notice, "nothing was written".into()));
-}
-
-/// Opens the last look on what stands in the editor now, frozen.
-fn review(state: &mut State) -> Vec<Effect> {
-    recompute(state);
-    let Some(editor) = &state.editor else { return Vec::new() };
-    if let Some(why) = editor.obstacle() {
-        state.message = Some((Role::Error, text::line(&why).into_owned()));
-        return Vec::new();
-    }
-    let (Ok(draft), Some(preview), Some(facts), Some(judgement)) =
-        (&editor.draft, &editor.preview, editor.all_facts(), &editor.judgement)
-    else {
-        return Vec::new();
-    };
-    let written: Vec<String> = preview.written().map(|c| c.cluster.to_string()).collect();
-    let hits = preview.hits().count();
-    let nodes: usize = preview.written().map(|c| c.nodes.len()).sum();
-    let matchers = draft.matchers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-    let mut lines = vec![
-        format!("what      {matchers}"),
-        format!("where     {} cluster(s): {}", written.len(), written.join(", ")),
-        format!("until     {} (for {})", until(draft.ends_at), editor.duration.value().trim()),
-        format!("who       {}", draft.created_by),
-        format!("why       {}", draft.comment),
-        format!("silences  {hits} firing alert(s) on {nodes} node(s), and every alert to come that matches"),
-    ];
-    for c in preview.unknown() {
-        lines.push(format!(
-            "! {} does not answer: nothing is written there, what matches there still pages",
-            c.cluster
-        ));
-    }
-    for c in preview.written().filter(|c| !c.reachable) {
-        lines.push(format!("! {} does not answer: it is tried, what it hits is not known", c.cluster));
-    }
-    lines.extend(judgement.why().map(|why| format!("! {}: {why}", judgement.level.word())));
-    let title = format!("silence {hits} alert(s) on {} cluster(s)", written.len());
-    let command = editor.command();
-    let deed = Deed::Add { draft: draft.clone(), preview: preview.clone(), facts };
-    let level = judgement.level;
-    ask(state, deed, title, lines, command, level)
-}
-
-fn until(at: Timestamp) -> String {
-    let local = at.with_timezone(&chrono::Local);
-    format!("{} UTC = {} local", at.format("%Y-%m-%d %H:%M"), local.format("%H:%M"))
-}
-
-/// Opens the last look on the end of a silence.
-pub fn expire(state: &mut State) -> Vec<Effect> {
-    if let Some(why) = forbidden(state) {
-        state.message = Some((Role::Error, why));
-        return Vec::new();
-    }
-    let id = match (state.screen(), state.current()) {
-        (Screen::Silence(id), _) => id.clone(),
-        (_, Some(RowKey::Silence(id))) => id,
-        _ => return Vec::new(),
-    };
-    let Some(row) = state.silences.find(&id) else { return Vec::new() };
-    let copies = row.silence.in_force().count();
-    if copies == 0 {
-        state.message = Some((Role::Notice, "it has expired already".into()));
-        return Vec::new();
-    }
-    let lines = expire_lines(state, row, copies);
-    let title = format!("expire {copies} copies of a silence");
-    let command = format!("iaasmon silence expire {}", row.silence.id);
-    let deed = Deed::Expire(Box::new(row.silence.clone()));
-    ask(state, deed, title, lines, command, ConfirmLevel::Small)
-}
-
-/// What ends, and which alerts page again: the reason to think twice.
-fn expire_lines(state: &State, row: &SilenceRow, copies: usize) -> Vec<String> {
-    let names = row.silence.clusters().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let mut lines = vec![
-        format!("what      {}", row.matchers),
-        format!("where     {copies} copies on {names}"),
-        format!("made by   {}: {}", row.author, row.comment),
-    ];
-    let rows = state.clusters.iter().flat_map(|c| c.alerts.value.iter().flat_map(|rows| rows.iter()));
-    let again: Vec<_> = rows.filter(|alert| row.alone_holds(alert)).collect();
-    lines.push(match again.len() {
-        0 => "pages     nothing that fires now".into(),
-        n => format!("pages     {n} alert(s) page again at once:"),
-    });
-    lines.extend(again.iter().take(8).map(|a| {
-        format!(
-            "          {} {} {} {}",
-            a.alert.severity.word(),
-            a.name,
-            a.node,
-            state.cluster_name(a.cluster)
-        )
-    }));
-    if again.len() > 8 {
-        lines.push(format!("          and {} more", again.len() - 8));
-    }
-    let stale: Vec<&str> =
-        row.clusters.iter().filter(|c| state.is_stale(**c)).map(|c| state.cluster_name(*c)).collect();
-    if !stale.is_empty() {
-        lines.push(format!("! not known: {} does not answer", stale.join(", ")));
-    }
-    lines
-}
-
-fn ask(
-    state: &mut State,
-    deed: Deed,
-    title: String,
-    lines: Vec<String>,
-    command: String,
-    level: ConfirmLevel,
-) -> Vec<Effect> {
-    state.token += 1;
-    let lines = lines.iter().map(|line| text::line(line).into_owned()).collect();
-    let (title, command) = (text::line(&title).into_owned(), text::line(&command).into_owned());
-    let token = state.token;
-    let confirm =
-        Confirm { deed, title, lines, command, level, typed: Input::default(), armed: false, token };
-    state.popup = Popup::Confirm(Box::new(confirm));
-    vec![Effect::Arm { after: Confirm::guard(level), token }]
-}
-
-/// Lets keys count, unless one was pressed in the meantime.
-pub fn arm(state: &mut State, token: u64) {
-    if let Popup::Confirm(confirm) = &mut state.popup
-        && confirm.token == token
-    {
-        confirm.armed = true;
-    }
-}
-
-/// Gives a key to the last look. Only `y`, or Enter below the typed word, writes; Enter alone is Cancel.
-pub fn confirm_key(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
-    let Popup::Confirm(confirm) = &mut state.popup else { return Vec::new() };
-    if key.code == KeyCode::Esc {
-        cancel(state);
-        return Vec::new();
-    }
-    if !confirm.armed {
-        // A held key starts the guard again and again: holding it down never writes.
-        state.token += 1;
-        confirm.token = state.token;
-        return vec![Effect::Arm { after: Confirm::guard(confirm.level), token: state.token }];
-    }
-    if key.kind == KeyEventKind::Repeat {
-        return Vec::new();
-    }
-    match (confirm.level, key.code) {
-        (ConfirmLevel::Small | ConfirmLevel::Medium, KeyCode::Char('y')) if key.modifiers.is_empty() => {
-            return write(state);
+/// Gives a key to the prompt: only a duration can be typed. Enter goes on to the last look.
+pub fn prompt_key(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
+    let Some(editor) = &mut state.editor else { return Vec::new() };
+    match key.code {
+        KeyCode::Esc => {
+            state.popup = Popup::None;
+            state.editor = None;
+            state.message = Some((Role::Notice, "nothing was written".into()));
         }
-        (ConfirmLevel::Broad, KeyCode::Enter) if confirm.has_word() => return write(state),
-        (ConfirmLevel::Small | ConfirmLevel::Medium, KeyCode::Char('n' | 'q')) | (_, KeyCode::Enter) => {
-            cancel(state)
-        }
-        (ConfirmLevel::Broad, _) => {
-            edit(&mut confirm.typed, key);
+        KeyCode::Enter if editor.known() < editor.facts.len() => editor.hurried = true,
+        KeyCode::Enter => return finish_prompt(state),
+        _ if matches!(editor.mode, Mode::Extend(_)) => {
+            editor.hurried = false;
+            if edit(&mut editor.texts.duration, key) {
+                recompute(state);
+            }
         }
         _ => {}
     }
     Vec::new()
 }
 
-fn cancel(state: &mut State) {
-    state.popup = Popup::None;
-    state.message = Some((Role::Notice, "cancelled: nothing was written".into()));
-}
-
-/// Hands the deed over and shows what becomes of it.
-fn write(state: &mut State) -> Vec<Effect> {
-    let Popup::Confirm(confirm) = std::mem::take(&mut state.popup) else { return Vec::new() };
-    let clusters: Vec<String> = match &confirm.deed {
-        Deed::Add { preview, .. } => preview.written().map(|c| c.cluster.to_string()).collect(),
-        Deed::Expire(silence) => silence.in_force().map(|copy| copy.cluster.to_string()).collect(),
-    };
-    let mut clusters: Vec<_> =
-        clusters.iter().map(|c| (text::line(c).into_owned(), Progress::Doing("waiting"))).collect();
-    clusters.dedup();
-    state.run = Some(Run { title: confirm.title.clone(), op: String::new(), clusters, ended: None });
-    state.stack.retain(|page| page.screen != Screen::Editor);
-    state.editor = None;
-    state.stack.push(Page::new(Screen::Operation));
-    vec![Effect::Write(Box::new(confirm.deed))]
-}
-
-/// Takes a step of the operation.
-pub fn step(state: &mut State, step: &Step) {
-    if let Some(run) = &mut state.run {
-        run.step(step);
+/// Goes from the prompt to the last look. An acknowledgement that the policy does not take is shown whole, to be
+/// mended; an extension stays at its prompt.
+fn finish_prompt(state: &mut State) -> Vec<Effect> {
+    let now = state.now;
+    let Some(editor) = &mut state.editor else { return Vec::new() };
+    editor.hurried = false;
+    let Some(why) = editor.obstacle(now) else { return review::review(state) };
+    if editor.mode == Mode::Ack {
+        editor.mode = Mode::New;
+        state.popup = Popup::None;
+        state.stack.push(Page::new(Screen::Editor));
     }
+    state.message = Some((Role::Error, text::line(&why).into_owned()));
+    Vec::new()
+}
+
+/// Gives a key to the list of clusters.
+pub fn clusters_key(state: &mut State, key: &KeyEvent, at: usize) -> Vec<Effect> {
+    let Some(editor) = &mut state.editor else { return Vec::new() };
+    let last = editor.clusters.len().saturating_sub(1);
+    let at = match key.code {
+        KeyCode::Esc | KeyCode::Enter | KeyCode::Char('q') => {
+            state.popup = Popup::None;
+            return Vec::new();
+        }
+        KeyCode::Down | KeyCode::Char('j') => (at + 1).min(last),
+        KeyCode::Up | KeyCode::Char('k') => at.saturating_sub(1),
+        KeyCode::PageDown => (at + 10).min(last),
+        KeyCode::PageUp => at.saturating_sub(10),
+        KeyCode::Char(' ') => {
+            editor.toggle(at);
+            (at + 1).min(last)
+        }
+        _ => at,
+    };
+    state.popup = Popup::Clusters(at);
+    recompute(state);
+    Vec::new()
+}
+
+/// Puts pasted text into the field that has the focus.
+pub fn paste(state: &mut State, text: &str) {
+    if let Some(input) = state.editor.as_mut().and_then(Editor::input) {
+        insert(input, text);
+    }
+    recompute(state);
+}
+
+/// Leaves the editor. A new silence that was begun is kept for the next `n`.
+fn close(state: &mut State) {
+    state.stack.retain(|page| page.screen != Screen::Editor);
+    let left = state.editor.take().filter(|editor| editor.mode == Mode::New && editor.draft.is_ok());
+    let kept = if left.is_some() { "; n on Silences takes the draft up again" } else { "" };
+    state.message = Some((Role::Notice, format!("nothing was written{kept}")));
+    state.left = left.or(state.left.take());
 }

@@ -38,6 +38,7 @@ fn asked(state: &mut State, level: ConfirmLevel) {
         command: String::new(),
         level,
         typed: tui_input::Input::default(),
+        top: 0,
         armed: false,
         token: state.token,
     }));
@@ -60,7 +61,7 @@ fn a_key_held_down_never_writes() {
     let token = state.token;
     update(&mut state, Msg::Armed(token));
     assert!(writes(&press(&mut state, KeyCode::Char('y'))));
-    assert_eq!(state.screen(), &Screen::Operation);
+    assert_eq!(state.screen(), &Screen::Operation(None));
 }
 
 #[test]

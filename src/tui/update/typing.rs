@@ -3,7 +3,7 @@
 use crate::tui::msg::Effect;
 use crate::tui::state::palette::{Goal, Palette};
 use crate::tui::state::{Popup, Screen, State};
-use crate::tui::update::{navigate, silence};
+use crate::tui::update::{confirm, navigate, silence};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tui_input::{Input, InputRequest};
 
@@ -15,7 +15,12 @@ pub fn press(state: &mut State, key: &KeyEvent) -> Option<Vec<Effect>> {
     match state.popup {
         Popup::Help(top) => Some(help(state, key, top)),
         Popup::Palette(_) => Some(palette(state, key)),
-        Popup::Confirm(_) => Some(silence::confirm_key(state, key)),
+        Popup::Confirm(_) => Some(confirm::press(state, key)),
+        Popup::Prompt => {
+            state.message = None;
+            Some(silence::prompt_key(state, key))
+        }
+        Popup::Clusters(at) => Some(silence::clusters_key(state, key, at)),
         Popup::None if state.screen() == &Screen::Editor => {
             state.message = None;
             Some(silence::press(state, key))

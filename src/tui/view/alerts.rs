@@ -60,7 +60,7 @@ fn columns(state: &State) -> Vec<Column> {
         Column::fixed("CLUSTER", words::cluster_columns(state), 1, Cut::Middle),
         Column::fixed("COUNT", 5, 3, Cut::Left),
         Column::fixed("FOR", 4, 2, Cut::Left),
-        Column::fixed("STATE", 8, 2, Cut::End),
+        Column::fixed("STATE", 9, 2, Cut::End),
     ];
     columns.extend(
         EXTRA_LABELS.iter().zip(wide.labels).map(|(head, wide)| words::extra_column(head, wide, LUXURY)),
@@ -171,8 +171,15 @@ fn group_state(state: &State, group: &Group, first: Option<&AlertRow>) -> (Strin
     match first {
         Some(first) if group.loud == 0 || group.loud == count => {
             let (word, role) = words::alert_state(state, first);
-            // What fires is the ordinary case and needs no word.
-            (if word == "firing" { String::new() } else { word.to_owned() }, role)
+            let all = || {
+                group
+                    .members
+                    .iter()
+                    .filter_map(|at| state.alert(*at))
+                    .all(|row| words::alert_state(state, row).0 == word)
+            };
+            // What fires is the ordinary case and needs no word; of a part of the group nothing is said.
+            (if word == "firing" || !all() { String::new() } else { word.to_owned() }, role)
         }
         _ => (format!("{} quiet", count - group.loud), Role::Silenced),
     }

@@ -4,6 +4,7 @@ use super::pen::{Part, Pen, part};
 use crate::model::filter::FilterError;
 use crate::model::text;
 use crate::tui::state::complete::Completion;
+use crate::tui::state::confirm::Level;
 use crate::tui::state::filter::FilterField;
 use crate::tui::state::rows::without_port;
 use crate::tui::state::{Popup, Screen, State};
@@ -111,8 +112,12 @@ fn scope(state: &State, room: usize) -> Vec<Part> {
             format!("Nodes > {} > {}", text::line(without_port(&key.node.name)), text::line(&key.check))
         }
         Screen::Silence(_) => "Silences > one".to_owned(),
-        Screen::Editor => "Silences > new  (nothing is sent before you confirm)".to_owned(),
-        Screen::Operation => "Silences > operation".to_owned(),
+        Screen::Editor => match state.editor.as_ref().and_then(|editor| editor.changed_silence()) {
+            Some(silence) => format!("Silences > edit {}", text::line(&silence.id)),
+            None => "Silences > new  (nothing is sent before you confirm)".to_owned(),
+        },
+        Screen::Operations => "Operations of this journal, newest first".to_owned(),
+        Screen::Operation(_) => "Operations > one".to_owned(),
         _ => return filter(state, room),
     };
     vec![part(Role::Text, format!(" {path}"))]
@@ -183,6 +188,9 @@ fn message(state: &State) -> Part {
     if marks > 0 {
         return part(Role::Mark, format!(" {marks} marked"));
     }
+    if let Some(reminder) = state.operations.reminder() {
+        return part(Role::Error, format!(" {reminder}"));
+    }
     match state.source_problem() {
         Some(problem) => part(Role::Notice, format!(" {problem}")),
         None => part(Role::Text, ""),
@@ -202,7 +210,7 @@ fn offers(completion: &Completion) -> String {
 fn place(state: &State) -> String {
     let (at, len) = match state.screen() {
         Screen::Alert(_) | Screen::Check(_) => (state.page().output.top, state.len()),
-        Screen::Silence(_) | Screen::Editor | Screen::Operation => return String::new(),
+        Screen::Silence(_) | Screen::Editor | Screen::Operation(_) => return String::new(),
         _ => (state.page().list.at, state.len()),
     };
     let what = match state.screen() {
@@ -214,12 +222,16 @@ fn place(state: &State) -> String {
 
 /// The keys that matter here, as many as fit; help is always among them.
 fn keys(state: &State, columns: usize) -> Vec<Part> {
-    let popup = match state.popup {
-        Popup::None => &[][..],
-        Popup::Help(_) => &[("j k", "scroll"), ("Esc", "close")][..],
-        Popup::Palette(_) => &[("Enter", "go"), ("Up Down", "choose"), ("Esc", "close")][..],
-        // Its own line says which keys send.
-        Popup::Confirm(_) => &[("Esc", "cancel")][..],
+    let popup: &[(&str, &str)] = match &state.popup {
+        Popup::None => &[],
+        Popup::Help(_) => &[("j k", "scroll"), ("Esc", "close")],
+        Popup::Palette(_) => &[("Enter", "go"), ("Up Down", "choose"), ("Esc", "close")],
+        Popup::Confirm(confirm) if confirm.level == Level::Broad => {
+            &[("Enter", "send, below the word"), ("Up Down", "scroll"), ("Esc", "cancel")]
+        }
+        Popup::Confirm(_) => &[("y", "send"), ("Enter Esc", "cancel"), ("Up Down", "scroll")],
+        Popup::Prompt => &[("Enter", "review"), ("Esc", "cancel")],
+        Popup::Clusters(_) => &[("Space", "take or leave out"), ("Enter", "close")],
     };
     if !popup.is_empty() {
         return popup.iter().flat_map(|(key, label)| key_parts(key, label)).collect();
@@ -229,13 +241,16 @@ fn keys(state: &State, columns: usize) -> Vec<Part> {
         return hint.iter().flat_map(|(key, label)| key_parts(key, label)).collect();
     }
     if state.screen() == &Screen::Editor {
-        let hint = [("Tab", "field"), ("Space", "where"), ("C-x", "review"), ("Esc", "cancel")];
+        let hint = [
+            ("Tab", "field"),
+            ("Space", "where"),
+            ("C-x", "review"),
+            ("C-y", "copy command"),
+            ("Esc", "cancel"),
+        ];
         return hint.iter().flat_map(|(key, label)| key_parts(key, label)).collect();
     }
     let mut list = state.keys(false);
-    if !state.writable() {
-        list.retain(|(_, label)| !matches!(*label, "silence" | "expire" | "new"));
-    }
     // Help comes first by rank, so that it always fits, and is shown last.
     let mut room = columns.saturating_sub(1);
     list.retain(|(key, label)| {

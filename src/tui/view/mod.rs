@@ -3,10 +3,12 @@
 mod alerts;
 mod chrome;
 mod clusters;
+mod confirm;
 mod detail;
 mod editor;
 mod node;
 mod nodes;
+mod operation;
 mod overview;
 mod pen;
 mod popup;
@@ -50,7 +52,9 @@ pub fn draw(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
         Popup::None => {}
         Popup::Help(top) => popup::help(state, *top, &mut over),
         Popup::Palette(palette) => popup::palette(palette, &mut over),
-        Popup::Confirm(confirm) => editor::confirm(confirm, &mut over),
+        Popup::Confirm(confirm) => confirm::draw(confirm, &mut over),
+        Popup::Prompt => editor::prompt(state, &mut over),
+        Popup::Clusters(at) => editor::clusters(state, *at, &mut over),
     }
 }
 
@@ -66,6 +70,7 @@ fn screen(state: &State, pen: &mut Pen<'_>) {
         Screen::Silence(id) => silences::one(state, id, pen),
         Screen::Clusters => clusters::draw(state, pen),
         Screen::Editor => editor::draw(state, pen),
-        Screen::Operation => editor::operation(state, pen),
+        Screen::Operations => operation::list(state, pen),
+        Screen::Operation(_) => operation::one(state, pen),
     }
 }

@@ -19,11 +19,16 @@ pub fn help(state: &State, top: usize, pen: &mut Pen<'_>) {
     for (i, (key, label)) in keys.iter().skip(top).take(room).enumerate() {
         pen.line(1 + i, &[part(Role::Text, "  "), cell(Role::Key, key, 12), part(Role::Text, *label)]);
     }
-    pen.text(rows.saturating_sub(2), Role::Muted, "  everywhere: Ctrl-C quit  Ctrl-Z suspend  Ctrl-L redraw");
+    pen.text(rows.saturating_sub(3), Role::Muted, "  everywhere: Ctrl-C quit  Ctrl-Z suspend  Ctrl-L redraw");
+    pen.text(
+        rows.saturating_sub(2),
+        Role::Muted,
+        "  > cursor  * marked  ~ old  ! problem  + group  - open group  ? not known",
+    );
     pen.text(
         rows.saturating_sub(1),
         Role::Muted,
-        "  > cursor  * marked  ~ old  ! problem  + group  - open group  ? not known",
+        "  silenced*: by a silence made here, not yet confirmed by Alertmanager",
     );
 }
 

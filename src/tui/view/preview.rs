@@ -45,7 +45,7 @@ pub fn draw(state: &State, ruled: bool, pen: &mut Pen<'_>) {
                 clusters::replicas(state, cluster, &mut pen);
             }
         }
-        RowKey::Check(_) => {}
+        RowKey::Check(_) | RowKey::Operation(_) => {}
     }
 }
 
@@ -60,7 +60,7 @@ fn title_of(state: &State, key: &RowKey) -> String {
         }
         RowKey::Silence(_) => "silence".to_owned(),
         RowKey::Cluster(index) => state.cluster_name(*index).to_owned(),
-        RowKey::Check(_) => String::new(),
+        RowKey::Check(_) | RowKey::Operation(_) => String::new(),
     }
 }
 

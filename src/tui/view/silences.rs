@@ -5,8 +5,9 @@ use super::words;
 use crate::model::silence::SilenceState;
 use crate::model::text;
 use crate::model::time::{age, format_left};
-use crate::tui::state::State;
+use crate::tui::state::list::RowKey;
 use crate::tui::state::silences::SilenceRow;
+use crate::tui::state::{State, both_clocks};
 use crate::tui::theme::Role;
 
 /// Draws the list.
@@ -15,7 +16,11 @@ pub fn draw(state: &State, pen: &mut Pen<'_>) {
     let copies: usize = (0..shown).filter_map(|i| state.silence(i)).map(|row| row.silence.copies.len()).sum();
     let which =
         if state.silences.expired { "all, expired ones last" } else { "active and pending (z: expired)" };
-    let right = format!("{shown} silences, {copies} copies ");
+    let right = match (shown, copies) {
+        (1, 1) => "1 silence ".to_owned(),
+        (1, n) => format!("1 silence, {n} copies "),
+        (silences, copies) => format!("{silences} silences, {copies} copies "),
+    };
     pen.ends(0, &[part(Role::Muted, format!(" {which}; first to end first"))], &[part(Role::Text, right)]);
     let wide = pen.columns().saturating_sub(40);
     let matchers = (wide * 3 / 5).max(16);
@@ -77,14 +82,18 @@ fn draw_row(
 ) {
     let stands = silence.state(state.now);
     let soon = silence.silence.ends_at - state.now < chrono::TimeDelta::minutes(30);
-    let mark = if silence.clusters.iter().any(|c| state.is_stale(*c)) {
+    let marked = state.page().list.marks.contains(&RowKey::Silence(silence.silence.id.clone()));
+    let mark = if marked {
+        '*'
+    } else if silence.clusters.iter().any(|c| state.is_stale(*c)) {
         '~'
-    } else if stands == SilenceState::Active && soon && silence.hits > 0 {
+    } else if !silence.drift.is_empty() || (stands == SilenceState::Active && soon && silence.hits > 0) {
         '!'
     } else {
         ' '
     };
     let role = if stands == SilenceState::Active { Role::Text } else { Role::Muted };
+    let differs = if silence.drift.is_empty() { "" } else { "(copies differ) " };
     pen.line(
         row,
         &[
@@ -95,6 +104,7 @@ fn draw_row(
             number(role, &silence.silence.clusters().len().to_string(), 3),
             number(role, &silence.hits.to_string(), 5),
             cell(role, &silence.matchers, matchers),
+            part(Role::Notice, differs),
             part(role, silence.comment.to_string()),
         ],
     );
@@ -107,35 +117,34 @@ pub fn one(state: &State, id: &str, pen: &mut Pen<'_>) {
     };
     let fact =
         |name: &str, value: String| vec![part(Role::Muted, format!(" {name:<9} ")), part(Role::Text, value)];
-    let times = |at: crate::model::time::Timestamp| at.format("%Y-%m-%d %H:%M:%SZ").to_string();
     let mut lines = vec![
         fact("state", format!("{} ({})", silence.state(state.now).word(), ends(state, silence))),
         fact("matchers", silence.matchers.to_string()),
         fact("comment", silence.comment.to_string()),
         fact("author", silence.author.to_string()),
-        fact("starts", times(silence.silence.starts_at)),
-        fact("ends", times(silence.silence.ends_at)),
-        fact("holds", format!("{} alerts back now", silence.hits)),
-        Vec::new(),
-        vec![part(Role::Title, " CLUSTER       ID                                    STATE    KNOWN TO")],
+        fact("starts", both_clocks(silence.silence.starts_at)),
+        fact("ends", both_clocks(silence.silence.ends_at)),
     ];
+    for drift in &silence.drift {
+        lines.push(vec![part(Role::Notice, format!(" ! {drift} (R makes them alike)"))]);
+    }
+    lines.push(Vec::new());
+    lines.push(vec![part(
+        Role::Title,
+        " CLUSTER       ID                                    STATE    ENDS      KNOWN TO",
+    )]);
     for copy in &silence.silence.copies {
         lines.push(vec![
             part(Role::Text, " "),
             cell(Role::Text, &text::line(copy.cluster.as_str()), 13),
             cell(Role::Text, &text::line(&copy.silence.id), 37),
             cell(Role::Text, copy.silence.state.word(), 8),
+            cell(Role::Text, &copy.silence.ends_at.format("%H:%M:%SZ").to_string(), 9),
             part(Role::Text, text::line(&copy.seen_by.join(" ")).into_owned()),
         ]);
     }
-    if !silence.silence.drift.is_empty() {
-        lines.push(vec![part(
-            Role::Notice,
-            " ! the copies differ: they end at different times, or there are several on one cluster",
-        )]);
-    }
     lines.push(Vec::new());
-    lines.push(vec![part(Role::Title, " HELD BACK NOW")]);
+    lines.push(vec![part(Role::Title, format!(" HELD BACK NOW: {}", state.count(silence.hits)))]);
     for row in state.held_by(silence).take(pen.rows()) {
         lines.push(vec![
             part(words::severity(row.alert.severity), format!(" {} ", row.alert.severity.word())),

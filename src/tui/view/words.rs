@@ -45,6 +45,9 @@ pub fn alert_state(state: &State, row: &AlertRow) -> (&'static str, Role) {
     if row.kept || state.is_outdated(row.cluster) {
         return ("STALE", Role::Stale);
     }
+    if state.is_just_silenced(row) {
+        return ("silenced*", Role::Silenced);
+    }
     match row.alert.state {
         AlertState::Active => ("firing", Role::Text),
         AlertState::Unknown => ("?", Role::Unknown),
