@@ -16,6 +16,8 @@ mod draft;
 mod list;
 mod operations;
 mod report;
+#[cfg(test)]
+mod twin_tests;
 mod when;
 
 const EXAMPLES: &str = "\

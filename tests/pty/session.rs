@@ -1,10 +1,13 @@
 //! The program on a pseudo terminal, with somebody who types and reads.
+// Each test file is a program of its own and uses a part of this.
+#![allow(dead_code, reason = "tests: no file uses all of it")]
 
 use portable_pty::{
     Child, CommandBuilder, ExitStatus, MasterPty, PtyPair, PtySize, SlavePty, native_pty_system,
 };
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
@@ -28,7 +31,7 @@ pub struct Session {
     output: Output,
     enough: Arc<AtomicBool>,
     reader: JoinHandle<()>,
-    _folder: tempfile::TempDir,
+    _folder: Option<tempfile::TempDir>,
 }
 
 /// Starts the program on a terminal of 80x24, over one cluster that answers nothing.
@@ -43,15 +46,20 @@ pub fn start_as(env: &[(&str, &str)], command: impl FnOnce(PathBuf) -> Vec<Strin
     // Nothing listens on port 1: every source is refused at once.
     let text = "[[cluster]]\nname = \"prod-east\"\nprometheus = [\"http://127.0.0.1:1\"]\n";
     std::fs::write(&config, text).expect("writable");
+    let home = folder.path().to_owned();
+    Session { _folder: Some(folder), ..start_at_home(&home, env, &command(config)) }
+}
+
+/// Starts a command line with a home that outlives it.
+pub fn start_at_home(home: &Path, env: &[(&str, &str)], command: &[String]) -> Session {
     let PtyPair { slave, master } = native_pty_system().openpty(size(80, 24)).expect("a pseudo terminal");
-    let command = command(config);
     let mut builder = CommandBuilder::new(&command[0]);
     builder.args(&command[1..]);
     builder.env_clear();
     for (name, value) in [("TERM", "xterm-256color"), ("PATH", "/usr/bin:/bin")].iter().chain(env) {
         builder.env(name, value);
     }
-    builder.env("HOME", folder.path());
+    builder.env("HOME", home);
     let child = slave.spawn_command(builder).expect("starts");
     let mut from = master.try_clone_reader().expect("readable");
     let output = Output::default();
@@ -70,7 +78,7 @@ pub fn start_as(env: &[(&str, &str)], command: impl FnOnce(PathBuf) -> Vec<Strin
         }
     });
     let writer = master.take_writer().expect("writable");
-    Session { child, master, _slave: slave, writer, output, enough, reader, _folder: folder }
+    Session { child, master, _slave: slave, writer, output, enough, reader, _folder: None }
 }
 
 pub fn size(cols: u16, rows: u16) -> PtySize {
@@ -97,6 +105,20 @@ impl Session {
             let left = end.saturating_duration_since(now());
             assert!(!left.is_zero(), "no {what}: {:?}", String::from_utf8_lossy(&bytes));
             bytes = self.output.1.wait_timeout(bytes, left).expect("no panic").0;
+        }
+    }
+
+    /// Waits until the screen of 80x24, as its reader sees it, fulfils `condition`, and returns it.
+    pub fn wait_for_sight(&self, what: &str, condition: impl Fn(&str) -> bool) -> String {
+        let end = now() + SOON;
+        loop {
+            let seen = sight(&self.bytes());
+            if condition(&seen) {
+                return seen;
+            }
+            assert!(now() < end, "no {what}:\n{seen}");
+            let bytes = self.output.0.lock().expect("no panic");
+            drop(self.output.1.wait_timeout(bytes, Duration::from_millis(200)).expect("no panic"));
         }
     }
 
@@ -136,6 +158,14 @@ impl Session {
         self.reader.join().expect("no panic");
         self.child
     }
+}
+
+/// Returns what a terminal of 80x24 shows after `bytes`.
+fn sight(bytes: &str) -> String {
+    let (rows, columns) = (NonZero::new(24).expect("not zero"), NonZero::new(80).expect("not zero"));
+    let mut parser = vt100::Parser::new(rows, columns, 0);
+    parser.process(bytes.as_bytes());
+    parser.screen().rows(0, 80).collect::<Vec<_>>().join("\n")
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test measures how long the program takes")]
