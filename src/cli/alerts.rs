@@ -5,7 +5,8 @@ use super::error::{AppError, Exit};
 use super::filter::FilterArgs;
 use super::render::{Cell, Column, Shape, Tone};
 use super::session::Session;
-use crate::fleet::filter::AlertSubject;
+use crate::fleet::alerts::{AlertMarks, Wanted, marks};
+use crate::fleet::filter::{AlertSubject, MarkedAlert};
 use crate::fleet::{Answer, Cluster, alerts};
 use crate::model::alert::{Alert, AlertState};
 use crate::model::filter::{Pseudo, RowKind};
@@ -20,6 +21,7 @@ Examples:
   iaasmon alerts
   iaasmon alerts severity=critical @state=active '@age<15m'
   iaasmon alerts rack=~r11. disk
+  iaasmon alerts @new !@state=acked
   iaasmon alerts --sort node,-since -o wide
   iaasmon alerts -o json | jq '.data[].labels'
   iaasmon alerts --exit-code || echo 'somebody has work to do'";
@@ -29,6 +31,11 @@ Examples:
 /// Prometheus and Alertmanager are asked together: STATE is what becomes of the alert (active: somebody is
 /// told; silenced, inhibited, muted: nobody is; unsent: no Alertmanager has it; unknown: no Alertmanager
 /// answered). The most severe come first, the newest first among them.
+///
+/// In a filter @new is an alert that began within the last 15 minutes. @flap is one that went off and on at
+/// least twice within the last hour: it makes each Prometheus read an hour of every alert. @state=acked,
+/// @author, @comment and @ticket are those of the silences that hold it (acked: a comment that begins with
+/// ACK!), which are asked for then.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct AlertsArgs {
@@ -116,20 +123,28 @@ pub async fn run(args: &AlertsArgs, session: &mut Session<'_>) -> Result<Exit, A
         Format::Json | Format::Jsonl | Format::Yaml => Annotations::Whole,
         Format::Table | Format::Wide | Format::Csv | Format::Name => Annotations::FirstLine,
     };
-    let mut answer = session.ask_all(async |cluster| rows(cluster, annotations).await).await;
+    let wanted = Wanted::by(&filter);
+    let (mut answer, found) = tokio::join!(
+        session.ask_all(async |cluster| rows(cluster, annotations).await),
+        session.ask_all(async |cluster| marks(cluster, wanted).await)
+    );
+    let marks = found.value.into_iter().fold(AlertMarks::default(), AlertMarks::join);
+    answer.coverage = answer.coverage.join(found.coverage);
     let pending = args.pending || filter.uses(Pseudo::State);
     answer.value.retain(|row| pending || row.alert.state.is_firing());
-    answer.value.retain(|row| filter.is_empty() || filter.shows(&subject(row, session)));
+    answer.value.retain(|row| filter.is_empty() || filter.shows(&subject(row, &marks, session)));
     answer.value.sort_by_key(|row| (row.alert.severity, Reverse(row.alert.since)));
     let found = answer.value.iter().any(|row| is_problem(row.alert.state));
     let exit = session.list(&SHAPE, answer, &args.list, "no alerts")?;
     Ok(exit.or_problems(&args.list, found))
 }
 
-fn subject<'a>(row: &'a AlertRow, session: &'a Session<'_>) -> AlertSubject<'a> {
+fn subject<'a>(row: &'a AlertRow, marks: &'a AlertMarks, session: &'a Session<'_>) -> MarkedAlert<'a> {
     let cluster = session.fleet.cluster(&row.alert.cluster).expect("a cluster of the fleet answered");
     let (node_label, check_label) = (&*cluster.config.node_label, &*cluster.config.check_label);
-    AlertSubject { alert: &row.alert, node_label, check_label, own: &session.labels, now: session.now }
+    let (own, now) = (&session.labels, session.now);
+    let alert = AlertSubject { alert: &row.alert, node_label, check_label, own, now };
+    MarkedAlert { alert, marks }
 }
 
 /// Asks one cluster.

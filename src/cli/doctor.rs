@@ -2,14 +2,18 @@
 
 use super::args::{Format, ListArgs};
 use super::error::{AppError, Exit};
+use super::filter::FilterArgs;
 use super::render::{Cell, Column, Page, Shape, Tone};
 use super::session::Session;
 use crate::fleet::doctor::{Finding, Level, doctor};
+use crate::fleet::filter::FindingSubject;
+use crate::model::filter::RowKind;
 use clap::Args;
 
 const EXAMPLES: &str = "\
 Examples:
   iaasmon doctor
+  iaasmon doctor @state=problem rule!=queue_capacity
   iaasmon doctor --all --cluster prod-east
   iaasmon doctor --exit-code -o json > report.json";
 
@@ -20,6 +24,9 @@ Examples:
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DoctorArgs {
+    /// Which findings.
+    #[command(flatten)]
+    pub filter: FilterArgs,
     /// Also what was looked at and found right
     #[arg(long)]
     pub all: bool,
@@ -51,8 +58,11 @@ fn tone_of(level: Level) -> Tone {
 
 /// Runs the command.
 pub async fn run(args: &DoctorArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
+    let filter = args.filter.parse(RowKind::Finding, session)?;
     let mut answer = session.ask_all(async |cluster| doctor(cluster).await).await;
     answer.value.sort_by(|a, b| (a.level, &a.cluster).cmp(&(b.level, &b.cluster)));
+    let own = &session.labels;
+    answer.value.retain(|finding| filter.is_empty() || filter.shows(&FindingSubject::new(finding, own)));
     let found = answer.value.iter().any(|finding| finding.level != Level::Ok);
     answer.value.retain(|finding| args.all || finding.level != Level::Ok);
     if args.list.output != Format::Table || !args.list.sort.is_empty() {

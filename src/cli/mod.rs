@@ -125,7 +125,8 @@ fn on_fleet(
     let fleet = Fleet::new(&config)?.select(&global.cluster)?;
     let labels = ClusterLabels::of(&config);
     let named = !global.cluster.is_empty();
-    let mut session = Session { config, fleet, named, labels, now: clock::now(), streams };
+    let mut session =
+        Session { config, fleet, named, labels, hint_if_empty: None, now: clock::now(), streams };
     // One thread: a command waits for the network, and starting threads would cost more than it gains.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -3,15 +3,19 @@
 use super::alerts::short;
 use super::args::{Format, ListArgs};
 use super::error::{AppError, Exit};
+use super::filter::FilterArgs;
 use super::lookup::find_node;
 use super::render::{Cell, Column, Document, Page, Shape, Tone, write_json, write_yaml};
 use super::session::Session;
 use super::silences::SilenceNote;
-use crate::fleet::Answer;
+use crate::fleet::detail::details;
+use crate::fleet::filter::NodeCheckSubject;
 use crate::fleet::node::{NodeDetail, node};
+use crate::fleet::{Answer, Cluster};
 use crate::model::alert::Alert;
 use crate::model::check::CheckState;
 use crate::model::cluster::ClusterName;
+use crate::model::filter::{Filter, Pseudo, RowKind};
 use crate::model::labels::Labels;
 use crate::model::node::{NodeUp, StatusCounts};
 use crate::model::status::Status;
@@ -22,18 +26,23 @@ use serde::Serialize;
 const EXAMPLES: &str = "\
 Examples:
   iaasmon node hv-0451
+  iaasmon node hv-0451 !@state=ok      only what fails
   iaasmon node hv-0451 -o csv          its checks
   iaasmon check hv-0451 check_disk     what one of them said";
 
 /// Show one node: its checks, its alerts, and the silences that hit it
 ///
 /// A silence is shown if it hits one of the node's alerts, or if its matchers on the node's own labels accept
-/// the node: then it hits alerts to come.
+/// the node: then it hits alerts to come. A filter picks checks. @out (a check's output) and @dur (how long it
+/// ran) are asked of the node itself, one request a check.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct NodeArgs {
     /// The node's name, without its port, or the beginning of it
     pub name: String,
+    /// Which checks.
+    #[command(flatten)]
+    pub filter: FilterArgs,
     /// How to print.
     #[command(flatten)]
     pub list: ListArgs,
@@ -77,8 +86,11 @@ struct Hit {
 
 /// Runs the command.
 pub async fn run(args: &NodeArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
+    let filter = args.filter.parse(RowKind::NodeCheck, session)?;
     let target = find_node(session, &args.name).await?;
-    let Answer { value, coverage, notes } = node(&target.cluster, &target.name).await;
+    let Answer { mut value, coverage, mut notes } = node(&target.cluster, &target.name).await;
+    let silent = keep(&mut value, &filter, &target.cluster, session).await;
+    notes.extend(silent.iter().cloned());
     let coverage = coverage.join(target.coverage);
     let found = value.up == NodeUp::Down || value.counts.bad() > 0;
     let exit = match args.list.output {
@@ -100,7 +112,33 @@ pub async fn run(args: &NodeArgs, session: &mut Session<'_>) -> Result<Exit, App
             session.list(&SHAPE, Answer { value: value.checks, coverage, notes }, &args.list, "")?
         }
     };
+    // Whether a check that could not be asked fits is not known.
+    let exit = if silent.is_some() && exit == Exit::Done { Exit::Partial } else { exit };
     Ok(exit.or_problems(&args.list, found))
+}
+
+/// Keeps the checks that pass the filter; returns what must be said where the node did not give their outputs.
+async fn keep(
+    node: &mut NodeDetail,
+    filter: &Filter,
+    cluster: &Cluster,
+    session: &Session<'_>,
+) -> Option<String> {
+    if filter.is_empty() {
+        return None;
+    }
+    let asks = filter.uses(Pseudo::Out) || filter.uses(Pseudo::Dur);
+    let names = node.checks.iter().filter(|_| asks).map(|check| &*check.check);
+    let (details, failed) = details(cluster, &node.labels, names).await;
+    let (config, own, now) = (&cluster.config, &session.labels, session.now);
+    node.checks.retain(|check| {
+        let labels = node.labels.with(&config.node_label, &node.name).with(&config.check_label, &check.check);
+        let detail = details.get(&check.check);
+        filter.shows(&NodeCheckSubject { check, detail, cluster: &config.name, labels, own, now })
+    });
+    failed.map(|error| {
+        format!("outputs could not be asked for on the node, so some checks are missing here: {error}")
+    })
 }
 
 impl<'a> Whole<'a> {

@@ -2,16 +2,20 @@
 
 use super::args::ListArgs;
 use super::error::{AppError, Exit};
+use super::filter::FilterArgs;
 use super::render::{Cell, Column, Shape, Tone};
 use super::session::Session;
 use crate::fleet::Coverage;
+use crate::fleet::filter::SeriesSubject;
 use crate::fleet::query::{QueryRow, query};
+use crate::model::filter::RowKind;
 use clap::Args;
 
 const EXAMPLES: &str = "\
 Examples:
   iaasmon query 'count(up == 0)'
   iaasmon query 'iaasmon_check_status{check=\"check_disk_var\"} == 2' -o csv
+  iaasmon query up job=node @region=east
   iaasmon query 'sum by (rack) (iaasmon_check_status:bad)' --sort -value --limit 10";
 
 /// Evaluate a PromQL expression on every cluster and put the answers together
@@ -25,6 +29,9 @@ pub struct QueryArgs {
     /// The expression, in quotes
     #[arg(value_name = "PROMQL")]
     pub expr: String,
+    /// Which series of the result.
+    #[command(flatten)]
+    pub filter: FilterArgs,
     /// How to print.
     #[command(flatten)]
     pub list: ListArgs,
@@ -74,13 +81,16 @@ fn refused(coverage: &Coverage) -> Option<String> {
 
 /// Runs the command.
 pub async fn run(args: &QueryArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
+    let filter = args.filter.parse(RowKind::Series, session)?;
     let now = session.now;
-    let answer = session.ask_all(async |cluster| query(cluster, &args.expr, now, |_| {}).await).await;
+    let mut answer = session.ask_all(async |cluster| query(cluster, &args.expr, now, |_| {}).await).await;
     if let Some(why) = refused(&answer.coverage) {
         return Err(
             AppError::usage(why).hint("nobody could evaluate it; see the examples of `iaasmon query --help`")
         );
     }
+    let own = &session.labels;
+    answer.value.retain(|row| filter.is_empty() || filter.shows(&SeriesSubject { row, own }));
     let found = !answer.value.is_empty();
     let exit = session.list(&SHAPE, answer, &args.list, "no series")?;
     Ok(exit.or_problems(&args.list, found))

@@ -23,6 +23,8 @@ pub struct Session<'a> {
     pub named: bool,
     /// The labels of all clusters, for filters.
     pub labels: ClusterLabels,
+    /// What may be the reason where nothing is found.
+    pub hint_if_empty: Option<String>,
     /// When it began; ages relate to this.
     pub now: Timestamp,
     /// Where to write.
@@ -54,6 +56,9 @@ impl Session<'_> {
             matches!(args.output, Format::Table | Format::Wide) && self.streams.view.is_terminal();
         if empty && exit == Exit::Done && for_people {
             writeln!(self.streams.err, "{nothing}")?;
+            if let Some(hint) = &self.hint_if_empty {
+                writeln!(self.streams.err, "  hint: {hint}")?;
+            }
         }
         Ok(exit)
     }

@@ -2,6 +2,7 @@
 
 use super::args::{Format, ListArgs};
 use super::error::{AppError, Exit};
+use super::filter::FilterArgs;
 use super::session::Session;
 use crate::config::Env;
 use crate::fleet::silence::OpId;
@@ -29,6 +30,13 @@ Examples:
   iaasmon silence extend 0f3a8c21 1h
   iaasmon silence expire 0f3a8c21";
 
+const LIST_EXAMPLES: &str = "\
+Examples:
+  iaasmon silence list
+  iaasmon silence list '@expires<1h' @author=kim
+  iaasmon silence list @state=expired --limit 10
+  iaasmon silence list -o name '@ticket=INC-4711' | xargs -r iaasmon silence expire --yes";
+
 /// Make, change and end silences on every cluster at once
 ///
 /// One command makes the same silence on each cluster that it is for, and shows it as one. Every id of it names
@@ -46,7 +54,9 @@ pub struct SilenceArgs {
 pub enum SilenceCommand {
     /// List silences, each once for all its clusters
     #[command(visible_alias = "ls")]
-    #[command(after_help = "Example:\n  iaasmon silence list --expired")]
+    ///
+    /// A filter sees as labels what a silence's matchers name with =: rack=r114 finds silences on that rack.
+    #[command(after_help = LIST_EXAMPLES)]
     List(ListSilences),
     /// Show one silence: every member's copy, how they differ, what it holds back
     #[command(after_help = "Example:\n  iaasmon silence show 0f3a8c21")]
@@ -82,7 +92,10 @@ pub enum SilenceCommand {
 /// Arguments of `list`.
 #[derive(Debug, Clone, Args)]
 pub struct ListSilences {
-    /// Expired ones too
+    /// Which silences.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// Expired ones too; @state=expired asks for them alone
     #[arg(long)]
     pub expired: bool,
     /// How to print.

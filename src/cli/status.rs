@@ -2,15 +2,20 @@
 
 use super::args::ListArgs;
 use super::error::{AppError, Exit};
+use super::filter::FilterArgs;
 use super::render::{Cell, Column, Shape, Tone};
 use super::session::Session;
+use crate::fleet::filter::ReplicaSubject;
 use crate::fleet::status::{Gossip, ReplicaStatus, status};
+use crate::model::filter::RowKind;
 use clap::Args;
 use serde::Serialize;
 
 const EXAMPLES: &str = "\
 Examples:
   iaasmon status
+  iaasmon status @state=down
+  iaasmon status kind=alertmanager version!=0.27.0
   iaasmon status -o wide --sort -latency
   iaasmon status --exit-code || echo 'look at the monitoring first'";
 
@@ -18,10 +23,14 @@ Examples:
 ///
 /// AGE is that of the newest sample a Prometheus holds: more than a scrape or two means that it does not
 /// scrape. PEERS is how many members an Alertmanager sees, itself included. SKEW is how far its clock is
-/// ahead of ours. FAILED counts notifications that could not be sent since it started.
+/// ahead of ours. PROBLEM is why it does not answer, else which notifications could not be sent since it
+/// started. A filter knows the labels kind, replica and version.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct StatusArgs {
+    /// Which servers.
+    #[command(flatten)]
+    pub filter: FilterArgs,
     /// How to print.
     #[command(flatten)]
     pub list: ListArgs,
@@ -115,7 +124,8 @@ fn notifications(replica: &ReplicaStatus) -> String {
 
 /// Runs the command.
 pub async fn run(args: &StatusArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
-    let answer = session
+    let filter = args.filter.parse(RowKind::Replica, session)?;
+    let mut answer = session
         .ask_all(async |cluster| {
             status(cluster, |_| {}).await.map(|status| {
                 let gossip = |replica: &ReplicaStatus| replica.peers.map(|_| status.gossip);
@@ -127,8 +137,10 @@ pub async fn run(args: &StatusArgs, session: &mut Session<'_>) -> Result<Exit, A
             })
         })
         .await;
+    let own = &session.labels;
+    answer.value.retain(|row| filter.is_empty() || filter.shows(&ReplicaSubject::new(&row.replica, own)));
     let found = answer.value.iter().any(is_problem);
-    let exit = session.list(&SHAPE, answer, &args.list, "no clusters")?;
+    let exit = session.list(&SHAPE, answer, &args.list, "no servers")?;
     Ok(exit.or_problems(&args.list, found))
 }
 

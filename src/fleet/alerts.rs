@@ -16,10 +16,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 mod join;
+mod marks;
 #[cfg(test)]
 mod tests;
 
 pub use join::{JoinInput, PromView, join};
+pub use marks::{AlertMarks, Wanted, marks};
 
 /// One replica's part.
 enum Part {

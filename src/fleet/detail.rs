@@ -9,6 +9,9 @@ use crate::model::check::Detail;
 use crate::model::labels::Labels;
 use crate::net::NetError;
 use crate::wire::am_v2::Annotations;
+use futures_util::stream::{self, StreamExt as _};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Where a check's output comes from.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +56,31 @@ pub async fn detail_of_alert(cluster: &Cluster, alert: &Alert) -> DetailSource {
             from_alert(cluster, node, check, &error).await.value
         }
     }
+}
+
+/// How many details are fetched from a node at a time: what it serves beside its checks must not suffer.
+const AT_A_TIME: usize = 4;
+
+/// Fetches the details of several checks of one node, one request a check; those that fail are left out, and the
+/// first reason is told.
+pub async fn details(
+    cluster: &Cluster,
+    labels: &Labels,
+    checks: impl IntoIterator<Item = &str>,
+) -> (BTreeMap<Arc<str>, Detail>, Option<NetError>) {
+    let fetch = async |check: &str| {
+        let labels = labels.with(&cluster.config.check_label, check);
+        (Arc::from(check), cluster.detail.fetch(check, &labels).await)
+    };
+    let mut replies = stream::iter(checks.into_iter().map(fetch)).buffer_unordered(AT_A_TIME);
+    let (mut details, mut failed) = (BTreeMap::new(), None);
+    while let Some((check, reply)) = replies.next().await {
+        match reply {
+            Ok(reply) => drop(details.insert(check, reply.value)),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    (details, failed)
 }
 
 /// Returns the labels of the check's series, which the detail URL is made from; at least node and

@@ -3,15 +3,22 @@
 use super::checks::CheckSummary;
 use super::silence::LogicalSilence;
 use crate::config::Config;
-use crate::model::alert::Alert;
+use crate::model::check::{CheckState, Detail};
 use crate::model::cluster::ClusterName;
 use crate::model::filter::{Field, Pseudo, Subject, Value};
 use crate::model::labels::Labels;
 use crate::model::node::{Node, NodeUp};
 use crate::model::silence::SilenceState;
+use crate::model::status::Status;
 use crate::model::time::{Timestamp, age};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+mod alert;
+mod server;
+
+pub use alert::{AlertSubject, MarkedAlert};
+pub use server::{FindingSubject, ReplicaSubject, SeriesSubject};
 
 /// The labels that the configuration gives to clusters; a filter knows them as `@env`, `@region`.
 #[derive(Debug, Clone, Default)]
@@ -43,57 +50,6 @@ impl ClusterLabels {
     }
 }
 
-/// An alert.
-#[derive(Debug, Clone, Copy)]
-pub struct AlertSubject<'a> {
-    /// The alert.
-    pub alert: &'a Alert,
-    /// The label that names its node.
-    pub node_label: &'a str,
-    /// The label that names its check.
-    pub check_label: &'a str,
-    /// The labels of clusters.
-    pub own: &'a ClusterLabels,
-    /// When ages are counted from.
-    pub now: Timestamp,
-}
-
-impl Subject for AlertSubject<'_> {
-    fn labels(&self) -> &Labels {
-        &self.alert.labels
-    }
-
-    fn field(&self, field: &Field) -> Value<'_> {
-        let alert = self.alert;
-        match field {
-            Field::ClusterLabel(name) => self.own.value(&alert.cluster, name),
-            Field::Pseudo(pseudo) => match pseudo {
-                Pseudo::Cluster => Value::Text(alert.cluster.as_str().into()),
-                Pseudo::State if alert.stale => Value::Texts(vec![alert.state.word().into(), "stale".into()]),
-                Pseudo::State => Value::Text(alert.state.word().into()),
-                Pseudo::Age | Pseudo::Since | Pseudo::For => Value::Duration(age(alert.since, self.now)),
-                Pseudo::Node => Value::Text(alert.labels.get(self.node_label).into()),
-                Pseudo::Check => Value::Text(alert.labels.get(self.check_label).into()),
-                Pseudo::Out => {
-                    Value::Texts(alert.annotations.iter().map(|(_, value)| value.into()).collect())
-                }
-                Pseudo::Am => Value::List(&alert.seen_by),
-                Pseudo::Silence => Value::List(&alert.silenced_by),
-                Pseudo::Receiver => Value::List(&alert.receivers),
-                Pseudo::Fp => Value::Text(alert.fingerprint.to_string().into()),
-                _ => Value::Absent,
-            },
-        }
-    }
-
-    fn any_text(&self, test: &mut dyn FnMut(&str) -> bool) -> bool {
-        let alert = self.alert;
-        test(alert.cluster.as_str())
-            || alert.labels.iter().any(|(_, value)| test(value))
-            || alert.annotations.iter().any(|(_, value)| test(value))
-    }
-}
-
 /// A node.
 #[derive(Debug, Clone, Copy)]
 pub struct NodeSubject<'a> {
@@ -114,7 +70,7 @@ impl Subject for NodeSubject<'_> {
             Field::ClusterLabel(name) => self.own.value(&node.cluster, name),
             Field::Pseudo(pseudo) => match pseudo {
                 Pseudo::Cluster => Value::Text(node.cluster.as_str().into()),
-                Pseudo::State => Value::Text(node.worst().word().to_lowercase().into()),
+                Pseudo::State => status_words(node.worst()),
                 Pseudo::Node => Value::Text((&*node.name).into()),
                 Pseudo::Check => Value::Texts(node.failing.iter().map(|f| (&*f.check).into()).collect()),
                 Pseudo::Fails => Value::Number(f64::from(node.counts.bad())),
@@ -131,6 +87,17 @@ impl Subject for NodeSubject<'_> {
             || node.labels.iter().any(|(_, value)| test(value))
             || node.failing.iter().any(|failing| test(&failing.check))
     }
+}
+
+/// A status as the tables write it, and as JSON and alert rules do.
+fn status_words(status: Status) -> Value<'static> {
+    let words: &[&str] = match status {
+        Status::Ok => &["ok"],
+        Status::Warn => &["warn", "warning"],
+        Status::Crit => &["crit", "critical"],
+        Status::Unknown => &["unkn", "unknown"],
+    };
+    Value::Texts(words.iter().map(|word| (*word).into()).collect())
 }
 
 fn up_word(up: NodeUp) -> &'static str {
@@ -166,7 +133,7 @@ impl Subject for CheckSubject<'_> {
                 Pseudo::Cluster => {
                     Value::Texts(check.clusters.iter().map(|cluster| cluster.as_str().into()).collect())
                 }
-                Pseudo::State => Value::Text(check.counts.worst().word().to_lowercase().into()),
+                Pseudo::State => status_words(check.counts.worst()),
                 Pseudo::Node => Value::Texts(check.worst.iter().map(|w| (&*w.node).into()).collect()),
                 Pseudo::Check => Value::Text((&*check.check).into()),
                 Pseudo::Fails => Value::Number(f64::from(check.counts.bad())),
@@ -179,6 +146,56 @@ impl Subject for CheckSubject<'_> {
         test(&self.check.check)
             || self.check.clusters.iter().any(|cluster| test(cluster.as_str()))
             || self.check.worst.iter().any(|worst| test(&worst.node))
+    }
+}
+
+/// A check of one node. Its labels are the node's, and its own name.
+#[derive(Debug, Clone)]
+pub struct NodeCheckSubject<'a> {
+    /// The check.
+    pub check: &'a CheckState,
+    /// What its node told of it, where it was asked.
+    pub detail: Option<&'a Detail>,
+    /// The cluster of its node.
+    pub cluster: &'a ClusterName,
+    /// The labels of the node with the check's.
+    pub labels: Labels,
+    /// The labels of clusters.
+    pub own: &'a ClusterLabels,
+    /// When ages are counted from.
+    pub now: Timestamp,
+}
+
+impl Subject for NodeCheckSubject<'_> {
+    fn labels(&self) -> &Labels {
+        &self.labels
+    }
+
+    fn field(&self, field: &Field) -> Value<'_> {
+        let (state, detail) = (self.check, self.detail);
+        match field {
+            Field::ClusterLabel(name) => self.own.value(self.cluster, name),
+            Field::Pseudo(pseudo) => match pseudo {
+                Pseudo::Cluster => Value::Text(self.cluster.as_str().into()),
+                Pseudo::State => status_words(state.status),
+                Pseudo::Check => Value::Text((&*state.check).into()),
+                Pseudo::Age | Pseudo::Since | Pseudo::For => {
+                    state.since.map_or(Value::Absent, |since| Value::Duration(age(since, self.now)))
+                }
+                Pseudo::Exit => Value::Number(f64::from(state.status.value())),
+                Pseudo::Out => detail.map_or(Value::Absent, |detail| Value::Text((&*detail.output).into())),
+                Pseudo::Dur => {
+                    let took = detail.and_then(|detail| detail.duration);
+                    let took = took.and_then(|took| Duration::try_from_secs_f64(took).ok());
+                    took.map_or(Value::Absent, Value::Duration)
+                }
+                _ => Value::Absent,
+            },
+        }
+    }
+
+    fn any_text(&self, test: &mut dyn FnMut(&str) -> bool) -> bool {
+        test(&self.check.check)
     }
 }
 

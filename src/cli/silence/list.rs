@@ -5,10 +5,12 @@ use crate::cli::args::Format;
 use crate::cli::error::{AppError, Exit};
 use crate::cli::render::{Cell, Column, Document, Shape, Tone, write_json, write_yaml};
 use crate::cli::session::Session;
+use crate::fleet::filter::SilenceSubject;
 use crate::fleet::silence::{Drift, FindError, LogicalSilence, find, group, held};
 use crate::fleet::silences::{SilenceCopy, silences};
 use crate::fleet::{Answer, Cluster};
 use crate::model::cluster::ClusterName;
+use crate::model::filter::{Pseudo, RowKind};
 use crate::model::labels::Fingerprint;
 use crate::model::silence::SilenceState;
 use crate::model::text;
@@ -159,10 +161,15 @@ async fn part(cluster: &Cluster) -> Answer<Vec<Part>> {
 
 /// Runs `silence list`.
 pub async fn run(args: &ListSilences, session: &mut Session<'_>) -> Result<Exit, AppError> {
+    let filter = args.filter.parse(RowKind::Silence, session)?;
+    // Who asks for expired ones by name wants to see them.
+    let expired = args.expired || filter.names(Pseudo::State, SilenceState::Expired.word());
+    let (own, now) = (&session.labels, session.now);
     let answer = session.ask_all(part).await.map(|parts| {
         let held: Vec<_> = parts.iter().flat_map(|part| &part.held).cloned().collect();
         let mut all = group(parts.into_iter().flat_map(|part| part.copies));
-        all.retain(|silence| args.expired || silence.state != SilenceState::Expired);
+        all.retain(|silence| expired || silence.state != SilenceState::Expired);
+        all.retain(|silence| filter.is_empty() || filter.shows(&SilenceSubject::new(silence, own, now)));
         let firing =
             |s: &LogicalSilence| held.iter().filter(|(_, by)| by.iter().any(|id| s.has_id(id))).count();
         all.iter().map(|silence| SilenceRow::new(silence, firing(silence))).collect()

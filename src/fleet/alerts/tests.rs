@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::silence::{Silence, SilenceState};
 use crate::model::time::Timestamp;
 use proptest::prelude::*;
 
@@ -160,4 +161,28 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_silence_says_who_works_on_an_alert_and_flapping_is_known_only_where_it_was_asked_for() {
+    let silence = |id: &str, comment: &str| Silence {
+        id: id.into(),
+        matchers: Vec::new(),
+        starts_at: time(0),
+        ends_at: time(300),
+        updated_at: time(0),
+        created_by: "kim".to_owned(),
+        comment: comment.to_owned(),
+        annotations: Default::default(),
+        state: SilenceState::Active,
+    };
+    let acked = silence("s1", "ACK! INC-1 kim looks at it");
+    let other = silence("s2", "moving racks, no ACK!");
+    let marks = AlertMarks::with_silences([&acked, &other]);
+    let alerts =
+        join_all(&[], &[("m1", vec![am("a", &["s1", "s2"], 1), am("b", &["s2"], 1), am("c", &["s3"], 1)])]);
+    let by_name = |name: &str| alerts.iter().find(|alert| alert.name() == name).expect("joined");
+    assert_eq!(["a", "b", "c"].map(|name| marks.is_acked(by_name(name))), [true, false, false]);
+    assert_eq!(marks.silences_of(by_name("a")).count(), 2);
+    assert_eq!(marks.is_flapping(by_name("a")), None, "nobody was asked");
 }

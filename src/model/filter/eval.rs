@@ -20,6 +20,8 @@ pub enum Value<'a> {
     Duration(Duration),
     /// A number.
     Number(f64),
+    /// Yes or no.
+    Flag(bool),
     /// Nothing: as text it is empty, as a number or duration it compares with nothing.
     Absent,
 }
@@ -72,6 +74,11 @@ fn judge_term(term: &Term, subject: &dyn Subject) -> Verdict {
             Value::Number(number) => compare(*order, &number, bound),
             _ => return Verdict::No,
         },
+        Test::Flag(field, wanted) => match subject.field(field) {
+            Value::Flag(is) => is == *wanted,
+            // Nobody has asked, so nobody knows.
+            _ => return Verdict::Unknown,
+        },
         Test::Folded(word) => subject.has_folded(word),
         Test::Exact(text) => subject.any_text(&mut |t| t.contains(&**text)),
         Test::Pattern(regex) => subject.any_text(&mut |t| regex.is_match(t)),
@@ -93,7 +100,7 @@ fn judge_text(matcher: &Matcher, value: &Value<'_>) -> Verdict {
         Value::Text(text) => matcher.accepts_value(text),
         Value::List(texts) => judge_each(matcher, texts.iter().map(AsRef::as_ref)),
         Value::Texts(texts) => judge_each(matcher, texts.iter().map(AsRef::as_ref)),
-        Value::Absent | Value::Duration(_) | Value::Number(_) => matcher.accepts_value(""),
+        Value::Absent | Value::Duration(_) | Value::Number(_) | Value::Flag(_) => matcher.accepts_value(""),
     }
 }
 

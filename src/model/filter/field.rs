@@ -10,10 +10,18 @@ pub enum RowKind {
     Alert,
     /// Nodes.
     Node,
-    /// Checks, of one node or over the fleet.
+    /// Checks by name over the fleet.
     Check,
+    /// Checks of one node.
+    NodeCheck,
     /// Silences.
     Silence,
+    /// Servers of the monitoring itself.
+    Replica,
+    /// Series of a query's result.
+    Series,
+    /// What the doctor says.
+    Finding,
 }
 
 impl RowKind {
@@ -23,10 +31,43 @@ impl RowKind {
             Self::Alert => "alerts",
             Self::Node => "nodes",
             Self::Check => "checks",
+            Self::NodeCheck => "checks of a node",
             Self::Silence => "silences",
+            Self::Replica => "replicas",
+            Self::Series => "series",
+            Self::Finding => "findings",
+        }
+    }
+
+    /// Returns the words that `@state` of such rows can be compared with; empty where they have no state.
+    pub fn states(self) -> &'static [&'static str] {
+        match self {
+            Self::Alert => &ALERT_STATES,
+            Self::Node | Self::Check | Self::NodeCheck => &STATUS_WORDS,
+            Self::Silence => &["active", "pending", "expired"],
+            Self::Replica => &["up", "down"],
+            Self::Series => &[],
+            Self::Finding => &["problem", "warning", "ok"],
         }
     }
 }
+
+/// An alert's own states, and two that come from elsewhere: `acked` from its silence, `stale` from its source.
+const ALERT_STATES: [&str; 10] = [
+    "active",
+    "unknown",
+    "unsent",
+    "unprocessed",
+    "silenced",
+    "inhibited",
+    "muted",
+    "pending",
+    "acked",
+    "stale",
+];
+
+/// A check's states, as the tables write them and as JSON and alert rules do.
+const STATUS_WORDS: [&str; 7] = ["ok", "warn", "warning", "crit", "critical", "unkn", "unknown"];
 
 /// What a filter may ask for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -80,7 +121,14 @@ pub enum Pseudo {
     Receiver,
     /// Whether the node can be scraped: `up`, `down`, `split`, `unknown`.
     Up,
+    /// Whether it began within the last [`NEW_WITHIN`].
+    New,
+    /// Whether it went off and on at least twice within the last hour.
+    Flap,
 }
+
+/// How long an alert is new.
+pub const NEW_WITHIN: std::time::Duration = std::time::Duration::from_secs(15 * 60);
 
 /// How a field is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,29 +136,33 @@ pub(super) enum Class {
     Text,
     Duration,
     Number,
+    /// Yes or no, written without a value.
+    Flag,
 }
 
-use Class::{Duration, Number, Text};
-use RowKind::{Alert, Check, Node, Silence};
+use Class::{Duration, Flag, Number, Text};
+use RowKind::{Alert, Check, Finding, Node, NodeCheck, Replica, Series, Silence};
 
 /// Every field: its name, how it is compared, which rows have it.
-const FIELDS: [(Pseudo, &str, Class, &[RowKind]); 20] = [
-    (Pseudo::Cluster, "cluster", Text, &[Alert, Node, Check, Silence]),
-    (Pseudo::State, "state", Text, &[Alert, Node, Check, Silence]),
-    (Pseudo::Age, "age", Duration, &[Alert, Check, Silence]),
-    (Pseudo::Since, "since", Duration, &[Alert, Check, Silence]),
-    (Pseudo::For, "for", Duration, &[Alert, Check]),
+const FIELDS: [(Pseudo, &str, Class, &[RowKind]); 22] = [
+    (Pseudo::Cluster, "cluster", Text, &[Alert, Node, Check, NodeCheck, Silence, Replica, Series, Finding]),
+    (Pseudo::State, "state", Text, &[Alert, Node, Check, NodeCheck, Silence, Replica, Finding]),
+    (Pseudo::Age, "age", Duration, &[Alert, NodeCheck, Silence, Replica]),
+    (Pseudo::Since, "since", Duration, &[Alert, NodeCheck, Silence]),
+    (Pseudo::For, "for", Duration, &[Alert, NodeCheck]),
+    (Pseudo::New, "new", Flag, &[Alert]),
+    (Pseudo::Flap, "flap", Flag, &[Alert]),
     (Pseudo::Node, "node", Text, &[Alert, Node, Check]),
-    (Pseudo::Check, "check", Text, &[Alert, Node, Check]),
-    (Pseudo::Exit, "exit", Number, &[Check]),
-    (Pseudo::Out, "out", Text, &[Alert, Check]),
-    (Pseudo::Dur, "dur", Duration, &[Check]),
+    (Pseudo::Check, "check", Text, &[Alert, Node, Check, NodeCheck]),
+    (Pseudo::Exit, "exit", Number, &[NodeCheck]),
+    (Pseudo::Out, "out", Text, &[Alert, NodeCheck]),
+    (Pseudo::Dur, "dur", Duration, &[NodeCheck]),
     (Pseudo::Fails, "fails", Number, &[Node, Check]),
     (Pseudo::Am, "am", Text, &[Alert, Silence]),
     (Pseudo::Silence, "silence", Text, &[Alert, Silence]),
-    (Pseudo::Author, "author", Text, &[Silence]),
-    (Pseudo::Comment, "comment", Text, &[Silence]),
-    (Pseudo::Ticket, "ticket", Text, &[Silence]),
+    (Pseudo::Author, "author", Text, &[Alert, Silence]),
+    (Pseudo::Comment, "comment", Text, &[Alert, Silence]),
+    (Pseudo::Ticket, "ticket", Text, &[Alert, Silence]),
     (Pseudo::Expires, "expires", Duration, &[Silence]),
     (Pseudo::Fp, "fp", Text, &[Alert]),
     (Pseudo::Receiver, "receiver", Text, &[Alert]),

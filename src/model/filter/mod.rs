@@ -4,13 +4,14 @@
 //! filter = term { (space | ",") term }            all must hold; braces around are accepted
 //! term   = [ "!" ] ( matcher | text )
 //! matcher = name op value                         name = label | "quoted label" | "@" field
-//! op     = "=" | "!=" | "=~" | "!~" | ">" | "<"   > and < for ages, durations and counts only
+//! op     = "=" | "!=" | "=~" | "!~" | ">" | "<"   > and < for ages, durations and counts only; none behind @new, @flap
 //! value  = bare word | "double quoted, \" \\ \n escapes"
 //! text   = word (smart-case) | "several words" | 'exact' | /regex/
 //! ```
 //!
 //! A filter is parsed once and then holds everything it needs, so that judging a row is a few comparisons. A
-//! regex that only Alertmanager can judge never hides a row.
+//! regex that this engine does not take is an error here; in a silence it is kept, because Alertmanager judges it.
+//! What a row does not know of itself never hides it.
 
 mod eval;
 mod field;
@@ -19,9 +20,9 @@ mod parse;
 mod tests;
 
 pub use eval::{Subject, Value};
-pub use field::{Field, Pseudo, RowKind, Scope};
+pub use field::{Field, NEW_WITHIN, Pseudo, RowKind, Scope};
 
-use super::matcher::Matcher;
+use super::matcher::{MatchOp, Matcher};
 use super::text;
 use regex::Regex;
 use std::fmt;
@@ -80,6 +81,8 @@ enum Test {
     Duration(Field, Order, Duration),
     /// A field compared as a number.
     Number(Field, Order, f64),
+    /// A field that is yes or no.
+    Flag(Field, bool),
     /// Text that occurs, whatever its case; lower case here.
     Folded(Box<str>),
     /// Text that occurs as it is.
@@ -123,11 +126,35 @@ impl Filter {
     /// Reports whether rows are asked for `pseudo`.
     pub fn uses(&self, pseudo: Pseudo) -> bool {
         self.terms.iter().any(|term| match &term.test {
-            Test::Field(field, _) | Test::Duration(field, ..) | Test::Number(field, ..) => {
-                *field == Field::Pseudo(pseudo)
+            Test::Field(field, _)
+            | Test::Duration(field, ..)
+            | Test::Number(field, ..)
+            | Test::Flag(field, _) => *field == Field::Pseudo(pseudo),
+            Test::Label(_) | Test::Folded(_) | Test::Exact(_) | Test::Pattern(_) => false,
+        })
+    }
+
+    /// Reports whether rows are asked whether `pseudo` is `word`, also by a regex that names it.
+    pub fn names(&self, pseudo: Pseudo, word: &str) -> bool {
+        self.terms.iter().any(|term| match &term.test {
+            Test::Field(field, matcher) => {
+                let value = &*matcher.value;
+                let named = if matcher.op.is_regex() { value.contains(word) } else { value == word };
+                *field == Field::Pseudo(pseudo) && named
             }
             _ => false,
         })
+    }
+
+    /// Returns a term whose regex may have been meant to match a part of the value: it must match the whole.
+    pub fn anchored(&self) -> Option<&str> {
+        let term = self.terms.iter().find(|term| match &term.test {
+            Test::Label(matcher) | Test::Field(_, matcher) => {
+                matcher.op == MatchOp::Regex && !matcher.value.contains(".*")
+            }
+            _ => false,
+        });
+        term.map(|term| &*term.source)
     }
 
     /// Returns the matchers that a silence can carry, and what would be lost.

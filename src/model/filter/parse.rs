@@ -8,20 +8,6 @@ use crate::model::time::parse_duration;
 use regex::RegexBuilder;
 use std::ops::Range;
 
-/// Words that `@state` of an alert can be compared with.
-pub(super) const ALERT_STATES: [&str; 10] = [
-    "active",
-    "unknown",
-    "unsent",
-    "unprocessed",
-    "silenced",
-    "inhibited",
-    "muted",
-    "pending",
-    "acked",
-    "stale",
-];
-
 /// Compiled text patterns beyond this size are refused.
 const PATTERN_LIMIT: usize = 1 << 20;
 
@@ -167,7 +153,7 @@ impl<'a> Parser<'a> {
                 negated,
             ),
             None => match op {
-                Op::Match(op) => Ok(Test::Label(Matcher::new(&name, apply(negated, op), &value))),
+                Op::Match(op) => self.matcher(&name, apply(negated, op), &value, value_at).map(Test::Label),
                 Op::Order(_) => Err(self.order_error(op_at)),
             },
         }
@@ -179,7 +165,10 @@ impl<'a> Parser<'a> {
             return Err(self.error(at, "there is nothing to look for", None));
         }
         if let Some(field) = word.strip_prefix('@').filter(|_| !quoted) {
-            self.find(field, at.clone())?;
+            let field = self.find(field, at.clone())?;
+            if field.class() == Class::Flag {
+                return Ok(Test::Flag(field, true));
+            }
             let message = format!("an operator is missing after {word}");
             return Err(self.error(at, message, Some("write it like @state=active or @age<15m")));
         }
@@ -206,10 +195,16 @@ impl<'a> Parser<'a> {
         let (name, value, value_at) = (name.text, value.text, value.at);
         match (field.class(), op) {
             (Class::Text, Op::Match(op)) => {
-                self.check_state(&field, op, value, value_at)?;
-                let matcher = Matcher::new(name, apply(negated, op), value);
+                self.check_state(&field, op, value, value_at.clone())?;
+                let matcher = self.matcher(name, apply(negated, op), value, value_at)?;
                 Ok(Test::Field(field, matcher))
             }
+            (Class::Flag, Op::Match(MatchOp::Equal)) => match value {
+                "true" => Ok(Test::Flag(field, true)),
+                "false" => Ok(Test::Flag(field, false)),
+                _ => Err(self.flag_error(name, value_at)),
+            },
+            (Class::Flag, _) => Err(self.flag_error(name, op_at)),
             (Class::Text, Op::Order(_)) => Err(self.order_error(op_at)),
             (Class::Duration, Op::Order(order)) => {
                 let bound =
@@ -234,6 +229,26 @@ impl<'a> Parser<'a> {
         }
     }
 
+    fn flag_error(&self, name: &str, at: Range<usize>) -> FilterError {
+        let hint = format!("write @{name}, !@{name}, @{name}=true or @{name}=false");
+        self.error(at, format!("@{name} is yes or no"), Some(&hint))
+    }
+
+    /// Builds a matcher. A regex that cannot be judged would let every row through.
+    fn matcher(
+        &self,
+        name: &str,
+        op: MatchOp,
+        value: &str,
+        at: Range<usize>,
+    ) -> Result<Matcher, FilterError> {
+        let matcher = Matcher::new(name, op, value);
+        match matcher.unsupported() {
+            Some(why) => Err(self.error(at, format!("this regex cannot be evaluated here: {why}"), None)),
+            None => Ok(matcher),
+        }
+    }
+
     /// A misspelt state would quietly show nothing.
     fn check_state(
         &self,
@@ -242,15 +257,22 @@ impl<'a> Parser<'a> {
         value: &str,
         at: Range<usize>,
     ) -> Result<(), FilterError> {
-        let of_alert = self.scope.kind == Some(RowKind::Alert) && *field == Field::Pseudo(Pseudo::State);
-        if !of_alert || op.is_regex() || ALERT_STATES.contains(&value) {
+        let Some(kind) = self.scope.kind.filter(|_| *field == Field::Pseudo(Pseudo::State)) else {
+            return Ok(());
+        };
+        let states = kind.states();
+        // The empty text stands for "none", which no row answers: it is a word that was forgotten.
+        if op.is_regex() || states.contains(&value) {
             return Ok(());
         }
-        let hint = match nearest(value, &ALERT_STATES) {
+        let hint = match nearest(value, states) {
+            _ if kind == RowKind::Node && ["up", "down", "split"].contains(&value) => {
+                format!("write @up={value}")
+            }
             Some(near) => format!("did you mean {near}?"),
-            None => format!("there are {}", ALERT_STATES.join(", ")),
+            None => format!("there are {}", states.join(", ")),
         };
-        Err(self.error(at, format!("alerts have no state `{value}`"), Some(&hint)))
+        Err(self.error(at, format!("{} have no state `{value}`", kind.word()), Some(&hint)))
     }
 
     /// Reads a name, or a word of text: up to a separator or an operator.
