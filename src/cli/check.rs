@@ -10,6 +10,7 @@ use crate::fleet::Answer;
 use crate::fleet::detail::detail;
 use crate::model::cluster::ClusterName;
 use crate::model::status::Status;
+use crate::model::text;
 use crate::model::time::format_duration;
 use clap::Args;
 use serde::Serialize;
@@ -25,7 +26,8 @@ Examples:
 /// Show the output of one check on one node
 ///
 /// It is fetched from the node itself. Where the node does not give it, what the check's alert carries is
-/// shown, with its age and the reason.
+/// shown, with its age; the reason is said on stderr and the exit code is 3, because that text is older than
+/// the question.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CheckArgs {
@@ -92,8 +94,9 @@ pub async fn run(args: &CheckArgs, session: &mut Session<'_>) -> Result<Exit, Ap
     }
     let found = row.status().is_none_or(|status| status != Status::Ok);
     if args.raw {
-        write_raw(&row, session)?;
-        return Ok(session.tell(&coverage, &notes)?.or_problems(&args.list, found));
+        session.streams.out.write_all(row.output.output.as_deref().unwrap_or_default().as_bytes())?;
+        let exit = session.tell(&coverage, &notes)?;
+        return conclude(exit.or_problems(&args.list, found), &row, session);
     }
     let (out, view) = (&mut *session.streams.out, session.streams.view);
     match args.list.output {
@@ -101,11 +104,20 @@ pub async fn run(args: &CheckArgs, session: &mut Session<'_>) -> Result<Exit, Ap
         Format::Yaml => write_yaml(&Document::new(&row, &coverage, &notes), out)?,
         Format::Table | Format::Wide => write_page(&row, session, view)?,
         Format::Csv | Format::Jsonl | Format::Name => {
+            let shown = row.clone();
             let exit = session.list(&SHAPE, Answer { value: vec![row], coverage, notes }, &args.list, "")?;
-            return Ok(exit.or_problems(&args.list, found));
+            return conclude(exit.or_problems(&args.list, found), &shown, session);
         }
     }
-    Ok(session.tell(&coverage, &notes)?.or_problems(&args.list, found))
+    let exit = session.tell(&coverage, &notes)?;
+    conclude(exit.or_problems(&args.list, found), &row, session)
+}
+
+/// What an alert carries is a substitute: the one that was asked did not answer.
+fn conclude(exit: Exit, row: &Row, session: &mut Session<'_>) -> Result<Exit, AppError> {
+    let Some(why) = &row.output.why else { return Ok(exit) };
+    writeln!(session.streams.err, "note: not of the node but of an alert: {}", text::line(why))?;
+    Ok(if exit == Exit::Nothing { exit } else { Exit::Partial })
 }
 
 fn missing(row: &Row) -> AppError {
@@ -113,14 +125,6 @@ fn missing(row: &Row) -> AppError {
     AppError::new(Exit::Partial, format!("no output of `{}` on {}: {why}", row.check, row.node))
         .hint("no alert of this check carries it either")
         .hint(format!("`iaasmon node {}` lists its checks", row.node))
-}
-
-fn write_raw(row: &Row, session: &mut Session<'_>) -> Result<(), AppError> {
-    if row.output.source != "node" {
-        writeln!(session.streams.err, "note: output {}", row.output.origin(session.now))?;
-    }
-    let output = row.output.output.as_deref().unwrap_or_default();
-    Ok(session.streams.out.write_all(output.as_bytes())?)
 }
 
 fn write_page(row: &Row, session: &mut Session<'_>, view: super::streams::View) -> Result<(), AppError> {
