@@ -18,7 +18,7 @@ fn corpus(kind: &str) -> Vec<PathBuf> {
 }
 
 fn load(file: &Path) -> Result<Loaded, ConfigErrors> {
-    config::load_with(Some(file), &[], &Env::default())
+    config::load_with(Some(file), &[], &Env::default()).and_then(Loaded::with_files)
 }
 
 /// Returns the problems as the corpus writes them.

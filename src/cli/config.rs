@@ -105,7 +105,7 @@ fn check(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> io::Result<u8> {
-    let loaded = match sources.load() {
+    let loaded = match sources.load().and_then(Loaded::with_files) {
         Ok(loaded) => loaded,
         Err(errors) => return complain(&errors, err),
     };

@@ -3,7 +3,6 @@
 use super::demo::DemoFailure;
 use crate::config::ConfigErrors;
 use crate::fleet::UnknownCluster;
-use crate::net::NetError;
 use crate::tui::TuiError;
 use std::io::{self, Write};
 
@@ -118,13 +117,6 @@ impl From<TuiError> for AppError {
         let exit = if matches!(error, TuiError::Io(_)) { Exit::Partial } else { Exit::Usage };
         Self::new(exit, error.to_string())
             .hint("`iaasmon alerts` lists what fires, `iaasmon nodes` the machines; `iaasmon --help` lists every command")
-    }
-}
-
-/// Building the clients fails only for what the configuration names: a certificate, a key.
-impl From<NetError> for AppError {
-    fn from(error: NetError) -> Self {
-        Self::usage(error.to_string()).hint("`iaasmon config check` looks at every file that is named")
     }
 }
 

@@ -108,7 +108,7 @@ fn screens(file: Option<&Path>, global: &GlobalArgs, env: &Env) -> Result<tui::E
     let flags = flags(global);
     let mut config = config::Sources { file, flags: &flags, env }.load()?.config;
     apply(global, &mut config);
-    let fleet = Fleet::new(&config)?.select(&global.cluster)?;
+    let fleet = Fleet::new(&config).select(&global.cluster)?;
     // The screens name a cluster by its place, so both must hold the same ones.
     config.clusters.retain(|cluster| fleet.cluster(&cluster.name).is_some());
     Ok(tui::run(&config, fleet, !global.cluster.is_empty(), env)?)
@@ -122,7 +122,7 @@ fn on_fleet(
     streams: Streams<'_>,
     env: &Env,
 ) -> Result<Exit, AppError> {
-    let fleet = Fleet::new(&config)?.select(&global.cluster)?;
+    let fleet = Fleet::new(&config).select(&global.cluster)?;
     let labels = ClusterLabels::of(&config);
     let named = !global.cluster.is_empty();
     let mut session =

@@ -32,32 +32,8 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// Returns the file that `text` names, if it can be read and holds `content`.
-    pub fn check(&self, text: &str, content: Content) -> Result<PathBuf, Wrong> {
-        let path = self.resolve(text)?;
-        let shown = path.display();
-        let bytes = read_bounded(&path)
-            .map_err(|why| Wrong::new(format!("cannot read {shown}: {}", reason(&why))))?;
-        let missing = |what: &str| {
-            Wrong::new(format!("{shown} holds no {what}")).hint("the file must be in PEM format")
-        };
-        match content {
-            Content::Certificates if !contains(&bytes, "-----BEGIN CERTIFICATE-----") => {
-                Err(missing("certificate"))
-            }
-            Content::Key if !contains(&bytes, "PRIVATE KEY-----") => Err(missing("private key")),
-            Content::Certificates | Content::Key => Ok(path),
-            Content::Token | Content::Password => {
-                // The line break that editors add at the end is no part of it.
-                let text = String::from_utf8_lossy(&bytes);
-                let parse = if content == Content::Token { secret } else { password };
-                parse(text.trim()).map_err(|why| Wrong::new(format!("{shown}: {}", why.message)))?;
-                Ok(path)
-            }
-        }
-    }
-
-    fn resolve(&self, text: &str) -> Result<PathBuf, Wrong> {
+    /// Returns the file that `text` names.
+    pub fn resolve(&self, text: &str) -> Result<PathBuf, Wrong> {
         if text.is_empty() {
             return Err(Wrong::new("must not be empty"));
         }
@@ -65,6 +41,32 @@ impl Paths {
             (Some(rest), Some(home)) => Ok(home.join(rest)),
             (Some(_), None) => Err(Wrong::new("`~` cannot be resolved: HOME is not set")),
             (None, _) => Ok(self.base.join(text)),
+        }
+    }
+}
+
+impl Content {
+    /// Says why a file cannot be read or does not hold this.
+    pub fn check(self, path: &Path) -> Result<(), Wrong> {
+        let shown = path.display();
+        let bytes =
+            read_bounded(path).map_err(|why| Wrong::new(format!("cannot read {shown}: {}", reason(&why))))?;
+        let missing = |what: &str| {
+            Wrong::new(format!("{shown} holds no {what}")).hint("the file must be in PEM format")
+        };
+        match self {
+            Self::Certificates if !contains(&bytes, "-----BEGIN CERTIFICATE-----") => {
+                Err(missing("certificate"))
+            }
+            Self::Key if !contains(&bytes, "PRIVATE KEY-----") => Err(missing("private key")),
+            Self::Certificates | Self::Key => Ok(()),
+            Self::Token | Self::Password => {
+                // The line break that editors add at the end is no part of it.
+                let text = String::from_utf8_lossy(&bytes);
+                let parse = if self == Self::Token { secret } else { password };
+                parse(text.trim()).map_err(|why| Wrong::new(format!("{shown}: {}", why.message)))?;
+                Ok(())
+            }
         }
     }
 }

@@ -7,12 +7,13 @@ use super::files::{Content, Paths};
 use super::keys;
 use super::origin::{At, List, Origin, Pairs};
 use super::problem::Problem;
-use super::read::{Document, Kind, Table};
+use super::read::{Document, Kind, Table, problem_of};
 use super::valid::{Access, Auth, Color, Tls};
 use super::value::{self, Wrong};
 use crate::model::cluster::ClusterName;
 use regex::Regex;
 use secrecy::SecretString;
+use std::path::PathBuf;
 use std::time::Duration;
 use url::Url;
 
@@ -250,10 +251,19 @@ fn read_name(table: &Table<'_>) -> Option<At<ClusterName>> {
     table.text("name", value::cluster_name)
 }
 
+/// Reads the name of a file. One that cannot be used is noted: its cluster will say so, the others answer.
+fn read_file(table: &Table<'_>, key: &str, paths: &Paths, content: Content) -> Option<At<PathBuf>> {
+    let at = table.text(key, |text| paths.resolve(text))?;
+    if let Err(wrong) = content.check(&at.value) {
+        table.document.report_file(problem_of(key, &at.origin, wrong));
+    }
+    Some(at)
+}
+
 /// Reads `auth`, which must name exactly one way.
 fn read_auth(table: &Table<'_>, paths: &Paths) -> Option<At<Auth>> {
     let bearer = table.text("bearer", value::secret).map(|at| Auth::Bearer(at.value));
-    let file = table.text("bearer_file", |text| paths.check(text, Content::Token));
+    let file = read_file(table, "bearer_file", paths, Content::Token);
     let basic = table.table("basic", &keys::BASIC);
     one_way(table, "auth", &["bearer", "bearer_file", "basic"])?;
     let auth = bearer.or(file.map(|at| Auth::BearerFile(at.value))).or_else(|| read_basic(&basic?, paths))?;
@@ -266,7 +276,7 @@ fn read_basic(table: &Table<'_>, paths: &Paths) -> Option<Auth> {
         table.document.report(Problem::at(&table.origin, "auth.basic without `user`"));
     }
     let password = table.text("password", value::password);
-    let file = table.text("password_file", |text| paths.check(text, Content::Password));
+    let file = read_file(table, "password_file", paths, Content::Password);
     one_way(table, "auth.basic", &["password", "password_file"])?;
     let user = user?.value;
     match (password, file) {
@@ -295,8 +305,7 @@ fn one_way(table: &Table<'_>, name: &str, keys: &[&str]) -> Option<()> {
 }
 
 fn read_tls(table: &Table<'_>, paths: &Paths) -> At<Tls> {
-    let file =
-        |key: &str, content: Content| table.text(key, |text| paths.check(text, content)).map(|at| at.value);
+    let file = |key: &str, content: Content| read_file(table, key, paths, content).map(|at| at.value);
     let tls = Tls {
         ca: file("ca", Content::Certificates),
         cert: file("cert", Content::Certificates),

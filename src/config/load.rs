@@ -33,6 +33,26 @@ pub struct Loaded {
     pub origins: Origins,
     /// What works but is probably not meant.
     pub warnings: Vec<Problem>,
+    /// Files that are named and cannot be used (a token, a certificate): requests that need one fail, each with
+    /// the reason. A file that is mended meanwhile is used, a rotated token among them.
+    pub unusable: Vec<Problem>,
+}
+
+impl Loaded {
+    /// Takes a file that cannot be used for what it is where the configuration itself is looked at: an error.
+    pub fn with_files(self) -> Result<Self, ConfigErrors> {
+        match ConfigErrors::of(self.unusable.clone()) {
+            Some(errors) => Err(errors),
+            None => Ok(self),
+        }
+    }
+}
+
+/// What is wrong: with the text, and with the files that it names.
+#[derive(Debug, Default)]
+struct Faults {
+    problems: Vec<Problem>,
+    unusable: Vec<Problem>,
 }
 
 /// Loads the configuration.
@@ -73,37 +93,39 @@ fn load_usual(usual: &[PathBuf], flags: &[Flag], env: &Env) -> Result<Loaded, Co
 
 /// Loads `files`, the strongest first.
 fn load_files(files: &[PathBuf], flags: &[Flag], env: &Env) -> Result<Loaded, ConfigErrors> {
-    let mut problems = Vec::new();
+    let mut faults = Faults::default();
     let mut merged = Layer::default();
     for file in files {
         match read_text(file) {
             Ok(text) => {
-                let layer = read_layer(&text, file, env, &mut problems);
+                let layer = read_layer(&text, file, env, &mut faults);
                 merged = merged.over(layer);
             }
             Err(problem) => {
                 merged.flawed = true;
-                problems.push(problem);
+                faults.problems.push(problem);
             }
         }
     }
-    finish(merged, files, flags, env, problems)
+    finish(merged, files, flags, env, faults)
 }
 
 /// Parses one text as if it stood in `file`.
 pub fn parse(text: &str, file: &Path, env: &Env) -> Result<Loaded, ConfigErrors> {
-    let mut problems = Vec::new();
-    let layer = read_layer(text, file, env, &mut problems);
-    finish(layer, &[file.to_path_buf()], &[], env, problems)
+    let mut faults = Faults::default();
+    let layer = read_layer(text, file, env, &mut faults);
+    finish(layer, &[file.to_path_buf()], &[], env, faults)
 }
 
-fn read_layer(text: &str, file: &Path, env: &Env, problems: &mut Vec<Problem>) -> Layer {
+fn read_layer(text: &str, file: &Path, env: &Env, faults: &mut Faults) -> Layer {
     // Absolute, so that what `config show` prints is right in every folder.
     let base = std::path::absolute(file).ok().and_then(|file| file.parent().map(Path::to_path_buf));
     let paths = Paths { base: base.unwrap_or_default(), home: env.home() };
     let document = Document::new(file, text);
     let layer = Layer::read(&document, &paths);
-    problems.extend(document.into_problems());
+    let (problems, unusable) = document.into_problems();
+    faults.problems.extend(problems);
+    faults.unusable.extend(unusable);
     layer
 }
 
@@ -125,12 +147,13 @@ fn finish(
     source: &[PathBuf],
     flags: &[Flag],
     env: &Env,
-    mut problems: Vec<Problem>,
+    faults: Faults,
 ) -> Result<Loaded, ConfigErrors> {
     let from_flags = flags.iter().map(|flag| (flag.key, Origin::Flag(flag.name), flag.value.clone()));
     let from_env = OVERRIDES.iter().filter_map(|(name, key)| {
         Some((*key, Origin::Env(name), env.get(name)?.to_string_lossy().into_owned()))
     });
+    let Faults { mut problems, unusable } = faults;
     let mut merged = files;
     // The later wins, so flags come last.
     for (key, origin, text) in from_env.chain(from_flags) {
@@ -141,10 +164,13 @@ fn finish(
     let mut checked = check(merged);
     problems.append(&mut checked.problems);
     checked.config.source = source.to_vec();
-    match ConfigErrors::of(problems) {
-        Some(errors) => Err(errors),
-        None => Ok(Loaded { config: checked.config, origins: checked.origins, warnings: checked.warnings }),
+    if problems.is_empty() {
+        let (config, origins, warnings) = (checked.config, checked.origins, checked.warnings);
+        return Ok(Loaded { config, origins, warnings, unusable });
     }
+    // Who mends the text wants to hear of the files in the same run.
+    problems.extend(unusable);
+    Err(ConfigErrors::of(problems).expect("there are some"))
 }
 
 #[cfg(test)]

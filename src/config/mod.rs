@@ -17,6 +17,7 @@ mod valid;
 mod value;
 
 pub use env::Env;
+pub use files::reason;
 pub use load::{Flag, Loaded, SYSTEM_FILE, load, load_with, parse};
 pub use problem::{ConfigErrors, Problem};
 pub use show::{EXAMPLE, to_json, to_toml};

@@ -20,6 +20,7 @@ pub struct Document<'t> {
     text: &'t str,
     line_starts: Vec<usize>,
     problems: RefCell<Vec<Problem>>,
+    unusable: RefCell<Vec<Problem>>,
     /// Lines with a syntax error: what the parser made of their values is a guess, not to be judged.
     broken_lines: RefCell<BTreeSet<usize>>,
 }
@@ -33,6 +34,7 @@ impl<'t> Document<'t> {
             text,
             line_starts,
             problems: RefCell::default(),
+            unusable: RefCell::default(),
             broken_lines: RefCell::default(),
         }
     }
@@ -58,13 +60,18 @@ impl<'t> Document<'t> {
     }
 
     /// Returns what was found.
-    pub fn into_problems(self) -> Vec<Problem> {
-        self.problems.into_inner()
+    pub fn into_problems(self) -> (Vec<Problem>, Vec<Problem>) {
+        (self.problems.into_inner(), self.unusable.into_inner())
     }
 
     /// Reports whether anything was found.
     pub fn is_flawed(&self) -> bool {
         !self.problems.borrow().is_empty()
+    }
+
+    /// Notes a file that is named and cannot be used.
+    pub fn report_file(&self, problem: Problem) {
+        self.unusable.borrow_mut().push(problem);
     }
 
     /// Notes a problem, except on a line whose syntax is wrong already.

@@ -2,7 +2,7 @@
 
 use crate::config::{self, Config};
 use crate::model::cluster::{ClusterName, ReplicaKind};
-use crate::net::{Alertmanager, DetailClient, Http, NetError, PrometheusClient};
+use crate::net::{Alertmanager, DetailClient, Http, PrometheusClient};
 use std::sync::Arc;
 
 /// Every cluster that a command works on.
@@ -43,9 +43,8 @@ pub struct UnknownCluster {
 
 impl Fleet {
     /// Builds the clients of every cluster. Nothing is sent yet.
-    pub fn new(config: &Config) -> Result<Self, NetError> {
-        let clusters = config.clusters.iter().map(|c| Ok(Arc::new(open(c)?))).collect::<Result<_, _>>()?;
-        Ok(Self { clusters })
+    pub fn new(config: &Config) -> Self {
+        Self { clusters: config.clusters.iter().map(|c| Arc::new(open(c))).collect() }
     }
 
     /// Returns the clusters in order of configuration.
@@ -72,15 +71,15 @@ impl Fleet {
     }
 }
 
-fn open(config: &config::Cluster) -> Result<Cluster, NetError> {
-    let prometheus = Http::open(config, ReplicaKind::Prometheus, &config.prometheus)?;
-    let alertmanager = Http::open(config, ReplicaKind::Alertmanager, &config.alertmanager)?;
-    Ok(Cluster {
+fn open(config: &config::Cluster) -> Cluster {
+    let prometheus = Http::open(config, ReplicaKind::Prometheus, &config.prometheus);
+    let alertmanager = Http::open(config, ReplicaKind::Alertmanager, &config.alertmanager);
+    Cluster {
         config: config.clone(),
         prometheus: prometheus.into_iter().map(PrometheusClient::new).collect(),
         alertmanager: alertmanager.into_iter().map(Alertmanager::new).collect(),
         detail: DetailClient::new(config),
-    })
+    }
 }
 
 /// Matches `name` against a shell-like pattern with `*` and `?`, in linear time: on a mismatch only the last `*` is widened.
@@ -136,7 +135,7 @@ mod tests {
         let mut config = Config::default();
         config.clusters =
             ["prod-east", "prod-west", "dev"].map(|n| config::Cluster::new(n, &config.defaults)).into();
-        let fleet = Fleet::new(&config).expect("no TLS, no files");
+        let fleet = Fleet::new(&config);
         let names = |f: &Fleet| f.clusters().iter().map(|c| c.name().to_string()).collect::<Vec<_>>();
         assert_eq!(names(&fleet.select(&["prod-*".into()]).expect("two")), ["prod-east", "prod-west"]);
         assert_eq!(names(&fleet.select(&[]).expect("all")).len(), 3);

@@ -46,7 +46,7 @@ impl DetailClient {
         let mut base = url.clone();
         base.set_path("");
         base.set_query(None);
-        let http = Http::open(&self.cluster, ReplicaKind::Node, &[base])?.remove(0);
+        let http = Http::open_one(&self.cluster, ReplicaKind::Node, &base);
         let query: Vec<(String, String)> = url.query_pairs().into_owned().collect();
         let query: Vec<(&str, &str)> = query.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let raw = http.ask(Ask { query: &query, ..Ask::get(url.path()) }, error_text).await?;

@@ -1,7 +1,7 @@
 //! The HTTP client of one cluster: time limits, authentication, TLS, caps, and typed errors.
 
 use super::error::{NetError, NetErrorKind};
-use crate::config::{Auth, Cluster};
+use crate::config::{Auth, Cluster, reason};
 use crate::model::cluster::{Replica, ReplicaKind};
 use crate::model::time::{Timestamp, age};
 use crate::sys::clock;
@@ -56,7 +56,8 @@ impl<T> Reply<T> {
 pub struct Http {
     replica: Arc<Replica>,
     base: Url,
-    client: Client,
+    /// Why no request can be sent, where that is so: a certificate or key that cannot be used.
+    client: Result<Client, Arc<str>>,
     auth: Option<Auth>,
     timeout: Duration,
     max_body: u64,
@@ -97,20 +98,20 @@ pub(super) struct Raw<B = Vec<u8>> {
 impl Http {
     /// Opens the doors of all replicas of one kind.
     ///
-    /// They share a client, except where the certificate is for a name of its own.
-    pub fn open(cluster: &Cluster, kind: ReplicaKind, urls: &[Url]) -> Result<Vec<Self>, NetError> {
+    /// A door that cannot be opened (a certificate that cannot be read) is there and says why at each request:
+    /// the other clusters must not suffer from it.
+    pub fn open(cluster: &Cluster, kind: ReplicaKind, urls: &[Url]) -> Vec<Self> {
         urls.iter().map(|url| Self::open_one(cluster, kind, url)).collect()
     }
 
-    fn open_one(cluster: &Cluster, kind: ReplicaKind, url: &Url) -> Result<Self, NetError> {
+    /// Opens the door of one replica.
+    pub fn open_one(cluster: &Cluster, kind: ReplicaKind, url: &Url) -> Self {
         let replica = Replica { cluster: cluster.name.clone(), kind, name: replica_name(url).into() };
-        let unsent = |why: String| NetError {
-            replica: replica.clone(),
-            request: url.to_string(),
-            kind: NetErrorKind::Unsent(why),
+        let (base, client) = match build_client(cluster, url) {
+            Ok((base, client)) => (base, Ok(client)),
+            Err(why) => (url.clone(), Err(why.into())),
         };
-        let (base, client) = build_client(cluster, url).map_err(unsent)?;
-        Ok(Self {
+        Self {
             replica: Arc::new(replica),
             base,
             client,
@@ -118,7 +119,7 @@ impl Http {
             timeout: cluster.timeout,
             max_body: cluster.max_body,
             permits: Arc::new(Semaphore::new(CONCURRENT_PER_REPLICA)),
-        })
+        }
     }
 
     /// Returns who is behind the door.
@@ -188,7 +189,8 @@ impl Http {
         take: &impl Fn(&mut B, &[u8]) -> Result<(), WireError>,
     ) -> Result<(B, Option<Timestamp>), NetErrorKind> {
         let transport = |error: reqwest::Error| NetErrorKind::of_transport(&error, self.timeout);
-        let mut request = self.client.request(ask.method.clone(), self.url(ask.path));
+        let client = self.client.as_ref().map_err(|why| NetErrorKind::Unsent(why.to_string()))?;
+        let mut request = client.request(ask.method.clone(), self.url(ask.path));
         if !ask.query.is_empty() {
             request = request.query(ask.query);
         }
@@ -330,10 +332,13 @@ async fn authenticate(
     auth: &Auth,
 ) -> Result<reqwest::RequestBuilder, NetErrorKind> {
     let secret = async |path: &std::path::Path| {
-        let text = tokio::fs::read_to_string(path)
-            .await
-            .map_err(|e| NetErrorKind::Unsent(format!("{}: {e}", path.display())))?;
-        Ok::<_, NetErrorKind>(text.trim_end().to_owned())
+        let unsent = |why: &str| NetErrorKind::Unsent(format!("cannot read {}: {why}", path.display()));
+        let text = tokio::fs::read_to_string(path).await.map_err(|e| unsent(&reason(&e)))?;
+        match text.trim() {
+            "" => Err(unsent("it is empty")),
+            text if text.contains(char::is_control) => Err(unsent("it holds more than one line")),
+            text => Ok(text.to_owned()),
+        }
     };
     Ok(match auth {
         Auth::Bearer(token) => request.bearer_auth(token.expose_secret()),
@@ -346,7 +351,7 @@ async fn authenticate(
 }
 
 fn read(path: &std::path::Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|e| format!("{}: {e}", path.display()))
+    std::fs::read(path).map_err(|e| format!("cannot read {}: {}", path.display(), reason(&e)))
 }
 
 /// Reads a body, counting bytes after decompression, and gives up at `cap`.

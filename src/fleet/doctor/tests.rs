@@ -14,7 +14,7 @@ fn fleet() -> Fleet {
         ["http://127.0.0.1:3", "http://127.0.0.1:4"].map(|u| u.parse().expect("a URL")).into();
     cluster.detail_url = Some("http://{instance}/api/v1/checks/{check}".into());
     config.clusters.push(cluster);
-    Fleet::new(&config).expect("plain HTTP")
+    Fleet::new(&config)
 }
 
 fn replica(kind: ReplicaKind, name: &str) -> ReplicaStatus {
