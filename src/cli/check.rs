@@ -8,7 +8,10 @@ use super::render::{Cell, Column, Document, Page, Shape, Tone, write_json, write
 use super::session::Session;
 use crate::fleet::Answer;
 use crate::fleet::detail::detail;
+use crate::fleet::node::node;
+use crate::model::check::CheckState;
 use crate::model::cluster::ClusterName;
+use crate::model::nearest::nearest;
 use crate::model::status::Status;
 use crate::model::text;
 use crate::model::time::format_duration;
@@ -89,8 +92,9 @@ pub async fn run(args: &CheckArgs, session: &mut Session<'_>) -> Result<Exit, Ap
         output: CheckOutput::from(value),
     };
     if row.output.output.is_none() {
-        session.tell(&coverage, &notes)?;
-        return Err(missing(&row));
+        let known = node(&target.cluster, &target.name).await;
+        session.tell(&coverage.join(known.coverage), &notes)?;
+        return Err(missing(&row, &known.value.checks));
     }
     let found = row.status().is_none_or(|status| status != Status::Ok);
     if args.raw {
@@ -120,7 +124,16 @@ fn conclude(exit: Exit, row: &Row, session: &mut Session<'_>) -> Result<Exit, Ap
     Ok(if exit == Exit::Nothing { exit } else { Exit::Partial })
 }
 
-fn missing(row: &Row) -> AppError {
+/// Tells a name that is misspelt from an output that is not to be had.
+fn missing(row: &Row, known: &[CheckState]) -> AppError {
+    let names: Vec<&str> = known.iter().map(|known| &*known.check).collect();
+    if !names.is_empty() && !names.contains(&&*row.check) {
+        let error = AppError::usage(format!("{} has no check `{}`", row.node, row.check));
+        return match nearest(&row.check, &names) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error.hint(format!("`iaasmon node {}` lists its checks", row.node)),
+        };
+    }
     let why = row.output.why.as_deref().unwrap_or("no answer");
     AppError::new(Exit::Partial, format!("no output of `{}` on {}: {why}", row.check, row.node))
         .hint("no alert of this check carries it either")

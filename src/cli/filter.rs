@@ -33,8 +33,13 @@ impl FilterArgs {
     }
 }
 
+/// Moves the text and its carets under the error.
+fn indented(pointer: &str) -> String {
+    pointer.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
 fn complaint(error: FilterError) -> AppError {
-    let app = AppError::usage(format!("the filter cannot be read: {error}\n{}", error.pointer()));
+    let app = AppError::usage(format!("the filter cannot be read: {error}\n{}", indented(&error.pointer())));
     match &error.hint {
         Some(hint) => app.hint(hint.clone()),
         None => app,

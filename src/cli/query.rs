@@ -42,12 +42,22 @@ type C = Column<QueryRow>;
 const SHAPE: Shape<QueryRow> = Shape {
     columns: &[
         C::name("cluster", |row, _| Cell::text(row.cluster.as_str())),
-        C::name("series", |row, _| Cell::text(row.labels.to_string())),
+        C::text("series", |row, _| series(row)),
         C::number("value", |row, _| value(row)),
         C::text("disagree", |row, _| Cell::text(disagree(row)).tone(Tone::Warn)),
     ],
     name: |row| format!("{}/{}", row.cluster, row.labels),
 };
+
+/// Writes a series as Prometheus does, the labels that usually tell series apart first: the end is what is cut.
+fn series(row: &QueryRow) -> Cell<'_> {
+    let whole = row.labels.to_string();
+    let mut labels: Vec<(&str, &str)> = row.labels.iter().filter(|(name, _)| *name != "__name__").collect();
+    labels.sort_by_key(|(name, _)| !matches!(*name, "instance" | "node" | "check" | "alertname"));
+    let labels: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+    let text = format!("{}{{{}}}", row.labels.get("__name__"), labels.join(", "));
+    Cell { raw: whole.clone().into(), key: Cell::text(whole).key, ..Cell::text(text) }
+}
 
 fn value(row: &QueryRow) -> Cell<'_> {
     let text = Cell::text(&*row.value);

@@ -8,8 +8,10 @@ use super::session::Session;
 use crate::fleet::filter::ReplicaSubject;
 use crate::fleet::status::{Gossip, ReplicaStatus, status};
 use crate::model::filter::RowKind;
+use crate::model::time::format_age;
 use clap::Args;
 use serde::Serialize;
+use std::time::Duration;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,22 +62,23 @@ const SHAPE: Shape<Row> = Shape {
             "state",
             |row, _| if row.replica.up { Cell::text("up") } else { Cell::text("DOWN").tone(Tone::Bad) },
         ),
-        C::word("version", |row, _| Cell::text(row.replica.version.as_deref().unwrap_or(""))).droppable(5),
+        C::word("version", |row, _| Cell::text(row.replica.version.as_deref().unwrap_or(""))).droppable(6),
         C::number("latency", |row, _| {
             Cell::optional(row.replica.took_seconds, |s| format!("{:.0}ms", s * 1e3))
         })
-        .droppable(3),
+        .droppable(4),
         C::number("age", |row, _| {
             Cell::optional(row.replica.age_seconds, |s| format!("{s:.0}s"))
                 .tone(beyond(row.replica.age_seconds, AGE_BOUND))
-        }),
+        })
+        .droppable(2),
         C::number("skew", |row, _| {
             Cell::optional(row.replica.skew_seconds, |s| format!("{s:+.1}s"))
                 .tone(beyond(row.replica.skew_seconds, SKEW_BOUND))
         })
-        .droppable(4),
+        .droppable(5),
         C::number("peers", |row, _| Cell::optional(row.replica.peers.map(|n| n as f64), |n| n.to_string()))
-            .droppable(2),
+            .droppable(3),
         C::word("gossip", |row, _| gossip(row)).droppable(1),
         C::text("problem", problem),
         C::number("up_for", |row, now| Cell::maybe_age(row.replica.started, now)).wide(),
@@ -85,7 +88,11 @@ const SHAPE: Shape<Row> = Shape {
 };
 
 fn beyond(value: Option<f64>, bound: f64) -> Tone {
-    if value.is_some_and(|value| value.abs() > bound) { Tone::Warn } else { Tone::Plain }
+    if excess(value, bound).is_some() { Tone::Warn } else { Tone::Plain }
+}
+
+fn excess(value: Option<f64>, bound: f64) -> Option<f64> {
+    value.filter(|value| value.abs() > bound)
 }
 
 fn gossip(row: &Row) -> Cell<'_> {
@@ -98,15 +105,22 @@ fn gossip(row: &Row) -> Cell<'_> {
     Cell::text(gossip.word()).tone(tone)
 }
 
-/// Why it does not answer, else which integrations fail.
+/// Why it does not answer, else what is wrong with what it answers: a narrow terminal has no column for that.
 fn problem(row: &Row, _: crate::model::time::Timestamp) -> Cell<'_> {
     if let Some(error) = &row.replica.error {
         return Cell::text(&**error).tone(Tone::Bad);
     }
-    let failing: Vec<String> = failing(&row.replica)
-        .map(|(integration, sent, failed)| format!("{integration}: {failed} of {} failed", sent.max(failed)))
-        .collect();
-    Cell::text(failing.join(", ")).tone(Tone::Warn)
+    let failing = failing(&row.replica)
+        .map(|(integration, sent, failed)| format!("{integration}: {failed} of {} failed", sent.max(failed)));
+    let old = excess(row.replica.age_seconds, AGE_BOUND);
+    let old = old.map(|age| format!("newest sample is {} old", words_of(age)));
+    let skew = excess(row.replica.skew_seconds, SKEW_BOUND);
+    let skew = skew.map(|skew| format!("clock is off by {}", words_of(skew)));
+    Cell::text(failing.chain(old).chain(skew).collect::<Vec<_>>().join(", ")).tone(Tone::Warn)
+}
+
+fn words_of(seconds: f64) -> String {
+    format_age(Duration::try_from_secs_f64(seconds.abs()).unwrap_or(Duration::MAX))
 }
 
 fn failing(replica: &ReplicaStatus) -> impl Iterator<Item = (&str, u64, u64)> {

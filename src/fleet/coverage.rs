@@ -169,10 +169,16 @@ impl Coverage {
     /// Says it in one line: `7/8 replicas, missing east: 10.0.0.2:9090 (timed out after 5s)`.
     pub fn summary(&self) -> String {
         let mut text = format!("{}/{} replicas", self.answered(), self.replicas.len());
-        for (i, r) in self.missing().enumerate() {
+        let missing: Vec<&ReplicaCoverage> = self.missing().collect();
+        // A cause that several servers of a cluster share (a token file, a dead link) is told once.
+        let same = |a: &&ReplicaCoverage, b: &&ReplicaCoverage| {
+            (&a.replica.cluster, &a.error) == (&b.replica.cluster, &b.error)
+        };
+        for (i, group) in missing.chunk_by(same).enumerate() {
             let lead = if i == 0 { ", missing " } else { ", " };
-            let why = r.error.as_deref().unwrap_or("no answer");
-            text.push_str(&format!("{lead}{}: {} ({why})", r.replica.cluster, r.replica.name));
+            let why = group[0].error.as_deref().unwrap_or("no answer");
+            let names: Vec<&str> = group.iter().map(|r| &*r.replica.name).collect();
+            text.push_str(&format!("{lead}{}: {} ({why})", group[0].replica.cluster, names.join(" ")));
         }
         text
     }
@@ -231,6 +237,9 @@ mod tests {
         let pair = entry(1, true, 1, 0, None).join(entry(1, true, 2, 2, Some(1)));
         assert_eq!(pair.verdict(), CoverageVerdict::Complete);
         assert_eq!(pair.summary(), "1/2 replicas, missing c1: r2 (e1)");
+        let both = entry(1, true, 1, 2, Some(1)).join(entry(1, true, 2, 2, Some(1)));
+        let elsewhere = entry(2, true, 1, 2, Some(1));
+        assert_eq!(both.join(elsewhere).summary(), "0/3 replicas, missing c1: r1 r2 (e1), c2: r1 (e1)");
         let partial = pair.join(entry(1, false, 1, 2, Some(1)));
         assert_eq!(partial.verdict(), CoverageVerdict::Partial);
         assert_eq!(partial.uncovered(), [("c1".into(), ReplicaKind::Alertmanager)]);

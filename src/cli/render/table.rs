@@ -12,8 +12,9 @@ use std::io::{self, Write};
 const GAP: usize = 2;
 /// A text without a terminal: long enough to be found with grep, short enough to be read in a pager.
 const TEXT_MAX: usize = 120;
-/// The narrowest that a name and a text can be and still mean something.
-const NAME_MIN: usize = 12;
+/// The narrowest that a name and a text can be and still mean something; a column that can be dropped goes before
+/// names become narrower.
+const NAME_MIN: usize = 18;
 const TEXT_MIN: usize = 16;
 
 /// Writes the table of `listing`.

@@ -3,6 +3,7 @@
 use super::change::{ask, finish, prepare, skip_read_only};
 use super::report::{print_results, rows};
 use super::{OperationArgs, StatusArgs, Surroundings, UndoArgs};
+use crate::cli::args::Format;
 use crate::cli::error::{AppError, Exit};
 use crate::cli::render::{Cell, Column, Listing, Shape, Tone};
 use crate::cli::session::Session;
@@ -86,8 +87,13 @@ pub fn status(args: &StatusArgs, session: &mut Session<'_>, around: &Surrounding
     }
     let coverage = Coverage::default();
     let listing = Listing { shape: &SHAPE, rows: list, coverage: &coverage, notes: &[], now: session.now };
+    let unfinished = listing.rows.iter().any(|row| row.state == "unfinished");
+    let nothing = listing.rows.is_empty() && session.streams.view.is_terminal();
     listing.print(&args.list, session.streams.view, session.streams.out)?;
-    Ok(Exit::Done)
+    if nothing && matches!(args.list.output, Format::Table | Format::Wide) {
+        writeln!(session.streams.err, "no operations")?;
+    }
+    Ok(Exit::Done.or_problems(&args.list, unfinished))
 }
 
 fn operation_row(standing: &Standing, busy: bool) -> OperationRow {
