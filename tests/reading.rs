@@ -3,6 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is a failure")]
 
+#[path = "reading/contract.rs"]
+mod contract;
+#[path = "reading/doctor.rs"]
+mod doctor;
+#[path = "reading/lists.rs"]
+mod lists;
 mod support;
 
 use iaasmon::demo::Demo;
@@ -227,8 +233,10 @@ fn live_a_dead_nodes_output_comes_from_its_alert() {
     let (node, check) = failing(&demo, "prod-west");
     demo.clusters()[1].nodes.kill().unwrap();
     let outcome = iaasmon_on(&demo, &["check", &node, &check]);
-    assert_eq!(outcome.code, Some(0), "{}{}", outcome.stdout, outcome.stderr);
-    let said = format!("{}{}", outcome.stdout, outcome.stderr);
-    assert!(said.contains("connection refused"), "why the node did not answer: {said}");
-    assert!(said.contains(&check), "what the alert says: {said}");
+    assert_eq!(outcome.code, Some(3), "what was asked did not answer: {}{}", outcome.stdout, outcome.stderr);
+    assert!(outcome.stderr.contains("connection refused"), "why: {}", outcome.stderr);
+    assert!(outcome.stdout.contains(&check), "what the alert says: {}", outcome.stdout);
+    let raw = iaasmon_on(&demo, &["check", &node, &check, "--raw"]);
+    assert_eq!(raw.code, Some(3), "{}", raw.stderr);
+    assert!(!raw.stdout.is_empty() && raw.stderr.contains("connection refused"), "{}", raw.stderr);
 }

@@ -32,9 +32,10 @@ impl Wrong {
 }
 
 /// Names that filters already use as `@name`; a cluster's label of that name could never be asked for.
-pub const RESERVED_LABELS: [&str; 22] = [
-    "age", "am", "author", "check", "cluster", "comment", "exit", "expires", "flap", "fp", "name", "new",
-    "node", "out", "receiver", "replica", "silence", "since", "state", "status", "ticket", "up",
+pub const RESERVED_LABELS: [&str; 25] = [
+    "age", "am", "author", "check", "cluster", "comment", "dur", "exit", "expires", "fails", "flap", "for",
+    "fp", "name", "new", "node", "out", "receiver", "replica", "silence", "since", "state", "status",
+    "ticket", "up",
 ];
 
 /// Names of headers that the HTTP client sets itself.

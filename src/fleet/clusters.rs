@@ -130,6 +130,23 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn a_certificate_that_cannot_be_read_fails_its_own_requests_alone() {
+        let mut config = Config::default();
+        let mut cluster = config::Cluster::new("east", &config.defaults);
+        cluster.prometheus = vec!["https://127.0.0.1:1".parse().expect("a URL")];
+        cluster.tls.ca = Some("/nowhere/ca.pem".into());
+        config.clusters = vec![cluster, config::Cluster::new("west", &config.defaults)];
+        let fleet = Fleet::new(&config);
+        assert_eq!(fleet.clusters().len(), 2);
+        let error = fleet.clusters()[0].prometheus[0].vector("up").await.expect_err("no certificate");
+        assert!(!error.kind.may_have_arrived(), "nothing was sent");
+        assert_eq!(
+            error.to_string(),
+            "cluster east: 127.0.0.1:1: cannot read /nowhere/ca.pem: no such file or directory"
+        );
+    }
+
     #[test]
     fn a_pattern_without_a_cluster_is_an_error() {
         let mut config = Config::default();

@@ -1,0 +1,147 @@
+//! Every list: its filter, its forms, its mistakes.
+
+use super::{failing, json};
+use crate::support::{iaasmon_on, settled_fleet};
+use serde_json::Value;
+
+fn column(value: &Value, field: &str) -> Vec<String> {
+    let rows = value["data"].as_array().unwrap().iter();
+    rows.map(|row| row[field].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn live_every_list_takes_a_filter_and_every_form() {
+    let demo = settled_fleet();
+    let (node, check) = failing(&demo, "prod-east");
+    let silence = |comment: &str| {
+        let args =
+            ["silence", "add", &format!("instance={node}"), "--comment", comment, "--yes", "--allow-broad"];
+        let outcome = iaasmon_on(&demo, &args);
+        assert_eq!(outcome.code, Some(0), "{}{}", outcome.stdout, outcome.stderr);
+        outcome.stdout.lines().next().unwrap().to_owned()
+    };
+    let (kept, ended) = (silence("INC-1 kept"), silence("INC-2 ended"));
+    assert_eq!(iaasmon_on(&demo, &["silence", "expire", &ended, "--yes"]).code, Some(0));
+
+    let filtered = |args: &[&str], field: &str| column(&json(&demo, args).0, field);
+    let kinds = filtered(&["status", "kind=alertmanager", "@state=up", "@region=east"], "kind");
+    assert_eq!(kinds, ["alertmanager"; 2]);
+    assert!(filtered(&["status", "@state=down"], "kind").is_empty());
+    assert_eq!(filtered(&["checks", &format!("@check={check}")], "check"), [&*check]);
+    assert!(filtered(&["checks", "@state=ok"], "check").len() < 12);
+    assert_eq!(filtered(&["query", "up", &format!("instance={node}")], "cluster"), ["prod-east"]);
+    assert_eq!(filtered(&["query", "count(up)", "@cluster=prod-west"], "cluster"), ["prod-west"]);
+    assert!(filtered(&["doctor", "--all", "rule=all"], "rule").iter().all(|rule| rule == "all"));
+    assert_eq!(filtered(&["doctor", "--all", "@cluster=prod-east", "@state=ok"], "rule"), ["all"]);
+    assert_eq!(filtered(&["silence", "list", &format!("instance={node}")], "id"), [&*kept]);
+    assert_eq!(filtered(&["silence", "list", "@state=expired"], "id"), [&*ended], "implies --expired");
+    assert_eq!(filtered(&["silence", "list", "@ticket=INC-1", "@expires<2h"], "id"), [&*kept]);
+
+    let failing = json(&demo, &["node", &node, "!@state=ok"]).0;
+    assert!(failing["data"]["checks"].as_array().unwrap().iter().all(|check| check["status"] != "ok"));
+    let spoken = json(&demo, &["node", &node, "@out=~(?s).+", "@dur<1h"]).0;
+    assert_eq!(spoken["data"]["checks"].as_array().unwrap().len(), 12, "the node was asked for each");
+    assert!(!filtered(&["alerts", "@new"], "state").is_empty(), "the fleet is minutes old");
+    assert!(filtered(&["alerts", "!@new"], "state").is_empty());
+    let flapping = filtered(&["alerts", "@flap"], "state").len();
+    assert_eq!(
+        filtered(&["alerts", "!@flap"], "state").len() + flapping,
+        filtered(&["alerts"], "state").len()
+    );
+
+    for (list, sort) in [
+        (vec!["status"], "-replica"),
+        (vec!["alerts"], "node,-since"),
+        (vec!["nodes"], "-crit,node"),
+        (vec!["node", &*node], "-check"),
+        (vec!["checks"], "-ok"),
+        (vec!["query", "up"], "-value"),
+        (vec!["doctor", "--all"], "rule"),
+        (vec!["silence", "list", "--expired"], "ends_in"),
+        (vec!["silence", "status"], "-began"),
+    ] {
+        let run = |more: &[&str]| {
+            let outcome = iaasmon_on(&demo, &[&list[..], more].concat());
+            assert_eq!(outcome.code, Some(0), "{list:?} {more:?}: {}", outcome.stderr);
+            outcome.stdout
+        };
+        let names = run(&["-o", "name"]);
+        assert!(!names.is_empty(), "{list:?}");
+        assert_eq!(run(&["-o", "name", "--sort", sort, "--limit", "1"]).lines().count(), 1, "{list:?}");
+        assert_eq!(run(&["-o", "jsonl"]).lines().count(), names.lines().count(), "{list:?}");
+        let csv = run(&["-o", "csv", "--sort", sort]);
+        let (header, rows) = csv.split_once('\n').unwrap();
+        assert!(header.contains(',') && !rows.is_empty(), "{list:?}: {csv}");
+        let bare = run(&["-o", "csv", "--sort", sort, "--no-headers"]);
+        assert_ne!(bare.lines().next(), Some(header), "{list:?}");
+        for form in ["table", "wide", "json", "yaml"] {
+            assert!(run(&["-o", form]).lines().count() > 1, "{list:?} -o {form}");
+        }
+    }
+}
+
+#[test]
+fn live_a_mistake_is_named_with_what_was_probably_meant() {
+    let demo = settled_fleet();
+    let (node, check) = failing(&demo, "prod-east");
+    let slip = format!("{check}x");
+    for (args, message, hint) in [
+        (vec!["alerts", "@state=actve"], "alerts have no state `actve`", "did you mean active?"),
+        (vec!["nodes", "@state=down"], "nodes have no state `down`", "write @up=down"),
+        (vec!["status", "@state=dwon"], "replicas have no state `dwon`", "did you mean down?"),
+        (vec!["silence", "list", "@state=expird"], "silences have no state", "did you mean expired?"),
+        (vec!["checks", "@fp=1"], "checks have no @fp", "there are @cluster"),
+        (vec!["query", "up", "@state=up"], "series have no @state", "there are @cluster"),
+        (vec!["doctor", "@clustr=x"], "unknown field @clustr", "did you mean @cluster?"),
+        (vec!["alerts", "rack=~r11("], "this regex cannot be evaluated here", "      ^^^^"),
+        (vec!["alerts", "--sort", "nod"], "there is no column `nod`", "did you mean `node`?"),
+        (vec!["query", "sum("], "parse error", "iaasmon query --help"),
+        (vec!["node", "no-such-node"], "there is no node `no-such-node`", "iaasmon nodes"),
+        (vec!["check", &*node, &*slip], "has no check", "did you mean"),
+        (vec!["alert", "00000000"], "no alert has the fingerprint", "it may have ended"),
+        (vec!["nodes", "--cluster", "prod-eats"], "no cluster is called `prod-eats`", "prod-east"),
+    ] {
+        let outcome = iaasmon_on(&demo, &args);
+        assert_eq!(outcome.code, Some(2), "{args:?}: {}{}", outcome.stdout, outcome.stderr);
+        assert!(
+            outcome.stderr.contains(message) && outcome.stderr.contains(hint),
+            "{args:?}: {}",
+            outcome.stderr
+        );
+        assert_eq!(outcome.stdout, "", "{args:?}");
+    }
+    let exit_code = |args: &[&str]| iaasmon_on(&demo, &[args, &["--exit-code"]].concat()).code;
+    assert_eq!(exit_code(&["alerts"]), Some(1));
+    assert_eq!(exit_code(&["alerts", "alertname=NoSuchAlert"]), Some(0));
+    assert_eq!(exit_code(&["check", &node, &check]), Some(1));
+}
+
+#[test]
+fn live_a_cluster_whose_token_cannot_be_read_fails_alone() {
+    let demo = settled_fleet();
+    let text = std::fs::read_to_string(demo.config()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("config.toml");
+    let west = "name = \"prod-west\"";
+    assert!(text.contains(west));
+    let broken = text.replace(west, &format!("{west}\nauth = {{ bearer_file = \"rotated-away\" }}"));
+    std::fs::write(&config, broken).unwrap();
+    let run =
+        |args: &[&str]| crate::support::iaasmon(&[&["--config", config.to_str().unwrap()], args].concat());
+    let outcome = run(&["alerts", "-o", "json"]);
+    assert_eq!(outcome.code, Some(3), "{}", outcome.stderr);
+    let alerts: Value = serde_json::from_str(&outcome.stdout).unwrap();
+    assert!(column(&alerts, "cluster").iter().all(|cluster| cluster == "prod-east"));
+    assert!(!column(&alerts, "cluster").is_empty());
+    let reasons = alerts["coverage"].as_array().unwrap().iter().filter(|r| r["cluster"] == "prod-west");
+    for replica in reasons {
+        let error = replica["error"].as_str().unwrap();
+        assert!(error.contains("rotated-away: no such file"), "{error}");
+    }
+    let check = run(&["config", "check"]);
+    assert_eq!(check.code, Some(2));
+    assert!(check.stderr.contains("`bearer_file`: cannot read"), "{}", check.stderr);
+    // The next request reads the file again: a rotated token needs no restart.
+    std::fs::write(dir.path().join("rotated-away"), "token\n").unwrap();
+    assert_eq!(run(&["alerts"]).code, Some(0));
+}
