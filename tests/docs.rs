@@ -63,6 +63,34 @@ fn every_command_and_every_argument_is_explained() {
 }
 
 #[test]
+fn the_help_of_a_list_names_every_field_of_its_filter() {
+    use iaasmon::model::filter::{Pseudo, RowKind};
+    let kinds = [
+        ("iaasmon alerts", RowKind::Alert),
+        ("iaasmon nodes", RowKind::Node),
+        ("iaasmon node", RowKind::NodeCheck),
+        ("iaasmon checks", RowKind::Check),
+        ("iaasmon silence list", RowKind::Silence),
+        ("iaasmon status", RowKind::Replica),
+        ("iaasmon query", RowKind::Series),
+        ("iaasmon doctor", RowKind::Finding),
+    ];
+    let commands: BTreeMap<String, Command> = commands().into_iter().collect();
+    let mut missing = Vec::new();
+    for (path, kind) in kinds {
+        let about = commands[path].get_long_about().map(ToString::to_string).unwrap_or_default();
+        let named: Vec<&str> = about.split(|c: char| !(c == '@' || c.is_ascii_alphanumeric())).collect();
+        missing.extend(
+            Pseudo::of(kind)
+                .map(|field| format!("@{}", field.name()))
+                .filter(|field| !named.contains(&field.as_str()))
+                .map(|field| format!("{path}: {field}")),
+        );
+    }
+    report(&missing, "fields that the help does not name");
+}
+
+#[test]
 fn every_example_in_help_and_documents_is_accepted() {
     let mut tried = 0;
     let mut refused = Vec::new();

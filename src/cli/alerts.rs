@@ -32,7 +32,8 @@ Examples:
 /// told; silenced, inhibited, muted: nobody is; unsent: no Alertmanager has it; unknown: no Alertmanager
 /// answered). The most severe come first, the newest first among them.
 ///
-/// In a filter @new is an alert that began within the last 15 minutes. @flap is one that went off and on at
+/// A filter knows @cluster @state @age @since @for @new @flap @node @check @out @am @silence @author @comment
+/// @ticket @fp @receiver. @new is an alert that began within the last 15 minutes. @flap is one that went off and on at
 /// least twice within the last hour: it makes each Prometheus read an hour of every alert. @state=acked,
 /// @author, @comment and @ticket are those of the silences that hold it (acked: a comment that begins with
 /// ACK!), which are asked for then.

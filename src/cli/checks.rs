@@ -22,7 +22,7 @@ Examples:
 /// List every check by name: on how many nodes it is in which status, and the worst of them
 ///
 /// Counting the healthy ones makes each Prometheus look at every status series: at 20,000 nodes this takes
-/// seconds. `nodes` and `alerts` do not. A filter with @cluster picks the checks that run there, counted over
+/// seconds. `nodes` and `alerts` do not. A filter knows @cluster @state @check @node @fails. @cluster picks the checks that run there, counted over
 /// all clusters; --cluster counts on some of them alone.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]

@@ -20,7 +20,8 @@ Examples:
 /// Examine the monitoring itself: what makes alerts late, double or lost, and what to do about it
 ///
 /// Looked at are reachability, clocks, agreement of the replicas, gossip of the Alertmanagers, the recording
-/// rule, the notification queue against the size of the fleet, replica labels, and deliveries that fail.
+/// rule, the notification queue against the size of the fleet, replica labels, and deliveries that fail. A filter
+/// knows the labels rule and level, @cluster and @state (problem, warning, ok).
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DoctorArgs {

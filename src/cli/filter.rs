@@ -9,7 +9,7 @@ use clap::Args;
 /// The filter, in as many arguments as it is typed in.
 #[derive(Debug, Clone, Default, Args)]
 pub struct FilterArgs {
-    /// Only rows that fit: label=value, label=~regex, @state=active, @age<15m, words; all must hold
+    /// Only rows that fit: label=value, label=~regex, @cluster=NAME, words; all must hold
     ///
     /// Matchers are Alertmanager's: =, !=, =~, !~, and a regex must match the whole value. @fields are what a row
     /// has beside its labels, and the labels of its cluster (@env); @age, @since, @for, @dur and @expires are

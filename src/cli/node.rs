@@ -33,7 +33,8 @@ Examples:
 /// Show one node: its checks, its alerts, and the silences that hit it
 ///
 /// A silence is shown if it hits one of the node's alerts, or if its matchers on the node's own labels accept
-/// the node: then it hits alerts to come. A filter picks checks. @out (a check's output) and @dur (how long it
+/// the node: then it hits alerts to come. A filter picks checks: it knows @cluster @state @age @since @for @check
+/// @exit @out @dur. @out (a check's output) and @dur (how long it
 /// ran) are asked of the node itself, one request a check.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]

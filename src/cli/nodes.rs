@@ -25,7 +25,8 @@ Examples:
 /// List every node with its failing checks, the worst first
 ///
 /// UP is what the replicas of a pair say together: DOWN only when all that answered say so, SPLIT when they
-/// disagree. WORST CHECK is the worst failing check, with how many more there are.
+/// disagree. WORST CHECK is the worst failing check, with how many more there are. A filter knows @cluster
+/// @state (of the worst check) @up @node @check @fails.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct NodesArgs {

@@ -22,7 +22,7 @@ Examples:
 ///
 /// Both replicas of a pair evaluate at the same moment and are merged series by series. Where they differ,
 /// VALUE is one of them and DISAGREE says what the other has. The result of every cluster is its own: sum()
-/// is the sum of a cluster, not of the fleet.
+/// is the sum of a cluster, not of the fleet. A filter sees the labels of the result's series, and @cluster.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct QueryArgs {

@@ -55,7 +55,8 @@ pub enum SilenceCommand {
     /// List silences, each once for all its clusters
     #[command(visible_alias = "ls")]
     ///
-    /// A filter sees as labels what a silence's matchers name with =: rack=r114 finds silences on that rack.
+    /// A filter sees as labels what a silence's matchers name with =: rack=r114 finds silences on that rack. It knows
+    /// @cluster @state @age @since @am @silence @author @comment @ticket @expires.
     #[command(after_help = LIST_EXAMPLES)]
     List(ListSilences),
     /// Show one silence: every member's copy, how they differ, what it holds back

@@ -64,6 +64,7 @@ async fn part(cluster: &Cluster, prom: &PrometheusClient) -> Result<Reply<Part>,
     let (bad, total) = (bad?, total?);
     let mut reply = bad.map(|bad| Part { bad, total: total.value });
     reply.meta.took = reply.meta.took.max(total.meta.took);
+    reply.warnings.extend(total.warnings);
     Ok(reply)
 }
 

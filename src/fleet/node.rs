@@ -148,6 +148,7 @@ async fn part(cluster: &Cluster, prom: &PrometheusClient, name: &str) -> Result<
     let (up, status) = (up?, status?);
     let mut reply = up.map(|up| Part { up, status: status.value });
     reply.meta.took = reply.meta.took.max(status.meta.took);
+    reply.warnings.extend(status.warnings);
     Ok(reply)
 }
 

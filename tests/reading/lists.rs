@@ -3,6 +3,7 @@
 use super::{failing, json};
 use crate::support::{iaasmon_on, settled_fleet};
 use serde_json::Value;
+use std::process::Stdio;
 
 fn column(value: &Value, field: &str) -> Vec<String> {
     let rows = value["data"].as_array().unwrap().iter();
@@ -109,6 +110,18 @@ fn live_a_mistake_is_named_with_what_was_probably_meant() {
             outcome.stderr
         );
         assert_eq!(outcome.stdout, "", "{args:?}");
+    }
+    let nothing = crate::support::iaasmon(&["alerts"]);
+    assert_eq!(nothing.code, Some(2), "no configuration");
+    assert!(nothing.stderr.contains("iaasmon config init"), "{}", nothing.stderr);
+    for form in ["table", "csv", "json", "yaml", "jsonl", "name"] {
+        let mut command = crate::support::command();
+        command.arg("--config").arg(demo.config()).args(["alerts", "-o", form]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let ended = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!((ended.status.code(), &*said), (Some(0), ""), "a reader who has gone: -o {form}");
     }
     let exit_code = |args: &[&str]| iaasmon_on(&demo, &[args, &["--exit-code"]].concat()).code;
     assert_eq!(exit_code(&["alerts"]), Some(1));

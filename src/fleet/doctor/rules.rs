@@ -52,13 +52,13 @@ fn replica_rules(facts: &Facts<'_>, replica: &ReplicaStatus) -> Vec<Finding> {
     let kind = replica.replica.kind.word();
     if let Some(error) = &replica.error {
         let text = format!("{kind} {name} does not answer: {error}");
-        return vec![finding(
-            facts,
-            Level::Problem,
-            "unreachable",
-            text,
-            "until it is back the other replica of the pair answers alone",
-        )];
+        let stands_in = facts.status.replicas.iter().any(|r| r.up && r.replica.kind == replica.replica.kind);
+        let hint = if stands_in {
+            "until it is back the other replica of the pair answers alone"
+        } else {
+            "nobody stands in for it: what it knows is missing until it is back"
+        };
+        return vec![finding(facts, Level::Problem, "unreachable", text, hint)];
     }
     let mut findings = Vec::new();
     if let Some(skew) = replica.skew_seconds.filter(|s| s.abs() > SKEW_SECONDS) {
