@@ -106,7 +106,7 @@ impl State {
                 Some(Value::Text(text)) => take(&text),
                 Some(Value::List(texts)) => texts.iter().for_each(|text| take(text)),
                 Some(Value::Texts(texts)) => texts.iter().for_each(|text| take(text)),
-                Some(Value::Duration(_) | Value::Number(_) | Value::Absent) => {}
+                Some(Value::Duration(_) | Value::Number(_) | Value::Flag(_) | Value::Absent) => {}
             }
         });
         let mut offers = ranked(counts);
