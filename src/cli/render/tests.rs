@@ -71,12 +71,12 @@ fn a_terminal_gets_what_fits() {
     b                       20  ディスク使用率
     c                        0
     ");
-    let text = print(rows(), &ListArgs::default(), terminal(22)).expect("printed");
+    let text = print(rows(), &ListArgs::default(), terminal(26)).expect("printed");
     insta::assert_snapshot!(text, @r"
-    NAME             COUNT
-    node-00..14.dc1      3
-    b                   20
-    c                    0
+    NAME                 COUNT
+    node-0001..-114.dc1      3
+    b                       20
+    c                        0
     ");
 }
 
