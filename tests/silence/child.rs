@@ -103,7 +103,7 @@ fn carries_out_an_order_or_fails() {
 
 async fn obey(order: &Order) {
     let config = config::load(Some(&order.config), &Env::of_process()).unwrap();
-    let fleet = Fleet::new(&config).unwrap();
+    let fleet = Fleet::new(&config);
     let mut facts = Vec::new();
     for cluster in fleet.clusters() {
         facts.push(fetch_facts(cluster).await);

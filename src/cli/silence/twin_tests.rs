@@ -95,10 +95,11 @@ fn drafted(command: &str) -> Draft {
     let (named, SilenceCommand::Add(args)) = read(command) else { panic!("{command}") };
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let config = config();
-    let fleet = Fleet::new(&config).expect("a fleet").select(&named).expect("known clusters");
+    let fleet = Fleet::new(&config).select(&named).expect("known clusters");
     let labels = ClusterLabels::of(&config);
     let streams = Streams { out: &mut out, err: &mut err, view: View::default() };
-    let mut session = Session { config, fleet, named: !named.is_empty(), labels, now: now(), streams };
+    let mut session =
+        Session { config, fleet, named: !named.is_empty(), labels, now: now(), streams, hint_if_empty: None };
     let around = Surroundings { journals: None, login: Some("r.ahn".into()), interactive: false };
     let facts: Vec<Facts> = session.fleet.clusters().iter().map(|cluster| facts(cluster.name())).collect();
     let named = session.named;
@@ -171,10 +172,11 @@ fn change(command: &str) -> Change {
     assert_eq!(args.id, &*silence().id);
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let config = config();
-    let fleet = Fleet::new(&config).expect("a fleet");
+    let fleet = Fleet::new(&config);
     let labels = ClusterLabels::of(&config);
     let streams = Streams { out: &mut out, err: &mut err, view: View::default() };
-    let mut session = Session { config, fleet, named: false, labels, now: now(), streams };
+    let mut session =
+        Session { config, fleet, named: false, labels, now: now(), streams, hint_if_empty: None };
     let given = !args.matchers.is_empty();
     let matchers = given.then(|| parse_matchers(&args.matchers, &mut session).expect("matchers"));
     let end = args.end.map(|text| draft::when(&text, now()).expect("a time"));
