@@ -1,7 +1,7 @@
 //! Doing what the state asks for outside of it: every request is a task that sends messages back.
 
 use crate::config::Access;
-use crate::fleet::alerts::Annotations;
+use crate::fleet::alerts::{Annotations, Wanted};
 use crate::fleet::silence::{Limits, OpId, Opened, Operation, Standing, Step};
 use crate::fleet::{Answer, Cluster, Fleet, alerts, detail, node, nodes, silence, silences, status};
 use crate::model::alert::Alert;
@@ -296,6 +296,10 @@ async fn fetch(index: u16, cluster: Arc<Cluster>, kind: Kind, send: Send) {
         Kind::Silences => {
             let whole = silences::silences(&cluster, |part| tell(Payload::Silences(part), false)).await;
             tell(Payload::Silences(whole), true);
+        }
+        Kind::Flapping => {
+            let wanted = Wanted { flapping: true, ..Wanted::default() };
+            tell(Payload::Flapping(alerts::marks(&cluster, wanted).await), true);
         }
         Kind::Status => {
             let whole = status::status(&cluster, |part| tell(Payload::Status(Box::new(part)), false)).await;

@@ -1,6 +1,7 @@
 //! What happens to the interface, and what the interface wants done.
 
 use crate::fleet::Answer;
+use crate::fleet::alerts::AlertMarks;
 use crate::fleet::detail::DetailSource;
 use crate::fleet::node::NodeDetail;
 use crate::fleet::silence::{Facts, OpId, Standing, Step};
@@ -78,6 +79,8 @@ pub enum Payload {
     Silences(Answer<Vec<SilenceCopy>>),
     /// Health of the replicas.
     Status(Box<Answer<ClusterStatus>>),
+    /// Which alerts flap.
+    Flapping(Answer<Vec<AlertMarks>>),
 }
 
 /// The questions that are asked again and again.
@@ -91,11 +94,13 @@ pub enum Kind {
     Silences,
     /// Health of the replicas.
     Status,
+    /// Which alerts flap: asked only while a filter wants to know, for it costs every Prometheus an hour of series.
+    Flapping,
 }
 
 impl Kind {
     /// Every kind; what a screen needs first is asked first.
-    pub const ALL: [Self; 4] = [Self::Alerts, Self::Status, Self::Nodes, Self::Silences];
+    pub const ALL: [Self; 5] = [Self::Alerts, Self::Status, Self::Nodes, Self::Silences, Self::Flapping];
 }
 
 /// Whose output is asked for.

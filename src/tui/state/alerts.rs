@@ -278,7 +278,7 @@ fn collect<'a>(
         group.newest = group.newest.max(row.alert.since);
         group.oldest = group.oldest.min(row.alert.since);
         group.loud += usize::from(row.is_loud());
-        group.kept |= row.kept;
+        group.kept |= row.alert.stale;
         if !group.on.contains(&at.cluster) {
             group.on.push(at.cluster);
         }

@@ -2,9 +2,11 @@
 
 use crate::config;
 use crate::config::Access;
+use crate::fleet::alerts::AlertMarks;
 use crate::fleet::silences::SilenceCopy;
 use crate::fleet::status::ClusterStatus;
 use crate::fleet::{Answer, Coverage, CoverageVerdict, ReplicaState};
+use crate::model::alert::Alert;
 use crate::model::cluster::ReplicaKind;
 use crate::model::text;
 use crate::model::time::{Timestamp, age};
@@ -170,6 +172,8 @@ pub struct ClusterData {
     pub silences: Slot<Vec<SilenceCopy>>,
     /// Health.
     pub status: Slot<ClusterStatus>,
+    /// Which alerts flap.
+    pub flapping: Slot<Vec<AlertMarks>>,
 }
 
 impl ClusterData {
@@ -187,6 +191,7 @@ impl ClusterData {
             nodes: Slot::default(),
             silences: Slot::default(),
             status: Slot::default(),
+            flapping: Slot::default(),
         }
     }
 
@@ -194,7 +199,7 @@ impl ClusterData {
     pub fn has(&self, kind: Kind) -> bool {
         match kind {
             Kind::Alerts | Kind::Status => self.servers.0 + self.servers.1 > 0,
-            Kind::Nodes => self.servers.0 > 0,
+            Kind::Nodes | Kind::Flapping => self.servers.0 > 0,
             Kind::Silences => self.servers.1 > 0,
         }
     }
@@ -207,6 +212,7 @@ impl ClusterData {
                 Kind::Nodes => self.nodes.ask(now),
                 Kind::Silences => self.silences.ask(now),
                 Kind::Status => self.status.ask(now),
+                Kind::Flapping => self.flapping.ask(now),
             }
     }
 
@@ -217,6 +223,7 @@ impl ClusterData {
             Kind::Nodes => self.nodes.next = None,
             Kind::Silences => self.silences.next = None,
             Kind::Status => self.status.next = None,
+            Kind::Flapping => self.flapping.next = None,
         }
     }
 
@@ -264,6 +271,18 @@ impl ClusterData {
     ) {
         let pace = self.pace(Kind::Silences, refresh);
         take(&mut self.silences, answer, last, at, pace);
+    }
+
+    /// Takes a part of an answer about alerts that flap, or its end.
+    pub fn take_flapping(
+        &mut self,
+        answer: Answer<Vec<AlertMarks>>,
+        last: bool,
+        at: Timestamp,
+        refresh: Duration,
+    ) {
+        let pace = self.pace(Kind::Flapping, refresh);
+        take(&mut self.flapping, answer, last, at, pace);
     }
 
     /// Takes a part of an answer about health, or its end. What failed is part of it.
@@ -318,7 +337,7 @@ pub fn pace(kind: Kind, refresh: Duration) -> Duration {
     match kind {
         Kind::Alerts | Kind::Silences => refresh,
         Kind::Status => refresh * 2,
-        Kind::Nodes => refresh * 4,
+        Kind::Nodes | Kind::Flapping => refresh * 4,
     }
 }
 
@@ -338,8 +357,10 @@ fn keep_unheard(old: Option<&Vec<AlertRow>>, mut new: Vec<AlertRow>, coverage: &
         !known.contains(&row.alert.fingerprint)
             && !row.alert.seen_by.iter().any(|replica| answered.contains(&**replica))
     });
-    let unheard: Vec<AlertRow> = unheard.map(|row| AlertRow { kept: true, ..row.clone() }).collect();
-    new.extend(unheard);
+    new.extend(unheard.map(|row| {
+        let stale = Alert { stale: true, ..Alert::clone(&row.alert) };
+        AlertRow { alert: Arc::new(stale), ..row.clone() }
+    }));
     new
 }
 

@@ -1,8 +1,9 @@
 //! The filter of a list: what is typed, the last of it that was valid, and which rows that lets through.
 
-use crate::fleet::filter::{AlertSubject, ClusterLabels, NodeSubject, SilenceSubject};
+use crate::fleet::alerts::AlertMarks;
+use crate::fleet::filter::{AlertSubject, ClusterLabels, MarkedAlert, NodeSubject, SilenceSubject};
 pub use crate::model::filter::Filter;
-use crate::model::filter::{Field, FilterError, Pseudo, RowKind, Scope, Subject, Value};
+use crate::model::filter::{Field, FilterError, RowKind, Scope, Subject, Value};
 use crate::model::labels::Labels;
 use crate::model::time::Timestamp;
 use crate::tui::state::complete::Completion;
@@ -105,6 +106,8 @@ pub struct Judge<'a> {
     pub filter: &'a Filter,
     /// The labels of clusters.
     pub own: &'a ClusterLabels,
+    /// What is known beside the alerts: their silences, and which of them flap.
+    pub marks: &'a AlertMarks,
     /// When ages are counted from.
     pub now: Timestamp,
 }
@@ -129,14 +132,14 @@ impl Judge<'_> {
 impl<'a> Judge<'a> {
     /// Returns an alert of `cluster` as a filter sees it.
     pub fn alert(&self, row: &'a AlertRow, cluster: &'a ClusterData) -> impl Subject + 'a {
-        let subject = AlertSubject {
+        let alert = AlertSubject {
             alert: &row.alert,
             node_label: &cluster.node_label,
             check_label: &cluster.check_label,
             own: self.own,
             now: self.now,
         };
-        ShownAlert { subject, row }
+        Folded { subject: MarkedAlert { alert, marks: self.marks }, search: &row.search }
     }
 
     /// Returns a node as a filter sees it.
@@ -168,31 +171,5 @@ impl<S: Subject> Subject for Folded<'_, S> {
     }
     fn has_folded(&self, word: &str) -> bool {
         self.search.contains(word)
-    }
-}
-
-/// An alert as it is shown: one that was kept while its source is silent is stale.
-struct ShownAlert<'a> {
-    subject: AlertSubject<'a>,
-    row: &'a AlertRow,
-}
-
-impl Subject for ShownAlert<'_> {
-    fn labels(&self) -> &Labels {
-        self.subject.labels()
-    }
-    fn field(&self, field: &Field) -> Value<'_> {
-        match field {
-            Field::Pseudo(Pseudo::State) if self.row.kept => {
-                Value::Texts(vec![self.row.alert.state.word().into(), "stale".into()])
-            }
-            _ => self.subject.field(field),
-        }
-    }
-    fn any_text(&self, test: &mut dyn FnMut(&str) -> bool) -> bool {
-        self.subject.any_text(test)
-    }
-    fn has_folded(&self, word: &str) -> bool {
-        self.row.search.contains(word)
     }
 }

@@ -23,6 +23,7 @@ pub mod twin;
 
 use crate::config::{Access, Config, SilencePolicy};
 use crate::fleet::Answer;
+use crate::fleet::alerts::{AlertMarks, Wanted};
 use crate::fleet::filter::ClusterLabels;
 use crate::fleet::node::NodeDetail;
 use crate::model::filter::RowKind;
@@ -114,6 +115,8 @@ pub struct State {
     pub silences: SilenceTable,
     /// The labels that the configuration gives to clusters.
     pub own: ClusterLabels,
+    /// What is known beside the alerts: their silences, and which of them flap.
+    pub marks: AlertMarks,
     /// The filters of the root screens.
     pub filters: [FilterField; 5],
     /// The root screen.
@@ -167,6 +170,7 @@ impl State {
             filters: [None, Some(RowKind::Alert), Some(RowKind::Node), Some(RowKind::Silence), None]
                 .map(FilterField::new),
             own: ClusterLabels::of(config),
+            marks: AlertMarks::default(),
             tab: 0,
             roots: Screen::ROOTS.map(Page::new),
             stack: Vec::new(),
@@ -343,32 +347,45 @@ impl State {
     /// Builds the table of alerts anew.
     pub fn rebuild_alerts(&mut self) {
         self.lookup.refresh(&self.clusters);
-        let judge = judge(&self.filters[1], &self.own, self.now);
+        let judge = judge(&self.filters[1], &self.own, &self.marks, self.now);
         self.alerts.rebuild(&self.clusters, judge);
         self.rebuild_silences();
+    }
+
+    /// Builds anew what is known beside the alerts; their list changes only where its filter asks for that.
+    pub fn rebuild_marks(&mut self) {
+        let copies = self.clusters.iter().flat_map(|c| c.silences.value.iter().flat_map(|list| list.iter()));
+        let silences = AlertMarks::with_silences(copies.map(|copy| &copy.silence));
+        let flapping =
+            self.clusters.iter().flat_map(|c| c.flapping.value.iter().flat_map(|list| list.iter()));
+        self.marks = flapping.cloned().fold(silences, AlertMarks::join);
+        if Wanted::by(&self.filters[1].applied) != Wanted::default() {
+            let judge = judge(&self.filters[1], &self.own, &self.marks, self.now);
+            self.alerts.refilter(&self.clusters, judge);
+        }
     }
 
     /// Builds the table of nodes anew.
     pub fn rebuild_nodes(&mut self) {
         self.lookup.refresh(&self.clusters);
-        let judge = judge(&self.filters[2], &self.own, self.now);
+        let judge = judge(&self.filters[2], &self.own, &self.marks, self.now);
         self.nodes.rebuild(&self.clusters, judge);
     }
 
     /// Builds the table of silences anew.
     pub fn rebuild_silences(&mut self) {
-        let judge = judge(&self.filters[3], &self.own, self.now);
+        let judge = judge(&self.filters[3], &self.own, &self.marks, self.now);
         self.silences.rebuild(&self.clusters, judge);
     }
 
     /// Returns what judges rows by the filter of the root screen.
     pub fn judge(&self) -> Judge<'_> {
-        judge(self.filter(), &self.own, self.now)
+        judge(self.filter(), &self.own, &self.marks, self.now)
     }
 
     /// Groups the table of alerts anew.
     pub fn regroup_alerts(&mut self) {
-        let judge = judge(&self.filters[1], &self.own, self.now);
+        let judge = judge(&self.filters[1], &self.own, &self.marks, self.now);
         self.alerts.regroup(&self.clusters, judge);
     }
 
@@ -380,7 +397,7 @@ impl State {
 
     /// Filters the list of the root screen anew.
     pub fn refilter(&mut self) {
-        let judge = judge(&self.filters[self.tab], &self.own, self.now);
+        let judge = judge(&self.filters[self.tab], &self.own, &self.marks, self.now);
         match self.tab {
             1 => self.alerts.refilter(&self.clusters, judge),
             2 => self.nodes.refilter(&self.clusters, judge),
@@ -422,6 +439,11 @@ impl State {
     }
 }
 
-fn judge<'a>(field: &'a FilterField, own: &'a ClusterLabels, now: Timestamp) -> Judge<'a> {
-    Judge { filter: &field.applied, own, now }
+fn judge<'a>(
+    field: &'a FilterField,
+    own: &'a ClusterLabels,
+    marks: &'a AlertMarks,
+    now: Timestamp,
+) -> Judge<'a> {
+    Judge { filter: &field.applied, own, marks, now }
 }

@@ -50,8 +50,6 @@ pub struct AlertRow {
     pub summary: Box<str>,
     /// Everything that a search looks at, in lower case.
     pub search: Box<str>,
-    /// Whether it was kept from an earlier answer because no replica that knew it answers now.
-    pub kept: bool,
 }
 
 impl AlertRow {
@@ -72,7 +70,6 @@ impl AlertRow {
             summary: summary.into(),
             search: search.to_lowercase().into(),
             alert: Arc::new(alert),
-            kept: false,
         }
     }
 

@@ -4,6 +4,7 @@ use crate::fleet::Answer;
 use crate::fleet::detail::DetailSource;
 use crate::fleet::node::NodeDetail;
 use crate::fleet::silence::Standing;
+use crate::model::filter::Pseudo;
 use crate::model::text;
 use crate::model::time::Timestamp;
 use crate::tui::msg::{Effect, Kind, OutputOf, Payload};
@@ -36,9 +37,11 @@ pub fn hurry(state: &mut State) -> Vec<Effect> {
 
 fn due(state: &mut State) -> Vec<Effect> {
     let now = state.now;
+    let flapping = state.filters[1].applied.uses(Pseudo::Flap);
     let mut effects = Vec::new();
     for (cluster, i) in state.clusters.iter_mut().zip(0u16..) {
-        let asked = Kind::ALL.into_iter().filter(|kind| cluster.ask(*kind, now));
+        let wanted = |kind: &Kind| flapping || *kind != Kind::Flapping;
+        let asked = Kind::ALL.into_iter().filter(wanted).filter(|kind| cluster.ask(*kind, now));
         effects.extend(asked.map(|kind| Effect::Fetch { cluster: i, kind }));
     }
     effects
@@ -60,7 +63,14 @@ pub fn take(state: &mut State, cluster: u16, at: Timestamp, last: bool, payload:
         }
         Payload::Silences(answer) => {
             data.take_silences(answer, last, at, refresh);
-            follow(state, State::rebuild_silences);
+            follow(state, |state| {
+                state.rebuild_silences();
+                state.rebuild_marks();
+            });
+        }
+        Payload::Flapping(answer) => {
+            data.take_flapping(answer, last, at, refresh);
+            follow(state, State::rebuild_marks);
         }
         Payload::Status(answer) => data.take_status(*answer, last, at, refresh),
     }

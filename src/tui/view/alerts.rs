@@ -215,7 +215,7 @@ fn draw_alert(state: &State, alert: &AlertRow, cursor: bool, table: &Table, row:
     let (word, role) = words::alert_state(state, alert);
     let mark = if state.page().list.marks.contains(&RowKey::Alert(alert.key())) {
         '*'
-    } else if alert.kept || state.is_stale(alert.cluster) {
+    } else if alert.alert.stale || state.is_stale(alert.cluster) {
         '~'
     } else {
         ' '

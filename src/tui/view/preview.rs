@@ -144,7 +144,7 @@ fn members(state: &State, group: &Group, pen: &mut Pen<'_>) {
 fn line_of(state: &State, row: &AlertRow, by_node: bool, columns: usize) -> Vec<Part> {
     let (word, role) = words::alert_state(state, row);
     let title = if by_node && !row.node.is_empty() { &row.node } else { &row.name };
-    let mark = if row.kept || state.is_stale(row.cluster) { "~" } else { " " };
+    let mark = if row.alert.stale || state.is_stale(row.cluster) { "~" } else { " " };
     vec![
         part(Role::Text, mark),
         cell(words::severity(row.alert.severity), row.alert.severity.word(), 4),

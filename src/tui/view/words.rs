@@ -42,7 +42,7 @@ pub fn up(up: NodeUp) -> Role {
 
 /// The word and role of an alert's state.
 pub fn alert_state(state: &State, row: &AlertRow) -> (&'static str, Role) {
-    if row.kept || state.is_outdated(row.cluster) {
+    if row.alert.stale || state.is_outdated(row.cluster) {
         return ("STALE", Role::Stale);
     }
     if state.is_just_silenced(row) {

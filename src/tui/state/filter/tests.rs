@@ -5,7 +5,7 @@ use crate::fleet::{Answer, Coverage};
 use crate::model::alert::{Alert, AlertState, Severity};
 use crate::model::labels::Labels;
 use crate::model::time::{Timestamp, from_epoch};
-use crate::tui::msg::{Msg, Payload};
+use crate::tui::msg::{Effect, Kind, Msg, Payload};
 use crate::tui::state::State;
 use crate::tui::state::rows::AlertRow;
 use crate::tui::theme::Theme;
@@ -182,4 +182,49 @@ fn what_is_opened_from_the_overview_is_a_filter_that_a_silence_can_take() {
     press(&mut state, KeyCode::Enter);
     assert_eq!(state.filter().text(), "alertname=\"NodeDown\"");
     assert_eq!(shown(&state), ["NodeDown"]);
+}
+
+#[test]
+fn what_is_known_beside_the_alerts_is_asked_only_for_a_filter_that_wants_it() {
+    use crate::fleet::silences::SilenceCopy;
+    use crate::model::silence::{Silence, SilenceState};
+    let mut state = state();
+    let asks =
+        |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Fetch { kind: Kind::Flapping, .. }));
+    state.clusters[0].servers.0 = 1;
+    assert!(!asks(&update(&mut state, Msg::Tick(time(1001)))), "nobody wants to know");
+    keys(&mut state, "/@flap");
+    assert!(asks(&update(&mut state, Msg::Tick(time(1002)))));
+    assert_eq!(shown(&state).len(), 3, "what is not known hides nothing");
+    press(&mut state, KeyCode::Esc);
+
+    let mut rows = vec![alert("Held", "r1", AlertState::Silenced, "", 0)];
+    let mut held = Alert::clone(&rows[0].alert);
+    held.silenced_by = vec!["s1".into()];
+    rows = vec![AlertRow::new(0, held, "instance"), alert("Other", "r1", AlertState::Silenced, "", 0)];
+    let answer = Answer { value: rows, coverage: Coverage::default(), notes: Vec::new() };
+    update(
+        &mut state,
+        Msg::Data { cluster: 0, at: time(1003), last: true, payload: Payload::Alerts(answer) },
+    );
+    keys(&mut state, "/@state=acked");
+    assert!(shown(&state).is_empty());
+    let silence = Silence {
+        id: "s1".into(),
+        matchers: Vec::new(),
+        starts_at: time(0),
+        ends_at: time(9000),
+        updated_at: time(0),
+        created_by: "kim".to_owned(),
+        comment: "ACK! kim".to_owned(),
+        annotations: Default::default(),
+        state: SilenceState::Active,
+    };
+    let copy = SilenceCopy { cluster: "east".into(), silence, seen_by: Vec::new() };
+    let answer = Answer { value: vec![copy], coverage: Coverage::default(), notes: Vec::new() };
+    update(
+        &mut state,
+        Msg::Data { cluster: 0, at: time(1004), last: true, payload: Payload::Silences(answer) },
+    );
+    assert_eq!(shown(&state), ["Held"]);
 }
