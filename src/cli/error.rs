@@ -3,6 +3,7 @@
 use super::demo::DemoFailure;
 use crate::config::ConfigErrors;
 use crate::fleet::UnknownCluster;
+use crate::model::text;
 use crate::tui::TuiError;
 use std::io::{self, Write};
 
@@ -71,11 +72,11 @@ impl AppError {
         self
     }
 
-    /// Writes every complaint with its hints.
+    /// Writes every complaint with its hints. Servers' words and names are among them: they are made safe here.
     pub fn write(&self, err: &mut dyn Write) -> io::Result<()> {
         for complaint in &self.complaints {
-            writeln!(err, "error: {}", complaint.message)?;
-            complaint.hints.iter().try_for_each(|hint| writeln!(err, "  hint: {hint}"))?;
+            writeln!(err, "error: {}", text::block(&complaint.message))?;
+            complaint.hints.iter().try_for_each(|hint| writeln!(err, "  hint: {}", text::line(hint)))?;
         }
         Ok(())
     }
@@ -150,6 +151,16 @@ mod tests {
             written(&AppError::from(far)),
             "error: no cluster is called `asia-*`\n  hint: there are eu-1, us-1\n"
         );
+    }
+
+    #[test]
+    fn what_a_server_says_cannot_reach_the_terminal_raw() {
+        let error = AppError::usage("refused: \u{1b}]52;c;ZXZpbA==\u{7}\u{1b}[31mevil\u{202e}\nat\n   ^^")
+            .hint("ask \u{9b}2J it\nerror: nothing");
+        let text = written(&error);
+        assert!(text.chars().all(|c| c == '\n' || !c.is_control()) && !text.contains('\u{202e}'), "{text:?}");
+        assert!(text.starts_with("error: refused: evil\nat\n   ^^\n  hint: ask "), "{text:?}");
+        assert_eq!(text.lines().count(), 4, "a hint is one line: {text:?}");
     }
 
     #[test]

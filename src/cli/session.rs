@@ -57,7 +57,7 @@ impl Session<'_> {
         if empty && exit == Exit::Done && for_people {
             writeln!(self.streams.err, "{nothing}")?;
             if let Some(hint) = &self.hint_if_empty {
-                writeln!(self.streams.err, "  hint: {hint}")?;
+                writeln!(self.streams.err, "  hint: {}", text::line(hint))?;
             }
         }
         Ok(exit)
