@@ -124,9 +124,11 @@ pub fn count(text: &str) -> Result<u32, Wrong> {
 
 /// As [`quote`], without what might be a password: everything before the last `@`.
 fn quote_url(text: &str) -> String {
-    let Some((secret, host)) = text.rsplit_once('@') else { return quote(text) };
+    // What follows a `?` is refused, and may be a token.
+    let (text, query) = text.split_once('?').map_or((text, ""), |(text, _)| (text, "?***"));
+    let Some((secret, host)) = text.rsplit_once('@') else { return quote(&format!("{text}{query}")) };
     let scheme = secret.find("://").map_or("", |at| &secret[..at + 3]);
-    quote(&format!("{scheme}***@{host}"))
+    quote(&format!("{scheme}***@{host}{query}"))
 }
 
 /// Parses the address of a server.

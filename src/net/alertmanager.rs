@@ -159,13 +159,13 @@ fn notification_counts(text: &str) -> NotificationCounts {
         let Some(integration) = sample.labels.get("integration") else { continue };
         let entry = counts.entry(integration.to_owned()).or_default();
         match sample.metric.as_str() {
-            "alertmanager_notifications_total" => entry.0 += value as u64,
-            "alertmanager_notifications_failed_total" => entry.1 += value as u64,
+            "alertmanager_notifications_total" => entry.0 = entry.0.saturating_add(value as u64),
+            "alertmanager_notifications_failed_total" => entry.1 = entry.1.saturating_add(value as u64),
             _ => {}
         }
     }
     // A member lists every integration it could use; those never used say nothing.
-    counts.retain(|_, (sent, failed)| *sent + *failed > 0);
+    counts.retain(|_, (sent, failed)| *sent > 0 || *failed > 0);
     counts
 }
 
@@ -181,6 +181,9 @@ mod tests {
             alertmanager_notification_requests_failed_total{integration=\"email\"} 9\n";
         assert_eq!(notification_counts(text), [("email".to_owned(), (7, 3))].into());
         assert!(notification_counts("garbage {{{").is_empty());
+        let huge = "alertmanager_notifications_total{integration=\"email\",reason=\"a\"} 1e30\n\
+            alertmanager_notifications_total{integration=\"email\",reason=\"b\"} 1e30\n";
+        assert_eq!(notification_counts(huge), [("email".to_owned(), (u64::MAX, 0))].into());
     }
 
     #[test]

@@ -29,6 +29,10 @@ pub enum Annotations {
     FirstLine,
 }
 
+/// No member holds more alerts: ten times what a whole fleet of 20,000 nodes fires in a storm. What little an alert
+/// may be in the answer is much more in memory, so bytes alone are no bound.
+pub const MOST_ALERTS: usize = 500_000;
+
 /// Decodes `GET /api/v2/alerts`.
 pub fn decode_alerts(body: &[u8], keep: Annotations) -> Result<Vec<AmAlert>, WireError> {
     let mut alerts = AlertStream::new(keep);
@@ -132,6 +136,12 @@ impl<'de> Visitor<'de> for OneAlert<'_> {
                     map.next_value::<IgnoredAny>()?;
                 }
             }
+        }
+        if alert.labels.is_empty() {
+            return Err(de::Error::custom("an alert without labels"));
+        }
+        if list.len() >= MOST_ALERTS {
+            return Err(de::Error::custom(format_args!("more than {MOST_ALERTS} alerts")));
         }
         // An Alertmanager always sends the fingerprint; something that only speaks its API may not.
         alert.fingerprint = fingerprint.unwrap_or_else(|| alert.labels.fingerprint());

@@ -20,6 +20,7 @@ use super::error::AppError;
 use super::streams::View;
 use crate::fleet::Coverage;
 use crate::model::nearest::nearest;
+use crate::model::text;
 use crate::model::time::Timestamp;
 use serde::Serialize;
 use std::cmp::Ordering;
@@ -64,7 +65,7 @@ impl<T: Serialize> Listing<'_, T> {
                     structured::write_line(row, out)?;
                 }
             }
-            Format::Csv => self.write_csv(!args.no_headers, out)?,
+            Format::Csv => self.write_csv(!args.no_headers, view.is_terminal(), out)?,
             Format::Name => {
                 for row in &self.rows {
                     writeln!(out, "{}", crate::model::text::line(&(self.shape.name)(row)))?;
@@ -114,14 +115,16 @@ impl<T: Serialize> Listing<'_, T> {
         error.hint(format!("columns are {}", known.join(", ")))
     }
 
-    fn write_csv(&self, headers: bool, out: &mut dyn Write) -> io::Result<()> {
+    /// Writes raw text for programs; for a person at a terminal it is made safe like everything else.
+    fn write_csv(&self, headers: bool, safe: bool, out: &mut dyn Write) -> io::Result<()> {
         let mut writer = csv::Writer::from_writer(out);
         if headers {
             writer.write_record(self.shape.columns.iter().map(|column| column.name)).map_err(io_error)?;
         }
         for row in &self.rows {
             let cells = self.shape.columns.iter().map(|column| (column.cell)(row, self.now).raw);
-            writer.write_record(cells.map(|raw| raw.into_owned().into_bytes())).map_err(io_error)?;
+            let shown = |raw: &str| if safe { text::line(raw).into_owned() } else { raw.to_owned() };
+            writer.write_record(cells.map(|raw| shown(&raw))).map_err(io_error)?;
         }
         writer.flush()
     }

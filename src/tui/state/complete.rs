@@ -1,4 +1,5 @@
-//! Tab in a filter: names of labels and fields, then values, the most frequent first.
+//! Tab in a filter, as a shell has it: what all names or values share is put in and they are listed, the most
+//! frequent first; pressed again it goes through them.
 
 use crate::model::filter::{Field, Filter, Pseudo, RowKind, Scope, Subject, Value};
 use crate::tui::state::State;
@@ -15,8 +16,10 @@ pub struct Completion {
     after: String,
     /// What fits and on how many rows it is found; the most frequent first.
     pub offers: Vec<(String, usize)>,
-    /// The one that stands in the field.
-    pub at: usize,
+    /// The one that stands in the field; none while only what all share does.
+    pub at: Option<usize>,
+    /// What all share, or what was typed where that is more.
+    stem: String,
 }
 
 /// More offers than this help nobody.
@@ -57,8 +60,11 @@ impl State {
             }
             None => (typed.len() - word.len(), self.names(kind, &others, word)),
         };
-        let (before, after) = (typed[..kept].to_owned(), after.to_owned());
-        (!offers.is_empty()).then_some(Completion { before, after, offers, at: 0 })
+        let (before, word, after) = (typed[..kept].to_owned(), &typed[kept..], after.to_owned());
+        let shared = shared(&offers);
+        let stem = if shared.len() > word.len() { shared } else { word }.to_owned();
+        let at = (offers.len() == 1).then_some(0);
+        (!offers.is_empty()).then_some(Completion { before, after, offers, at, stem })
     }
 
     /// Label names by how many rows have them, then fields.
@@ -139,16 +145,35 @@ impl State {
 impl Completion {
     fn turned(self, forward: bool) -> Self {
         let len = self.offers.len();
-        let at = (self.at + if forward { 1 } else { len - 1 }) % len;
-        Self { at, ..self }
+        let at = match self.at {
+            None => {
+                if forward {
+                    0
+                } else {
+                    len - 1
+                }
+            }
+            Some(at) => (at + if forward { 1 } else { len - 1 }) % len,
+        };
+        Self { at: Some(at), ..self }
     }
 
     /// Returns the text with the offer in it, the cursor behind the offer.
     fn input(&self) -> Input {
-        let typed = format!("{}{}", self.before, self.offers[self.at].0);
+        let word = self.at.map_or(&self.stem, |at| &self.offers[at].0);
+        let typed = format!("{}{word}", self.before);
         let cursor = typed.chars().count();
         Input::new(typed + &self.after).with_cursor(cursor)
     }
+}
+
+/// Returns the beginning that all offers have in common.
+fn shared(offers: &[(String, usize)]) -> &str {
+    let Some(((first, _), rest)) = offers.split_first() else { return "" };
+    let same = |end: &usize| rest.iter().all(|(word, _)| word.starts_with(&first[..*end]));
+    let ends = first.char_indices().map(|(at, c)| at + c.len_utf8());
+    let end = ends.take_while(same).last().unwrap_or(0);
+    &first[..end]
 }
 
 fn count(counts: &mut HashMap<String, usize>, key: &str) {

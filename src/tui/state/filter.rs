@@ -64,15 +64,21 @@ impl FilterField {
         self.error.as_ref().filter(|_| self.told)
     }
 
-    /// Starts typing.
+    /// Starts typing, behind a blank where something stands already.
     pub fn edit(&mut self) {
         self.before = self.text().to_owned();
         self.editing = true;
+        if !self.before.is_empty() && !self.before.ends_with(' ') {
+            self.input = Input::new(format!("{} ", self.before));
+        }
     }
 
     /// Ends typing and keeps what is valid; an invalid text stays open and is named.
     pub fn accept(&mut self) {
         self.editing = self.error.is_some();
+        if !self.editing {
+            self.input = Input::new(self.text().trim().to_owned());
+        }
         (self.told, self.completion) = (true, None);
     }
 

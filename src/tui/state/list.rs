@@ -58,10 +58,15 @@ impl List {
     /// Puts the cursor back on its line after the lines changed, at the same height of the screen. At the
     /// very first line it stays there, so that what is new and worst is seen; `found` is the line's new place.
     pub fn follow(&mut self, found: Option<usize>) {
-        let Some(found) = found.filter(|_| self.at > 0) else { return };
+        if let Some(found) = found.filter(|_| self.at > 0) {
+            self.move_to(found);
+        }
+    }
+
+    /// Moves the cursor to a line, at the same height of the screen.
+    pub fn move_to(&mut self, line: usize) {
         let height = self.at.saturating_sub(self.top);
-        self.at = found;
-        self.top = found.saturating_sub(height);
+        (self.at, self.top) = (line, line.saturating_sub(height));
     }
 
     /// Keeps the cursor within `len` lines and on a screen of `rows`.

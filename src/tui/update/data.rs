@@ -84,6 +84,14 @@ pub fn follow(state: &mut State, change: impl FnOnce(&mut State)) {
     state.page_mut().list.follow(found);
 }
 
+/// Puts the cursor of a page that is shown again on the line that it was on: the list may have changed meanwhile.
+pub fn refind(state: &mut State) {
+    let Some(key) = state.page().list.key.clone() else { return };
+    if let Some(found) = place_of(state, &key) {
+        state.page_mut().list.move_to(found);
+    }
+}
+
 /// Finds the line of an identity; an alert that moved into a closed group is found as its group.
 fn place_of(state: &State, key: &RowKey) -> Option<usize> {
     let at = state.page().list.at;

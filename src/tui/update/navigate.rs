@@ -5,12 +5,12 @@ use crate::tui::msg::Effect;
 use crate::tui::state::list::RowKey;
 use crate::tui::state::rows::NodeKey;
 use crate::tui::state::{Page, Screen, State};
-use crate::tui::update::data::follow;
+use crate::tui::update::data::{follow, refind};
 
 /// One level back. On a root list: drop the marks, else close the group under the cursor.
 pub fn back(state: &mut State) {
     if state.stack.pop().is_some() {
-        return;
+        return refind(state);
     }
     if !state.page().list.marks.is_empty() {
         state.page_mut().list.marks.clear();
@@ -38,6 +38,7 @@ pub fn back(state: &mut State) {
 pub fn tab(state: &mut State, tab: usize) {
     state.tab = tab.min(state.roots.len() - 1);
     state.stack.clear();
+    refind(state);
 }
 
 /// Moves the cursor, or the text of an output.

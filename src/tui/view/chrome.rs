@@ -199,7 +199,7 @@ fn message(state: &State) -> Part {
 
 /// What Tab offers, from the one that stands in the field on.
 fn offers(completion: &Completion) -> String {
-    let rest = completion.offers.iter().skip(completion.at);
+    let rest = completion.offers.iter().skip(completion.at.unwrap_or(0));
     let words = rest.map(|(word, count)| match count {
         0 => word.clone(),
         count => format!("{word} ({count})"),

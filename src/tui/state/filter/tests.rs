@@ -143,20 +143,26 @@ fn tab_offers_names_then_values_by_frequency() {
     let mut state = state();
     keys(&mut state, "/@state=active ra");
     press(&mut state, KeyCode::Tab);
-    assert_eq!(state.filter().text(), "@state=active rack");
+    assert_eq!(state.filter().text(), "@state=active rack", "the only one");
     keys(&mut state, "=");
+    press(&mut state, KeyCode::Tab);
+    assert_eq!(state.filter().text(), "@state=active rack=r11", "what both share");
+    assert!(drawn(&state)[22].contains("r113 (1)  r114 (1)"), "{}", drawn(&state)[22]);
     press(&mut state, KeyCode::Tab);
     assert_eq!(state.filter().text(), "@state=active rack=r113", "of equals the first by name");
     press(&mut state, KeyCode::Tab);
     assert_eq!((state.filter().text(), &shown(&state)[..]), ("@state=active rack=r114", &["CheckDisk"][..]));
-    assert!(drawn(&state)[22].contains("r114 (1)"), "{}", drawn(&state)[22]);
     press(&mut state, KeyCode::BackTab);
     assert_eq!(state.filter().text(), "@state=active rack=r113");
 
     let mut state = self::state();
     keys(&mut state, "/rack=");
     press(&mut state, KeyCode::Tab);
+    press(&mut state, KeyCode::Tab);
     assert_eq!(state.filter().text(), "rack=r114", "two rows have it, one has r113");
+    press(&mut state, KeyCode::Enter);
+    keys(&mut state, "/@ag");
+    assert_eq!(state.filter().text(), "rack=r114 @ag", "a blank parts the old from the new");
     let mut state = self::state();
     keys(&mut state, "/@en");
     press(&mut state, KeyCode::Tab);
@@ -227,4 +233,25 @@ fn what_is_known_beside_the_alerts_is_asked_only_for_a_filter_that_wants_it() {
         Msg::Data { cluster: 0, at: time(1004), last: true, payload: Payload::Silences(answer) },
     );
     assert_eq!(shown(&state), ["Held"]);
+}
+
+#[test]
+fn the_cursor_comes_back_to_its_line_however_the_list_has_changed() {
+    let mut state = state();
+    keys(&mut state, "j");
+    let line = |state: &State| state.current().and_then(|key| key.fingerprint());
+    let was = line(&state);
+    press(&mut state, KeyCode::Enter);
+    let mut rows = vec![alert("NodeDown", "r113", AlertState::Active, "", 900)];
+    rows.push(alert("NodeDown", "r999", AlertState::Active, "", 999));
+    rows.push(alert("CheckDisk", "r114", AlertState::Active, "", 0));
+    AlertRow::sort(&mut rows);
+    let answer = Answer { value: rows, coverage: Coverage::default(), notes: Vec::new() };
+    update(
+        &mut state,
+        Msg::Data { cluster: 0, at: time(1001), last: true, payload: Payload::Alerts(answer) },
+    );
+    press(&mut state, KeyCode::Esc);
+    assert_eq!(line(&state), was);
+    assert_eq!(state.page().list.at, 2);
 }
