@@ -133,10 +133,12 @@ pub async fn run(args: &AlertsArgs, session: &mut Session<'_>) -> Result<Exit, A
     answer.coverage = answer.coverage.join(found.coverage);
     let pending = args.pending || filter.uses(Pseudo::State);
     answer.value.retain(|row| pending || row.alert.state.is_firing());
+    let all = answer.value.len();
     answer.value.retain(|row| filter.is_empty() || filter.shows(&subject(row, &marks, session)));
     answer.value.sort_by_key(|row| (row.alert.severity, Reverse(row.alert.since)));
     let found = answer.value.iter().any(|row| is_problem(row.alert.state));
-    let exit = session.list(&SHAPE, answer, &args.list, "no alerts")?;
+    let nothing = Session::nothing("alerts", all - answer.value.len());
+    let exit = session.list(&SHAPE, answer, &args.list, &nothing)?;
     Ok(exit.or_problems(&args.list, found))
 }
 

@@ -72,12 +72,14 @@ pub async fn run(args: &NodesArgs, session: &mut Session<'_>) -> Result<Exit, Ap
     let filter = args.filter.parse(RowKind::Node, session)?;
     let mut answer = session.ask_all(async |cluster| nodes::nodes(cluster, |_| {}).await).await;
     let own = &session.labels;
+    let all = answer.value.len();
     answer.value.retain(|node| filter.is_empty() || filter.shows(&NodeSubject { node, own }));
     answer.value.sort_by(|a, b| {
         rank(a).cmp(&rank(b)).then_with(|| (&a.name, &a.cluster).cmp(&(&b.name, &b.cluster)))
     });
     let found = answer.value.iter().any(|node| node.worst() != Status::Ok);
-    let exit = session.list(&SHAPE, answer, &args.list, "no nodes")?;
+    let nothing = Session::nothing("nodes", all - answer.value.len());
+    let exit = session.list(&SHAPE, answer, &args.list, &nothing)?;
     Ok(exit.or_problems(&args.list, found))
 }
 

@@ -37,6 +37,14 @@ impl Session<'_> {
         Answer::concat(join_all(self.fleet.clusters().iter().map(|cluster| use_case(cluster))).await)
     }
 
+    /// Says that nothing fits, and how much the filter hides: an empty list must not read as peace.
+    pub fn nothing(what: &str, hidden: usize) -> String {
+        match hidden {
+            0 => format!("no {what}"),
+            hidden => format!("no {what} that fit; {hidden} hidden by the filter"),
+        }
+    }
+
     /// Prints a list and what must be said about it, and returns what the answer amounts to.
     ///
     /// `nothing` is what a person reads where an empty list is the whole answer.

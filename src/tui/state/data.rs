@@ -257,7 +257,9 @@ impl ClusterData {
 
     /// Takes a part of an answer about nodes, or its end.
     pub fn take_nodes(&mut self, answer: Answer<Vec<NodeRow>>, last: bool, at: Timestamp, refresh: Duration) {
-        let pace = self.pace(Kind::Nodes, refresh);
+        // A Prometheus that has just started knows no node yet: that is not worth a minute's rest.
+        let kind = if answer.value.is_empty() { Kind::Alerts } else { Kind::Nodes };
+        let pace = self.pace(kind, refresh);
         take(&mut self.nodes, answer, last, at, pace);
     }
 
