@@ -90,6 +90,10 @@ fn live_a_silence_over_two_clusters_is_one_from_its_making_to_its_end() {
     let (op, state) = desk.newest();
     assert_eq!(state, "ended");
     assert_code(&desk.silence(&["status", &op]), 0);
+    let dry = desk.silence(&["undo", &op, "--dry-run"]);
+    assert_code(&dry, 0);
+    assert_eq!((dry.stdout.matches("POST").count(), dry.stdout.matches("DELETE").count()), (2, 2), "{dry:?}");
+    assert_eq!(assert_one(clusters, comment), after, "a dry run changes nothing");
     assert_code(&desk.silence(&["undo", &op, "--yes"]), 0);
     let back = assert_one(clusters, comment);
     assert!(back.iter().all(|s| s["matchers"].as_array().unwrap().len() == 1), "{back:#?}");

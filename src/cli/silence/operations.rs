@@ -177,7 +177,7 @@ pub async fn undo(
     writeln!(session.streams.err, "takes back {} ({kind}) on {} cluster(s)", args.op, operation.tasks.len())?;
     let small = Judgement { level: ConfirmLevel::Small, reasons: Vec::new() };
     let Some(back) = prepare(operation, &small, &args.confirm, session, around)? else {
-        return Ok(Exit::Usage);
+        return Ok(if args.confirm.dry_run { Exit::Done } else { Exit::Usage });
     };
     let by = back.standing().operation.op;
     opened.note_undone(by).map_err(|error| unwritten(&error))?;
