@@ -192,4 +192,16 @@ fn live_a_silence_goes_where_it_matches_and_as_far_as_policy_allows() {
     assert_code(&outcome, 2);
     assert!(outcome.stderr.contains("nothing can be written: prod-west read-only"), "{}", outcome.stderr);
     assert_eq!(held(&west.alertmanager[0], "INC-3 glob").len(), 1);
+
+    // What may not be written to keeps nothing else alive, wherever it stands in the list, and the exit code says it.
+    let own = held(&east.alertmanager[0], "CHG-1")[0]["id"].as_str().unwrap().to_owned();
+    let maintenance = held(&west.alertmanager[0], "INC-2 maintenance")[0]["id"].as_str().unwrap().to_owned();
+    let outcome = strict.silence(&["expire", &foreign, &maintenance, "--yes"]);
+    assert_code(&outcome, 2);
+    assert_eq!(outcome.stderr.matches("prod-west read-only").count(), 2, "{}", outcome.stderr);
+    let outcome = strict.silence(&["expire", &foreign, &own, &maintenance, "--yes"]);
+    assert_code(&outcome, 3);
+    assert_eq!(outcome.stderr.matches("prod-west read-only").count(), 2, "{}", outcome.stderr);
+    assert!(held(&east.alertmanager[0], "CHG-1").is_empty());
+    assert_eq!(held(&west.alertmanager[0], "INC-3 glob").len(), 1);
 }

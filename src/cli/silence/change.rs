@@ -229,33 +229,57 @@ pub async fn expire(
     chosen.dedup_by(|a, b| a.id == b.id);
     let alerts = known.alerts();
     let unseen = known.tell_unseen(session)? && !args.confirm.dry_run;
-    let mut exit = if unseen { Exit::Partial } else { Exit::Done };
+    let (one, mut exits) = (chosen.len() == 1, Vec::new());
     for silence in chosen {
-        let err = &mut *session.streams.err;
-        let matchers: Vec<String> = silence.matchers.iter().map(ToString::to_string).collect();
-        writeln!(err, "silence  {}", text::line(&matchers.join(" ")))?;
-        writeln!(err, "by       {}: {}", text::line(&silence.created_by), text::line(&silence.comment))?;
-        if silence.state == SilenceState::Expired {
-            writeln!(err, "note     it ended at {}", both_clocks(silence.ends_at))?;
-            writeln!(session.streams.out, "{}", text::line(&silence.id))?;
-            continue;
+        match expire_one(silence, &known, &alerts, &args.confirm, session, around).await {
+            Ok(exit) => exits.push(exit),
+            Err(error) if one => return Err(error),
+            // One that may not be written to keeps none of the others alive.
+            Err(error) => {
+                error.write(session.streams.err)?;
+                exits.push(error.exit);
+            }
         }
-        let pages: Vec<&Alert> = would_page(silence, &alerts, &known.silences).collect();
-        writeln!(err, "pages    {} alert(s) will page again", pages.len())?;
-        for alert in pages.iter().take(10) {
-            let said = format!("{} {} {}", alert.severity.word(), alert.cluster, alert.labels);
-            writeln!(err, "         {}", text::line(&said))?;
-        }
-        if pages.len() > 10 {
-            writeln!(err, "         and {} more", pages.len() - 10)?;
-        }
-        let mut operation = silence::expire(silence, OpId::new(session.now), session.now);
-        skip_read_only(&mut operation, &known.facts);
-        let small = Judgement { level: ConfirmLevel::Small, reasons: Vec::new() };
-        let one = carry_out(operation, &small, &args.confirm, session, around).await?;
-        exit = if one == Exit::Done { exit } else { one };
     }
-    Ok(exit)
+    let exit = exits.into_iter().reduce(together).unwrap_or(Exit::Done);
+    Ok(if unseen { together(exit, Exit::Partial) } else { exit })
+}
+
+/// Returns what two deeds amount to: where one was done and the other not, a part was.
+fn together(a: Exit, b: Exit) -> Exit {
+    if a == b { a } else { Exit::Partial }
+}
+
+async fn expire_one(
+    silence: &LogicalSilence,
+    known: &Known,
+    alerts: &[Alert],
+    confirm: &ConfirmArgs,
+    session: &mut Session<'_>,
+    around: &Surroundings,
+) -> Result<Exit, AppError> {
+    let err = &mut *session.streams.err;
+    let matchers: Vec<String> = silence.matchers.iter().map(ToString::to_string).collect();
+    writeln!(err, "silence  {}", text::line(&matchers.join(" ")))?;
+    writeln!(err, "by       {}: {}", text::line(&silence.created_by), text::line(&silence.comment))?;
+    if silence.state == SilenceState::Expired {
+        writeln!(err, "note     it ended at {}", both_clocks(silence.ends_at))?;
+        writeln!(session.streams.out, "{}", text::line(&silence.id))?;
+        return Ok(Exit::Done);
+    }
+    let pages: Vec<&Alert> = would_page(silence, alerts, &known.silences).collect();
+    writeln!(err, "pages    {} alert(s) will page again", pages.len())?;
+    for alert in pages.iter().take(10) {
+        let said = format!("{} {} {}", alert.severity.word(), alert.cluster, alert.labels);
+        writeln!(err, "         {}", text::line(&said))?;
+    }
+    if pages.len() > 10 {
+        writeln!(err, "         and {} more", pages.len() - 10)?;
+    }
+    let mut operation = silence::expire(silence, OpId::new(session.now), session.now);
+    skip_read_only(&mut operation, &known.facts);
+    let small = Judgement { level: ConfirmLevel::Small, reasons: Vec::new() };
+    carry_out(operation, &small, confirm, session, around).await
 }
 
 /// Shows what would be sent, or asks, journals, sends and reports.
