@@ -33,6 +33,14 @@ pub enum JournalError {
     /// There is none of that name.
     #[error("{}: there is no such operation", .0.display())]
     Missing(PathBuf),
+    /// Whoever reads its lines does not understand them.
+    #[error("{}: {why}", path.display())]
+    Illegible {
+        /// Which journal.
+        path: PathBuf,
+        /// Why, in words.
+        why: String,
+    },
     /// The file system refuses.
     #[error("{}: {source}", path.display())]
     Io {
@@ -53,7 +61,7 @@ impl Journal {
     /// When this returns, the file is in its folder even if the machine loses power.
     pub fn create(folder: &Path, name: &str) -> Result<Self, JournalError> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at(folder))?;
-        let path = path_of(folder, name);
+        let path = Self::path_of(folder, name);
         let file = OpenOptions::new()
             .append(true)
             .read(true)
@@ -69,7 +77,7 @@ impl Journal {
 
     /// Opens a journal to go on with it, and returns its whole lines.
     pub fn open(folder: &Path, name: &str) -> Result<(Self, Vec<String>), JournalError> {
-        let path = path_of(folder, name);
+        let path = Self::path_of(folder, name);
         let mut file =
             OpenOptions::new().append(true).read(true).open(&path).map_err(|source| match source.kind() {
                 io::ErrorKind::NotFound => JournalError::Missing(path.clone()),
@@ -87,7 +95,7 @@ impl Journal {
 
     /// Reads a journal's whole lines without a lock, and whether somebody is writing to it now.
     pub fn read(folder: &Path, name: &str) -> Result<(Vec<String>, bool), JournalError> {
-        let path = path_of(folder, name);
+        let path = Self::path_of(folder, name);
         let mut file = File::open(&path).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => JournalError::Missing(path.clone()),
             _ => JournalError::Io { path: path.clone(), source },
@@ -132,10 +140,11 @@ impl Journal {
     pub fn path(&self) -> &Path {
         &self.path
     }
-}
 
-fn path_of(folder: &Path, name: &str) -> PathBuf {
-    folder.join(format!("{name}.{SUFFIX}"))
+    /// Returns where the journal of this name is, or would be.
+    pub fn path_of(folder: &Path, name: &str) -> PathBuf {
+        folder.join(format!("{name}.{SUFFIX}"))
+    }
 }
 
 fn lock(file: &File, path: &Path) -> Result<(), JournalError> {
@@ -196,7 +205,7 @@ mod tests {
     #[test]
     fn a_line_cut_off_by_a_crash_is_no_line_and_spoils_no_other() {
         let root = folder();
-        let path = path_of(root.path(), "01A");
+        let path = Journal::path_of(root.path(), "01A");
         fs::write(&path, "one\ntw").expect("written");
         let (mut journal, lines) = Journal::open(root.path(), "01A").expect("opened");
         assert_eq!(lines, ["one"]);

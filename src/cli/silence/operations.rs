@@ -57,6 +57,8 @@ fn unusable(op: OpId, error: &JournalError) -> AppError {
     match error {
         JournalError::Busy(_) => AppError::usage(format!("operation {op} is running in another process"))
             .hint("`iaasmon silence status` shows when it has ended"),
+        JournalError::Illegible { .. } => AppError::usage(format!("{error}; nothing is done on its word"))
+            .hint("`iaasmon silence list` shows what is there"),
         JournalError::Missing(_) | JournalError::Io { .. } => unreadable(error),
     }
 }

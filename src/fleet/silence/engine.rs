@@ -7,7 +7,7 @@
 //! process runs the request that lies in its socket when it wakes.
 
 use super::operation::{Operation, Task};
-use super::record::{Outcome, Progress, Record, Standing};
+use super::record::{Outcome, Progress, Record, Standing, VERSION};
 use crate::fleet::Fleet;
 use crate::model::cluster::ClusterName;
 use crate::sys::clock;
@@ -155,7 +155,7 @@ impl Opened {
 /// Writes the operation into a new journal in `folder`. Nothing is sent before this has succeeded.
 pub fn begin(folder: &Path, operation: Operation) -> Result<Opened, JournalError> {
     let mut journal = Journal::create(folder, &operation.op.to_string())?;
-    journal.append(&line(&Record::Begin { v: 1, operation: operation.clone() }))?;
+    journal.append(&line(&Record::Begin { v: VERSION, operation: operation.clone() }))?;
     Ok(Opened { standing: Standing::new(operation), journal: Some(journal) })
 }
 
@@ -163,13 +163,19 @@ pub fn begin(folder: &Path, operation: Operation) -> Result<Opened, JournalError
 /// written, so nothing was sent.
 pub fn open(folder: &Path, op: OpId) -> Result<Option<Opened>, JournalError> {
     let (journal, lines) = Journal::open(folder, &op.to_string())?;
-    Ok(Standing::read(&lines).map(|standing| Opened { standing, journal: Some(journal) }))
+    Ok(understood(&lines, journal.path())?.map(|standing| Opened { standing, journal: Some(journal) }))
 }
 
 /// Reads where an operation stands, and whether a process is working on it now.
 pub fn load(folder: &Path, op: OpId) -> Result<Option<(Standing, bool)>, JournalError> {
-    let (lines, busy) = Journal::read(folder, &op.to_string())?;
-    Ok(Standing::read(&lines).map(|standing| (standing, busy)))
+    let name = op.to_string();
+    let (lines, busy) = Journal::read(folder, &name)?;
+    Ok(understood(&lines, &Journal::path_of(folder, &name))?.map(|standing| (standing, busy)))
+}
+
+fn understood(lines: &[String], path: &Path) -> Result<Option<Standing>, JournalError> {
+    Standing::read(lines)
+        .map_err(|why| JournalError::Illegible { path: path.to_owned(), why: why.to_string() })
 }
 
 /// Lists the operations that have a journal, oldest first.

@@ -9,6 +9,41 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+/// The form of the journals that this version writes and reads.
+pub(super) const VERSION: u32 = 1;
+
+/// Why a journal says nothing that may be relied on, so that nothing may be done on its word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Illegible {
+    /// Its form is not ours.
+    #[error("it was written by another version of iaasmon")]
+    Foreign,
+    /// Its plan cannot be read.
+    #[error("it is damaged")]
+    Damaged,
+}
+
+/// Why a first line holds no plan.
+enum Unplanned {
+    CutOff,
+    Illegible(Illegible),
+}
+
+/// Reads the plan out of a journal's first line.
+fn plan(first: &str) -> Result<Operation, Unplanned> {
+    let value: serde_json::Value = serde_json::from_str(first).map_err(|error| match error.is_eof() {
+        true => Unplanned::CutOff,
+        false => Unplanned::Illegible(Illegible::Damaged),
+    })?;
+    if value["v"].as_u64().is_some_and(|v| v != u64::from(VERSION)) {
+        return Err(Unplanned::Illegible(Illegible::Foreign));
+    }
+    match serde_json::from_value(value) {
+        Ok(Record::Begin { operation, .. }) => Ok(operation),
+        _ => Err(Unplanned::Illegible(Illegible::Damaged)),
+    }
+}
+
 /// One line of a journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
@@ -191,19 +226,24 @@ impl Standing {
         Self { operation, tasks, ended: false, undone: None }
     }
 
-    /// Reads a journal's lines; `None` where its first one is missing (the crash came before anything was sent).
-    /// A line that is none (cut off by a crash) is skipped.
-    pub(super) fn read(lines: &[String]) -> Option<Self> {
-        let mut records = lines.iter().filter_map(|line| serde_json::from_str::<Record>(line).ok());
-        let Record::Begin { operation, .. } = records.next()? else { return None };
+    /// Reads a journal's lines; `None` where the first one is missing or cut off and nothing follows: the crash came
+    /// before anything was sent. A later line that is none (cut off by a crash) is skipped.
+    pub(super) fn read(lines: &[String]) -> Result<Option<Self>, Illegible> {
+        let Some((first, rest)) = lines.split_first() else { return Ok(None) };
+        let operation = match plan(first) {
+            Ok(operation) => operation,
+            Err(Unplanned::CutOff) if rest.is_empty() => return Ok(None),
+            Err(Unplanned::CutOff) => return Err(Illegible::Damaged),
+            Err(Unplanned::Illegible(why)) => return Err(why),
+        };
         let mut standing = Self::new(operation);
-        for record in records {
+        for record in rest.iter().filter_map(|line| serde_json::from_str::<Record>(line).ok()) {
             standing.apply(record);
         }
         for progress in standing.tasks.values_mut() {
             progress.resumed = true;
         }
-        Some(standing)
+        Ok(Some(standing))
     }
 
     /// Takes the next line.
@@ -275,5 +315,47 @@ impl Standing {
     /// Returns the id that stands for what the operation made: the smallest of those written.
     pub fn id(&self) -> Option<Arc<str>> {
         self.tasks.values().filter_map(|p| p.written.clone()).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::silence::fixtures::now;
+    use crate::fleet::silence::operation::Kind;
+
+    fn begin(v: u32) -> String {
+        let op = OpId::new(now());
+        let operation =
+            Operation { op, kind: Kind::Add, began: now(), tasks: Vec::new(), skipped: Vec::new() };
+        serde_json::to_string(&Record::Begin { v, operation }).expect("JSON")
+    }
+
+    fn read(lines: &[&str]) -> Result<Option<Standing>, Illegible> {
+        Standing::read(&lines.iter().map(|&line| line.to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn only_an_empty_or_cut_off_journal_means_that_nothing_was_sent() {
+        let whole = begin(VERSION);
+        assert_eq!(read(&[]), Ok(None));
+        for end in 0..whole.len() {
+            assert_eq!(read(&[&whole[..end]]), Ok(None), "{}", &whole[..end]);
+        }
+        assert!(read(&[&whole]).is_ok_and(|standing| standing.is_some()));
+        assert!(read(&[&whole, "{\"event\":\"sen"]).is_ok_and(|standing| standing.is_some()));
+    }
+
+    #[test]
+    fn what_another_version_wrote_or_a_disk_spoiled_is_refused() {
+        let (whole, newer) = (begin(VERSION), begin(VERSION + 1));
+        assert_eq!(read(&[&newer]), Err(Illegible::Foreign));
+        assert_eq!(read(&["{\"event\":\"plan\",\"v\":2,\"steps\":[]}"]), Err(Illegible::Foreign));
+        let end = "{\"event\":\"end\",\"at\":\"2026-11-24T12:00:00Z\"}";
+        for spoiled in ["\0\0\0\0", "[]", "{}", end, &whole.replace("tasks", "tusks")] {
+            assert_eq!(read(&[spoiled]), Err(Illegible::Damaged), "{spoiled}");
+        }
+        // Something was written after the plan: it was sent, whatever it was.
+        assert_eq!(read(&[&whole[..40], end]), Err(Illegible::Damaged));
     }
 }
