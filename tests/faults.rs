@@ -157,6 +157,29 @@ fn a_redirect_to_another_host_is_not_followed() {
     assert_partial("redirect", &at(server::start(answer)), &format!("redirects to http://{thief}"));
 }
 
+#[tokio::test]
+async fn a_redirect_on_the_same_host_is_followed_by_what_reads_and_by_no_write() {
+    let (address, seen) = server::start_moved("/login", b"[]");
+    let mut config = iaasmon::config::Config::default();
+    let mut cluster = iaasmon::config::Cluster::new("moved", &config.defaults);
+    let url: url::Url = format!("http://{address}").parse().expect("a URL");
+    cluster.alertmanager = vec![url.clone()];
+    cluster.prometheus = vec![url];
+    config.clusters.push(cluster);
+    let fleet = iaasmon::fleet::Fleet::new(&config);
+    let member = &fleet.clusters()[0].alertmanager[0];
+    assert_eq!(member.silences().await.expect("an answer").value, []);
+    assert_eq!(seen.take(), ["GET /api/v2/silences", "GET /login"]);
+
+    let error = member.expire_silence("6ba7b810-9dad-11d1-80b4-00c04fd430c8").await.expect_err("not expired");
+    assert!(error.to_string().contains("redirects to /login"), "{error}");
+    assert_eq!(seen.take(), ["DELETE /api/v2/silence/6ba7b810-9dad-11d1-80b4-00c04fd430c8"]);
+    // A query is a POST for the length of its expression; as a GET it would lose it.
+    let error = fleet.clusters()[0].prometheus[0].vector("up").await.expect_err("no answer");
+    assert!(error.to_string().contains("redirects to /login"), "{error}");
+    assert_eq!(seen.take(), ["POST /api/v1/query"]);
+}
+
 #[test]
 fn a_closed_port_and_an_unknown_name_are_named() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0")

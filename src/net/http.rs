@@ -188,22 +188,8 @@ impl Http {
         begin: &impl Fn(usize) -> B,
         take: &impl Fn(&mut B, &[u8]) -> Result<(), WireError>,
     ) -> Result<(B, Option<Timestamp>), NetErrorKind> {
-        let transport = |error: reqwest::Error| NetErrorKind::of_transport(&error, self.timeout);
         let client = self.client.as_ref().map_err(|why| NetErrorKind::Unsent(why.to_string()))?;
-        let mut request = client.request(ask.method.clone(), self.url(ask.path));
-        if !ask.query.is_empty() {
-            request = request.query(ask.query);
-        }
-        request = match ask.body {
-            Payload::None => request,
-            Payload::Json(json) => request.json(json),
-            Payload::Form(form) => request.form(form),
-        };
-        request = match &self.auth {
-            Some(auth) => authenticate(request, auth).await?,
-            None => request,
-        };
-        let response = request.send().await.map_err(transport)?;
+        let response = self.deliver(client, ask).await?;
         let status = response.status();
         if status.is_redirection() {
             return Err(NetErrorKind::Redirect(redirect_target(&response)));
@@ -229,6 +215,41 @@ impl Http {
         Err(NetErrorKind::Status { status: status.as_u16(), message: one_line(&error_text(&body)) })
     }
 
+    /// Sends a request, and a reading one once more where the server says that it has to go.
+    async fn deliver(&self, client: &Client, ask: &Ask<'_>) -> Result<reqwest::Response, NetErrorKind> {
+        let mut url = self.url(ask.path);
+        if !ask.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(ask.query);
+        }
+        for _ in 0..MAX_REDIRECTS {
+            let response = self.send_to(client, ask, url.clone()).await?;
+            match onward(ask, &url, &response) {
+                Some(next) => url = next,
+                None => return Ok(response),
+            }
+        }
+        self.send_to(client, ask, url).await
+    }
+
+    async fn send_to(
+        &self,
+        client: &Client,
+        ask: &Ask<'_>,
+        url: Url,
+    ) -> Result<reqwest::Response, NetErrorKind> {
+        let request = client.request(ask.method.clone(), url);
+        let request = match ask.body {
+            Payload::None => request,
+            Payload::Json(json) => request.json(json),
+            Payload::Form(form) => request.form(form),
+        };
+        let request = match &self.auth {
+            Some(auth) => authenticate(request, auth).await?,
+            None => request,
+        };
+        request.send().await.map_err(|error| NetErrorKind::of_transport(&error, self.timeout))
+    }
+
     /// Joins the path to the base, keeping the base's own prefix (`/prometheus`).
     fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
@@ -250,7 +271,7 @@ fn build_client(cluster: &Cluster, url: &Url) -> Result<(Url, Client), String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
         .user_agent(concat!("iaasmon/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirect::Policy::custom(same_host_only))
+        .redirect(redirect::Policy::none())
         .connect_timeout(cluster.timeout)
         .default_headers(headers(&cluster.headers)?);
     builder = match &cluster.http_proxy {
@@ -284,10 +305,15 @@ fn build_client(cluster: &Cluster, url: &Url) -> Result<(Url, Client), String> {
     Ok((base, client))
 }
 
-/// Follows a redirect only within the same scheme, host and port: credentials must not travel.
-fn same_host_only(attempt: redirect::Attempt<'_>) -> redirect::Action {
-    let same = attempt.previous().first().is_some_and(|from| from.origin() == attempt.url().origin());
-    if same && attempt.previous().len() <= MAX_REDIRECTS { attempt.follow() } else { attempt.stop() }
+/// Returns where a redirect is followed to: only within the same scheme, host and port, for credentials must not
+/// travel, and only by what reads. A write that comes to another address (a login page) would pass for done there.
+fn onward(ask: &Ask<'_>, from: &Url, response: &reqwest::Response) -> Option<Url> {
+    // 307 and 308 alone leave a query in its body what it is.
+    let same_request = matches!(response.status().as_u16(), 307 | 308);
+    let reads = ask.method == Method::GET || (same_request && matches!(ask.body, Payload::Form(_)));
+    let location = response.headers().get("location")?.to_str().ok()?;
+    let to = from.join(location).ok()?;
+    (response.status().is_redirection() && reads && to.origin() == from.origin()).then_some(to)
 }
 
 fn redirect_target(response: &reqwest::Response) -> String {

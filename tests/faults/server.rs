@@ -58,6 +58,41 @@ pub fn start_tls(config: rustls::ServerConfig, body: &'static [u8]) -> SocketAdd
     })
 }
 
+/// The requests that a server has had, as method and path.
+#[derive(Clone, Default)]
+pub struct Seen(Arc<std::sync::Mutex<Vec<String>>>);
+
+impl Seen {
+    /// Takes what has come since the last look.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().expect("no panic elsewhere"))
+    }
+}
+
+/// Starts a server that answers every request with a redirect (302) to `path`, and there with a JSON body.
+pub fn start_moved(path: &'static str, body: &'static [u8]) -> (SocketAddr, Seen) {
+    let seen = Seen::default();
+    let log = seen.clone();
+    let address = serve(move |mut stream| {
+        let Some(head) = read_request(&mut stream) else { return };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+        if stream.read_exact(&mut vec![0; length.unwrap_or(0)]).is_err() {
+            return;
+        }
+        let mut words = head.split(' ');
+        let (method, at) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        log.0.lock().expect("no panic elsewhere").push(format!("{method} {at}"));
+        let answer = match at == path {
+            true => Answer::json(body),
+            false => Answer::http("302 Found", &format!("Location: {path}\r\n"), b""),
+        };
+        if let Answer::Bytes(bytes) = answer {
+            let _ = stream.write_all(&bytes);
+        }
+    });
+    (address, seen)
+}
+
 fn serve(handle: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
     let address = listener.local_addr().expect("bound");
@@ -105,12 +140,12 @@ fn repeat(stream: &mut impl Write, bytes: &[u8], pause: Duration) -> std::io::Re
     Ok(())
 }
 
-fn read_request(stream: &mut impl Read) -> Option<()> {
+fn read_request(stream: &mut impl Read) -> Option<String> {
     let mut head = Vec::new();
     let mut byte = [0; 1];
     while !head.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut byte).ok()?;
         head.push(byte[0]);
     }
-    Some(())
+    String::from_utf8(head).ok()
 }
