@@ -2,14 +2,14 @@
 
 use crate::config::Access;
 use crate::fleet::alerts::{Annotations, Wanted};
-use crate::fleet::silence::{Limits, OpId, Opened, Operation, Standing, Step};
+use crate::fleet::silence::{Limits, OpId, Opened, Operation, Step};
 use crate::fleet::{Answer, Cluster, Fleet, alerts, detail, node, nodes, silence, silences, status};
 use crate::model::alert::Alert;
 use crate::model::cluster::ClusterName;
 use crate::model::node::Node;
 use crate::sys::clock;
 use crate::sys::journal::JournalError;
-use crate::tui::msg::{Effect, Kind, Msg, OutputOf, Payload};
+use crate::tui::msg::{Effect, Journalled, Kind, Msg, OutputOf, Payload};
 use crate::tui::state::confirm::Deed;
 use crate::tui::state::rows::{AlertRow, CheckKey, NodeRow};
 use futures_util::future::join_all;
@@ -72,7 +72,7 @@ impl Effects {
     fn load_operations(&self) {
         let (folder, send) = (self.journals.clone(), self.send.clone());
         self.runtime.spawn_blocking(move || {
-            let answer = folder.map_or_else(|| Ok(Vec::new()), |folder| journalled(&folder));
+            let answer = folder.map_or_else(|| Ok(Journalled::default()), |folder| journalled(&folder));
             send(Msg::Operations(answer.map_err(|error| error.to_string())));
         });
     }
@@ -142,9 +142,15 @@ impl Effects {
 const MOST_OPERATIONS: usize = 500;
 
 /// Reads the operations of a journal, the newest first.
-fn journalled(folder: &Path) -> Result<Vec<(Standing, bool)>, JournalError> {
-    let newest = silence::operations(folder)?.into_iter().rev().take(MOST_OPERATIONS);
-    newest.filter_map(|op| silence::load(folder, op).transpose()).collect()
+fn journalled(folder: &Path) -> Result<Journalled, JournalError> {
+    let mut journalled = Journalled::default();
+    for op in silence::operations(folder)?.into_iter().rev().take(MOST_OPERATIONS) {
+        match silence::load(folder, op) {
+            Ok(found) => journalled.operations.extend(found),
+            Err(error) => journalled.unreadable.push(error.to_string()),
+        }
+    }
+    Ok(journalled)
 }
 
 /// What writing needs.

@@ -63,8 +63,17 @@ pub enum Msg {
     Carried(Box<Standing>),
     /// Everything that was confirmed is over, or why it could not begin or go on.
     Ended(Result<(), String>),
-    /// The operations of the journal, the newest first, and whether a process works on each now.
-    Operations(Result<Vec<(Standing, bool)>, String>),
+    /// What the journals say.
+    Operations(Result<Journalled, String>),
+}
+
+/// What this machine's journals say.
+#[derive(Debug, Clone, Default)]
+pub struct Journalled {
+    /// The operations, the newest first, and whether a process works on each now.
+    pub operations: Vec<(Standing, bool)>,
+    /// Why others cannot be read: they hide none of these.
+    pub unreadable: Vec<String>,
 }
 
 /// An answer to one of the questions that are asked again and again. Rows are made ready for the

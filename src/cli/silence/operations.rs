@@ -18,12 +18,20 @@ use std::path::Path;
 #[derive(Debug, Clone, Serialize)]
 pub struct OperationRow {
     op: String,
-    kind: &'static str,
+    /// Nothing where the journal cannot be read; so are the numbers.
+    kind: Option<&'static str>,
     #[serde(serialize_with = "crate::model::time::serialize")]
     began: Timestamp,
     state: &'static str,
-    applied: usize,
-    clusters: usize,
+    applied: Option<usize>,
+    clusters: Option<usize>,
+    /// Why the journal cannot be read.
+    why: Option<String>,
+}
+
+/// Returns a count, or nothing where it is not known.
+fn count(known: Option<usize>) -> Cell<'static> {
+    known.map_or_else(|| Cell::text("-"), |number| Cell::number(number as f64))
 }
 
 type C = Column<OperationRow>;
@@ -31,16 +39,36 @@ type C = Column<OperationRow>;
 const SHAPE: Shape<OperationRow> = Shape {
     columns: &[
         C::word("op", |row, _| Cell::text(&*row.op)),
-        C::word("kind", |row, _| Cell::text(row.kind)),
+        C::word("kind", |row, _| Cell::text(row.kind.unwrap_or("-"))),
         C::number("began", |row, now| Cell::age(row.began, now)),
         C::word("state", |row, _| {
-            Cell::text(row.state).tone(if row.state == "unfinished" { Tone::Bad } else { Tone::Plain })
+            Cell::text(row.state).tone(if row.is_left() { Tone::Bad } else { Tone::Plain })
         }),
-        C::number("applied", |row, _| Cell::number(row.applied as f64)),
-        C::number("clusters", |row, _| Cell::number(row.clusters as f64)),
+        C::number("applied", |row, _| count(row.applied)),
+        C::number("clusters", |row, _| count(row.clusters)),
+        C::text("why", |row, _| Cell::text(row.why.as_deref().unwrap_or(""))),
     ],
     name: |row| row.op.clone(),
 };
+
+impl OperationRow {
+    fn unreadable(op: OpId, error: &JournalError) -> Self {
+        Self {
+            op: op.to_string(),
+            kind: None,
+            began: op.made(),
+            state: "unreadable",
+            applied: None,
+            clusters: None,
+            why: Some(error.to_string()),
+        }
+    }
+
+    /// Reports whether somebody has to look at it.
+    fn is_left(&self) -> bool {
+        matches!(self.state, "unfinished" | "unreadable")
+    }
+}
 
 fn folder(around: &Surroundings) -> Result<&Path, AppError> {
     around.journals.as_deref().ok_or_else(|| {
@@ -83,13 +111,16 @@ pub fn status(args: &StatusArgs, session: &mut Session<'_>, around: &Surrounding
     }
     let mut list = Vec::new();
     for op in silence::operations(folder).map_err(|error| unreadable(&error))?.into_iter().rev() {
-        if let Some((standing, busy)) = silence::load(folder, op).map_err(|error| unreadable(&error))? {
-            list.push(operation_row(&standing, busy));
+        // One that cannot be read hides no other.
+        match silence::load(folder, op) {
+            Ok(Some((standing, busy))) => list.push(operation_row(&standing, busy)),
+            Ok(None) => {}
+            Err(error) => list.push(OperationRow::unreadable(op, &error)),
         }
     }
     let coverage = Coverage::default();
     let listing = Listing { shape: &SHAPE, rows: list, coverage: &coverage, notes: &[], now: session.now };
-    let unfinished = listing.rows.iter().any(|row| row.state == "unfinished");
+    let unfinished = listing.rows.iter().any(OperationRow::is_left);
     let nothing = listing.rows.is_empty() && session.streams.view.is_terminal();
     listing.print(&args.list, session.streams.view, session.streams.out)?;
     if nothing && matches!(args.list.output, Format::Table | Format::Wide) {
@@ -108,11 +139,12 @@ fn operation_row(standing: &Standing, busy: bool) -> OperationRow {
     };
     OperationRow {
         op: standing.operation.op.to_string(),
-        kind: standing.operation.kind.word(),
+        kind: Some(standing.operation.kind.word()),
         began: standing.operation.began,
         state,
-        applied: results.iter().filter(|row| row.result == "applied").count(),
-        clusters: standing.operation.tasks.len(),
+        applied: Some(results.iter().filter(|row| row.result == "applied").count()),
+        clusters: Some(standing.operation.tasks.len()),
+        why: None,
     }
 }
 

@@ -30,6 +30,12 @@ impl OpId {
         Self(Ulid::from_datetime(now.into()))
     }
 
+    /// Returns when it was made.
+    pub fn made(self) -> Timestamp {
+        let millis = i64::try_from(self.0.timestamp_ms()).expect("48 bits");
+        Timestamp::from_timestamp_millis(millis).expect("48 bits of milliseconds are in the calendar")
+    }
+
     /// Returns `end` with the milliseconds that belong to this operation, never later than asked for by
     /// more than a second. Never `.000`, which is what other tools write.
     pub fn stamp(self, end: Timestamp) -> Timestamp {

@@ -3,11 +3,10 @@
 use crate::fleet::Answer;
 use crate::fleet::detail::DetailSource;
 use crate::fleet::node::NodeDetail;
-use crate::fleet::silence::Standing;
 use crate::model::filter::Pseudo;
 use crate::model::text;
 use crate::model::time::Timestamp;
-use crate::tui::msg::{Effect, Kind, OutputOf, Payload};
+use crate::tui::msg::{Effect, Journalled, Kind, OutputOf, Payload};
 use crate::tui::state::list::RowKey;
 use crate::tui::state::operations::OperationRow;
 use crate::tui::state::rows::NodeKey;
@@ -124,11 +123,16 @@ pub fn take_node(state: &mut State, key: &NodeKey, answer: Box<Answer<NodeDetail
 }
 
 /// Takes what the journal says. The operation under the cursor stays under it.
-pub fn take_operations(state: &mut State, answer: Result<Vec<(Standing, bool)>, String>) {
+pub fn take_operations(state: &mut State, answer: Result<Journalled, String>) {
     match answer {
-        Ok(list) => {
-            let rows = list.into_iter().map(|(standing, busy)| OperationRow::new(standing, busy)).collect();
-            state.operations.error = None;
+        Ok(Journalled { operations, unreadable }) => {
+            let row = |(standing, busy)| OperationRow::new(standing, busy);
+            let rows = operations.into_iter().map(row).collect();
+            let why = unreadable.first().map(|why| text::line(why).into_owned());
+            state.operations.error = why.map(|why| match unreadable.len() - 1 {
+                0 => why,
+                more => format!("{why} (and {more} more)"),
+            });
             follow(state, |state| state.operations.rows = rows);
         }
         Err(why) => state.operations.error = Some(text::line(&why).into_owned()),
