@@ -2,7 +2,9 @@
 
 use super::draft::{author, later, of_args, parse_matchers, when};
 use super::list::not_found;
-use super::report::{both_clocks, dry_run, print_preview, print_results, refusal, write_preview};
+use super::report::{
+    both_clocks, dry_run, print_preview, print_results, refusal, write_preview, write_reasons,
+};
 use super::{AddArgs, ConfirmArgs, EditArgs, ExpireArgs, ExtendArgs, PreviewArgs, Surroundings, WhatArgs};
 use crate::cli::args::Format;
 use crate::cli::error::{AppError, Exit};
@@ -10,7 +12,7 @@ use crate::cli::session::Session;
 use crate::fleet::Coverage;
 use crate::fleet::silence::{
     self, Change, ConfirmLevel, Draft, Facts, Judgement, Kind, Limits, LogicalSilence, OpId, Opened,
-    Operation, Preview, PreviewError, Targets, fetch_facts, find, group, judge, would_page,
+    Operation, Preview, PreviewError, Targets, fetch_facts, find, group, judge, judge_expiry, would_page,
 };
 use crate::model::alert::Alert;
 use crate::model::silence::SilenceState;
@@ -278,8 +280,9 @@ async fn expire_one(
     }
     let mut operation = silence::expire(silence, OpId::new(session.now), session.now);
     skip_read_only(&mut operation, &known.facts);
-    let small = Judgement { level: ConfirmLevel::Small, reasons: Vec::new() };
-    carry_out(operation, &small, confirm, session, around).await
+    let judgement = judge_expiry(pages.len(), &session.config.policy);
+    write_reasons(session.streams.err, &judgement)?;
+    carry_out(operation, &judgement, confirm, session, around).await
 }
 
 /// Shows what would be sent, or asks, journals, sends and reports.

@@ -75,10 +75,14 @@ pub fn write_preview(
     if preview.overlaps.len() > 5 {
         writeln!(out, "similar  and {} more", preview.overlaps.len() - 5)?;
     }
-    for (level, why) in &judgement.reasons {
-        writeln!(out, "{:<8} {}", level.word(), text::line(why))?;
-    }
+    write_reasons(out, judgement)?;
     writeln!(out, "note     only what fires now is counted; alerts to come that match will be silent too")
+}
+
+/// Says what asks for a second look.
+pub fn write_reasons(out: &mut dyn Write, judgement: &Judgement) -> io::Result<()> {
+    let mut reasons = judgement.reasons.iter();
+    reasons.try_for_each(|(level, why)| writeln!(out, "{:<8} {}", level.word(), text::line(why)))
 }
 
 /// Writes a time in UTC and as the operator's own clock shows it.

@@ -33,7 +33,7 @@ pub use held::held;
 pub use identity::{OP_ANNOTATION, OpId};
 pub use logical::{Drift, FindError, LogicalSilence, find, group};
 pub use operation::{Change, Content, Kind, Operation, Seen, Task, add, edit, expire, undo};
-pub use policy::{ConfirmLevel, Judgement, judge};
+pub use policy::{ConfirmLevel, Judgement, judge, judge_expiry};
 pub use preview::{
     ClusterPreview, Hit, Overlap, OverlapKind, Preview, PreviewError, Skip, preview, would_page,
 };

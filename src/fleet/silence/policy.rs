@@ -76,6 +76,16 @@ pub fn judge(
     Judgement { level, reasons }
 }
 
+/// Judges the end of a silence by what tells of itself at once when it is over.
+pub fn judge_expiry(pages: usize, policy: &SilencePolicy) -> Judgement {
+    let most = policy.confirm_above.alerts;
+    if pages <= most as usize {
+        return Judgement { level: ConfirmLevel::Small, reasons: Vec::new() };
+    }
+    let why = format!("{pages} alerts page again at once (more than {most})");
+    Judgement { level: ConfirmLevel::Medium, reasons: vec![(ConfirmLevel::Medium, why)] }
+}
+
 /// Returns what forbids the draft.
 fn refusals(
     draft: &Draft,

@@ -1,7 +1,7 @@
 //! What the last look says: who, what, where, until when, and how many alerts.
 
 use crate::config::Access;
-use crate::fleet::silence::{ClusterPreview, ConfirmLevel, Draft, Kind, LogicalSilence, OpId};
+use crate::fleet::silence::{ClusterPreview, ConfirmLevel, Draft, Kind, LogicalSilence, OpId, judge_expiry};
 use crate::model::text;
 use crate::model::time::Timestamp;
 use crate::tui::msg::Effect;
@@ -144,22 +144,24 @@ pub fn expire(state: &mut State) -> Vec<Effect> {
         state.message = Some((Role::Notice, says.into()));
         return Vec::new();
     }
-    let lines = expire_lines(state, &rows);
+    let (mut lines, pages) = expire_lines(state, &rows);
+    let judgement = judge_expiry(pages, &state.policy);
+    lines.extend(judgement.why().map(|why| format!("! {}: {why}", judgement.level.word())));
     let title = match rows.as_slice() {
         [one] => format!("expire a silence on {}", plural(one.silence.clusters().len(), "cluster")),
         many => format!("expire {} silences", many.len()),
     };
     let silences: Vec<LogicalSilence> = rows.iter().map(|row| row.silence.clone()).collect();
     let command = twin::expire(silences.iter());
-    ask(state, Question { deed: Deed::Expire(silences), title, lines, command, level: ConfirmLevel::Small })
+    ask(state, Question { deed: Deed::Expire(silences), title, lines, command, level: judgement.level })
 }
 
 fn is_read_only(state: &State, copy: &crate::fleet::silences::SilenceCopy) -> bool {
     state.clusters.iter().any(|c| c.raw_name == copy.cluster && c.access == Access::Ro)
 }
 
-/// What ends, and which alerts page again: the reason to think twice.
-fn expire_lines(state: &State, rows: &[&SilenceRow]) -> Vec<String> {
+/// What ends, and which alerts page again: the reason to think twice; and how many do.
+fn expire_lines(state: &State, rows: &[&SilenceRow]) -> (Vec<String>, usize) {
     let mut lines = Vec::new();
     for row in rows {
         let copies: Vec<String> = row.silence.in_force().map(|copy| copy.cluster.to_string()).collect();
@@ -198,7 +200,7 @@ fn expire_lines(state: &State, rows: &[&SilenceRow]) -> Vec<String> {
     if !names.is_empty() {
         lines.push(format!("! what pages there is not known: {} does not answer", names.join(", ")));
     }
-    lines
+    (lines, again.len())
 }
 
 /// Opens the last look on finishing or taking back the operations that are shown or under the cursor.

@@ -3,7 +3,8 @@
 use super::update;
 use crate::config::{self, Access, Config};
 use crate::fleet::silence::{
-    Change, Content, Draft, Facts, Kind, OpId, Operation, Outcome, Progress, Standing, Targets, Task,
+    Change, ConfirmLevel, Content, Draft, Facts, Kind, OpId, Operation, Outcome, Progress, Standing, Targets,
+    Task,
 };
 use crate::fleet::silences::SilenceCopy;
 use crate::fleet::{Answer, Coverage};
@@ -13,7 +14,7 @@ use crate::model::matcher::{MatchOp, Matcher};
 use crate::model::node::{Node, NodeUp, StatusCounts};
 use crate::model::silence::{Silence, SilenceState};
 use crate::model::time::{Timestamp, from_epoch};
-use crate::tui::msg::{Effect, Msg, Payload};
+use crate::tui::msg::{Effect, Journalled, Msg, Payload};
 use crate::tui::state::confirm::Deed;
 use crate::tui::state::rows::{AlertRow, NodeRow};
 use crate::tui::state::{Popup, Screen, State};
@@ -336,6 +337,24 @@ fn marked_silences_end_together_and_each_by_an_operation_of_its_own() {
 }
 
 #[test]
+fn an_end_that_pages_more_than_the_policy_likes_asks_for_a_second_look() {
+    for (most, level) in [(2, ConfirmLevel::Small), (1, ConfirmLevel::Medium)] {
+        let mut state = state();
+        state.policy.confirm_above.alerts = most;
+        let held = |a| Alert { state: AlertState::Silenced, silenced_by: vec!["1-east".into()], ..a };
+        let rows = alerts("east").into_iter().map(|a| AlertRow::new(0, held(a), "instance")).collect();
+        let payload = Payload::Alerts(answer(rows));
+        update(&mut state, Msg::Data { cluster: 0, at: now(), last: true, payload });
+        with_silences(&mut state);
+        keys(&mut state, "x");
+        let Popup::Confirm(confirm) = &state.popup else { panic!("nothing is asked") };
+        assert_eq!(confirm.level, level, "{}", lines(&state));
+        assert!(lines(&state).contains("2 alerts again at once"), "{}", lines(&state));
+        assert_eq!(lines(&state).contains("! medium: 2 alerts page again"), most == 1, "{}", lines(&state));
+    }
+}
+
+#[test]
 fn clusters_are_chosen_one_by_one_and_those_that_are_not_written_to_are_named() {
     let mut state = state();
     keys(&mut state, "2  s");
@@ -473,13 +492,31 @@ fn standing(progress: Progress) -> Standing {
     }
 }
 
+fn journalled(standing: Standing) -> Journalled {
+    Journalled { operations: vec![(standing, false)], unreadable: Vec::new() }
+}
+
+#[test]
+fn a_journal_that_cannot_be_read_hides_no_operation() {
+    let mut state = state();
+    let standing = standing(Progress { sent: ["am-1".into()].into(), ..Progress::default() });
+    let unreadable = vec!["x.jsonl: it is damaged".to_owned(), "y.jsonl: it is damaged".to_owned()];
+    let answer = Journalled { operations: vec![(standing, false)], unreadable };
+    update(&mut state, Msg::Operations(Ok(answer)));
+    assert!(sight(&state).contains("1 unfinished silence operation"), "{}", sight(&state));
+    press(&mut state, KeyCode::Char('O'));
+    let seen = sight(&state);
+    assert!(seen.contains("cannot be read: x.jsonl: it is damaged (and 1 more)"), "{seen}");
+    assert!(seen.contains("UNFINISHED"), "{seen}");
+}
+
 #[test]
 fn an_interrupted_operation_is_told_of_and_finished() {
     let mut state = state();
     let doubtful = Progress { sent: ["am-1".into()].into(), ..Progress::default() };
     let standing = standing(doubtful);
     let op = standing.operation.op;
-    update(&mut state, Msg::Operations(Ok(vec![(standing, false)])));
+    update(&mut state, Msg::Operations(Ok(journalled(standing))));
     assert!(sight(&state).contains("1 unfinished silence operation"), "{}", sight(&state));
     assert!(sight(&state).contains("(1 of 2 applied)"), "{}", sight(&state));
     assert!(matches!(keys(&mut state, "O")[..], [Effect::LoadOperations]));
@@ -515,7 +552,7 @@ fn a_partial_operation_says_what_still_pages_and_can_be_taken_back() {
     update(&mut state, Msg::Carried(Box::new(standing.clone())));
     let effects = update(&mut state, Msg::Ended(Ok(())));
     assert!(effects.iter().any(|effect| matches!(effect, Effect::LoadOperations)));
-    update(&mut state, Msg::Operations(Ok(vec![(standing, false)])));
+    update(&mut state, Msg::Operations(Ok(journalled(standing))));
     let seen = sight(&state);
     assert!(seen.contains("PARTIAL: 1 applied, 1 failed"), "{seen}");
     assert!(seen.contains("2 of 4 matching alerts are silenced now; 2 on west still page."), "{seen}");

@@ -103,3 +103,14 @@ fn utf8_names_need_a_new_enough_alertmanager_on_every_target() {
     all[0].version = Some((0, 27));
     assert_eq!(judged(&draft, &all, &policy).level, ConfirmLevel::Small);
 }
+
+#[test]
+fn an_end_that_pages_much_at_once_asks_for_a_second_look() {
+    let policy = SilencePolicy::default();
+    let most = policy.confirm_above.alerts as usize;
+    assert_eq!(judge_expiry(0, &policy).level, ConfirmLevel::Small);
+    assert_eq!(judge_expiry(most, &policy).level, ConfirmLevel::Small);
+    let judged = judge_expiry(most + 1, &policy);
+    assert_eq!(judged.level, ConfirmLevel::Medium);
+    assert_eq!(judged.why().collect::<Vec<_>>(), ["51 alerts page again at once (more than 50)"]);
+}
