@@ -57,7 +57,8 @@ fn ambiguous(name: &str, several: &[FoundNode]) -> AppError {
         .hint(format!("it may be {}", listed(names)))
 }
 
-fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+/// Lists the first few names.
+pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let mut names: Vec<&str> = names.into_iter().collect();
     let more = names.len().saturating_sub(LISTED);
     names.truncate(LISTED);
@@ -85,7 +86,7 @@ async fn unknown(
 }
 
 /// Returns the names that hold `name`, else the nearest one.
-fn near<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
+pub fn near<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
     let all: Vec<&str> = all.collect();
     let holding: BTreeSet<&str> = all.iter().copied().filter(|other| other.contains(name)).collect();
     if holding.is_empty() {

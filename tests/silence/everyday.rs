@@ -144,8 +144,12 @@ fn live_a_silence_goes_where_it_matches_and_as_far_as_policy_allows() {
         outcome
     };
 
-    add("INC-1 fires", &["--node", node("prod-east", true)]);
+    // Without the port it is the same node.
+    let name = node("prod-east", true);
+    add("INC-1 fires", &["--node", name.split(':').next().unwrap()]);
     only("INC-1 fires", east, west);
+    let matchers = &held(&east.alertmanager[0], "INC-1 fires")[0]["matchers"];
+    assert_eq!(matchers[0]["value"], name, "{matchers}");
     // Maintenance comes before anything fires.
     let said = add("INC-2 maintenance", &["--node", node("prod-west", false)]).stderr;
     only("INC-2 maintenance", west, east);
@@ -159,6 +163,11 @@ fn live_a_silence_goes_where_it_matches_and_as_far_as_policy_allows() {
     assert!(minutes_left(&held(&east.alertmanager[1], "ACK! INC-4 mine")[0]) <= 30, "{}", acked.stderr);
 
     let refused = |args: &[&str], words: &[&str]| assert_refused(&demo, &desk, args, words);
+    let slip = format!("x{}", node("prod-east", true));
+    refused(&["add", "--node", &slip, "--yes"], &["there is no node", "did you mean", "--all-clusters"]);
+    let said = add("INC-6 to come", &["--node", &slip, "--cluster", "prod-west"]).stderr;
+    assert!(said.contains("no node") && said.contains("is known"), "{said}");
+    only("INC-6 to come", west, east);
     refused(&["add", "Nothing", "--yes"], &["matches no firing alert", "--cluster", "--all-clusters"]);
     refused(
         &["add", "alertname!=x", "--all-clusters", "--yes"],

@@ -3,6 +3,7 @@
 use super::when::parse_when;
 use super::{Surroundings, WhatArgs};
 use crate::cli::error::AppError;
+use crate::cli::lookup::{listed, near};
 use crate::cli::session::Session;
 use crate::fleet::silence::{Draft, Facts, Targets};
 use crate::model::labels::Fingerprint;
@@ -106,13 +107,60 @@ fn matchers(args: &WhatArgs, facts: &[Facts], session: &mut Session<'_>) -> Resu
             AppError::usage(format!("--node: the clusters name nodes by different labels ({names})"))
                 .hint("choose clusters with --cluster, or write a matcher")
         })?;
-        add(Matcher::new(one, MatchOp::Equal, node));
+        let explicit = args.all_clusters || session.named;
+        add(Matcher::new(one, MatchOp::Equal, &node_name(node, facts, explicit, session)?));
     }
     if matchers.is_empty() {
         return Err(AppError::usage("nothing says what to silence")
             .hint("give a matcher such as alertname=NodeDown, or --node NAME, or --from-alert FINGERPRINT"));
     }
     Ok(matchers)
+}
+
+/// Returns the whole name of the node that is meant, as `iaasmon node` finds it, among those that are known. One that
+/// nobody knows is taken as it stands only where the clusters are named or a part of them was not heard.
+fn node_name(
+    name: &str,
+    facts: &[Facts],
+    explicit: bool,
+    session: &mut Session<'_>,
+) -> Result<String, AppError> {
+    let of_nodes = facts.iter().flat_map(|f| f.nodes.iter().map(|node| &*node.name));
+    let of_alerts = facts.iter().flat_map(|f| f.alerts.iter().map(|a| a.labels.get(&f.node_label)));
+    let known: BTreeSet<&str> = of_nodes.chain(of_alerts).filter(|known| !known.is_empty()).collect();
+    match called(name, &known).as_slice() {
+        [only] => Ok((*only).to_owned()),
+        [] if explicit || facts.iter().any(|f| f.coverage.missing().next().is_some()) => {
+            writeln!(session.streams.err, "note: --node: no node `{}` is known", text::line(name))?;
+            Ok(name.to_owned())
+        }
+        [] => {
+            let error = AppError::usage(format!("--node: there is no node `{name}`"));
+            let near = near(name, known.into_iter());
+            let error = match near.is_empty() {
+                true => error,
+                false => error.hint(format!("did you mean {}?", listed(near))),
+            };
+            Err(error.hint("name clusters with --cluster, or take all with --all-clusters, for one to come"))
+        }
+        several => Err(AppError::usage(format!("--node: `{name}` fits {} nodes", several.len()))
+            .hint(format!("it may be {}", listed(several.iter().copied())))),
+    }
+}
+
+/// Returns the nodes called `name`: its whole name, else without the port, else all that begin so.
+fn called<'k>(name: &str, known: &BTreeSet<&'k str>) -> Vec<&'k str> {
+    if let Some(exact) = known.get(name) {
+        return vec![exact];
+    }
+    let rest = |full: &&'k str| full.strip_prefix(name);
+    let is_port = |rest: &str| {
+        rest.strip_prefix(':')
+            .is_some_and(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
+    };
+    let begins: Vec<&str> = known.iter().copied().filter(|full| rest(full).is_some()).collect();
+    let whole: Vec<&str> = begins.iter().copied().filter(|full| rest(full).is_some_and(is_port)).collect();
+    if whole.is_empty() { begins } else { whole }
 }
 
 fn alert_labels(
@@ -133,4 +181,22 @@ fn alert_labels(
     let dropped = cluster.map(|c| c.config.drop_labels.as_slice()).unwrap_or_default();
     let keeps = |name: &str| !STRIPPED.contains(&name) && !dropped.iter().any(|d| d == name);
     Ok(alert.labels.iter().filter(|(n, _)| keeps(n)).map(|(n, v)| (n.to_owned(), v.to_owned())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_called_by_its_name_with_or_without_port_or_by_a_beginning() {
+        let known: BTreeSet<&str> =
+            ["hv-1:9100", "hv-1.lan:9100", "hv-10:9100", "hv-2", "st-3:9100", "st-3:9200"].into();
+        assert_eq!(called("hv-1:9100", &known), ["hv-1:9100"]);
+        assert_eq!(called("hv-1", &known), ["hv-1:9100"]);
+        assert_eq!(called("hv-2", &known), ["hv-2"]);
+        assert_eq!(called("hv-10", &known), ["hv-10:9100"]);
+        assert_eq!(called("hv-1.", &known), ["hv-1.lan:9100"]);
+        assert_eq!(called("st-3", &known), ["st-3:9100", "st-3:9200"]);
+        assert_eq!(called("hv-3", &known), [""; 0]);
+    }
 }
