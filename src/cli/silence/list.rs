@@ -16,7 +16,7 @@ use crate::model::silence::SilenceState;
 use crate::model::text;
 use crate::model::time::{Timestamp, age, format_left, rfc3339};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// A silence as it is listed; the shape of its JSON.
@@ -153,6 +153,30 @@ struct Part {
     held: Vec<(Fingerprint, Vec<Arc<str>>)>,
 }
 
+/// Which alerts each silence holds back, by the id of its copies.
+struct Held<'a>(HashMap<&'a str, Vec<usize>>);
+
+impl<'a> Held<'a> {
+    fn of(held: impl Iterator<Item = &'a (Fingerprint, Vec<Arc<str>>)>) -> Self {
+        let mut by_id: HashMap<&str, Vec<usize>> = HashMap::new();
+        for (alert, (_, ids)) in held.enumerate() {
+            for id in ids {
+                by_id.entry(id).or_default().push(alert);
+            }
+        }
+        Self(by_id)
+    }
+
+    /// Counts the alerts that a silence holds back, each once although several copies may hold it.
+    fn count(&self, silence: &LogicalSilence) -> usize {
+        let of_copies = silence.copies.iter().filter_map(|copy| self.0.get(&*copy.silence.id));
+        let mut alerts: Vec<usize> = of_copies.flatten().copied().collect();
+        alerts.sort_unstable();
+        alerts.dedup();
+        alerts.len()
+    }
+}
+
 async fn part(cluster: &Cluster) -> Answer<Vec<Part>> {
     let (silences, held) = tokio::join!(silences(cluster, |_| {}), held(cluster));
     let coverage = silences.coverage.join(held.coverage);
@@ -166,13 +190,12 @@ pub async fn run(args: &ListSilences, session: &mut Session<'_>) -> Result<Exit,
     let expired = args.expired || filter.names(Pseudo::State, SilenceState::Expired.word());
     let (own, now) = (&session.labels, session.now);
     let answer = session.ask_all(part).await.map(|parts| {
-        let held: Vec<_> = parts.iter().flat_map(|part| &part.held).cloned().collect();
-        let mut all = group(parts.into_iter().flat_map(|part| part.copies));
+        let (copies, held): (Vec<_>, Vec<_>) = parts.into_iter().map(|p| (p.copies, p.held)).unzip();
+        let held = Held::of(held.iter().flatten());
+        let mut all = group(copies.into_iter().flatten());
         all.retain(|silence| expired || silence.state != SilenceState::Expired);
         all.retain(|silence| filter.is_empty() || filter.shows(&SilenceSubject::new(silence, own, now)));
-        let firing =
-            |s: &LogicalSilence| held.iter().filter(|(_, by)| by.iter().any(|id| s.has_id(id))).count();
-        all.iter().map(|silence| SilenceRow::new(silence, firing(silence))).collect()
+        all.iter().map(|silence| SilenceRow::new(silence, held.count(silence))).collect()
     });
     session.list(&SHAPE, answer, &args.list, "no silences")
 }
@@ -249,4 +272,42 @@ fn write_details(row: &SilenceRow, alerts: &[String], session: &mut Session<'_>)
     }
     writeln!(out, "holds     {} firing alert(s)", alerts.len())?;
     alerts.iter().try_for_each(|fingerprint| writeln!(out, "alert     {fingerprint}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::silence::Silence;
+    use crate::model::time::from_epoch;
+
+    #[test]
+    fn an_alert_that_several_copies_hold_counts_once() {
+        let at = |s| from_epoch(1_795_000_000.0 + s).expect("a time");
+        let copy = |cluster: &str, id: &str, comment: &str| SilenceCopy {
+            cluster: cluster.into(),
+            silence: Silence {
+                id: id.into(),
+                matchers: Vec::new(),
+                starts_at: at(0.0),
+                ends_at: at(3600.0),
+                updated_at: at(0.0),
+                created_by: "me".into(),
+                comment: comment.into(),
+                state: SilenceState::Active,
+                annotations: Default::default(),
+            },
+            seen_by: Vec::new(),
+        };
+        let all = group([
+            copy("east", "a", "one"),
+            copy("east", "b", "one"),
+            copy("east", "c", "two"),
+            copy("west", "d", "x"),
+        ]);
+        let held = |n: u64, ids: &[&str]| (Fingerprint(n), ids.iter().map(|&id| id.into()).collect());
+        let held = [held(1, &["a", "b"]), held(2, &["b", "c"]), held(3, &["e"])];
+        let held = Held::of(held.iter());
+        let count = |comment| held.count(all.iter().find(|s| s.comment == comment).expect("it is there"));
+        assert_eq!([count("one"), count("two"), count("x")], [2, 1, 0]);
+    }
 }
