@@ -123,7 +123,7 @@ pub struct WhatArgs {
     /// The labels of this alert, without those that only tell replicas apart
     #[arg(long, value_name = "FINGERPRINT")]
     pub from_alert: Option<String>,
-    /// Everything on this node
+    /// Everything on this node: its whole name, without the port, or a beginning that no other has
     #[arg(long, value_name = "NAME")]
     pub node: Option<String>,
     /// Somebody works on it: 30 minutes, and a comment that begins with ACK!
@@ -155,7 +155,8 @@ pub struct ConfirmArgs {
     /// Do it without asking
     #[arg(long, short)]
     pub yes: bool,
-    /// With --yes, also where the policy calls it broad
+    /// With --yes, also what is broad: no particular or only negative matchers, more than 500 alerts, at least 20 and
+    /// more than a tenth of the critical ones, all clusters where there are more than two, or longer than 24h
     #[arg(long)]
     pub allow_broad: bool,
     /// Print the requests and send none
