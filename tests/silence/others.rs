@@ -124,3 +124,29 @@ fn live_an_edit_loses_no_silence_whoever_else_edits() {
     );
     assert!(colleagues_stands(&demo, "INC-3"));
 }
+
+#[test]
+fn a_journal_that_cannot_be_read_is_listed_and_nothing_is_done_on_its_word() {
+    let desk = Desk::new("[[cluster]]\nname = \"east\"\nalertmanager = [\"http://127.0.0.1:1\"]\n");
+    std::fs::create_dir_all(desk.journals()).unwrap();
+    let journals = [
+        ("01KAVX3V9W8T5D8N1Q6Z2R4B7C", "not a journal\n", "it is damaged"),
+        ("01KAVX3V9W8T5D8N1Q6Z2R4B7D", "{\"event\":\"begin\",\"v\":2}\n", "written by another version"),
+    ];
+    for (op, text, _) in journals {
+        std::fs::write(desk.journals().join(format!("{op}.jsonl")), text).unwrap();
+    }
+    // Cut off: nothing was sent, so there is nothing to list.
+    std::fs::write(desk.journals().join("01KAVX3V9W8T5D8N1Q6Z2R4B7E.jsonl"), "{\"event\":\"beg").unwrap();
+    let list = desk.json(&["status"]);
+    assert_eq!(list.as_array().unwrap().len(), 2, "{list:#}");
+    for (row, (op, _, why)) in list.as_array().unwrap().iter().rev().zip(journals) {
+        assert_eq!((&row["op"], &row["state"]), (&op.into(), &"unreadable".into()), "{row}");
+        assert!(row["why"].as_str().unwrap().contains(why) && row["kind"].is_null(), "{row}");
+        for args in [&["resume", op][..], &["undo", op, "--yes"], &["status", op]] {
+            let outcome = desk.silence(args);
+            assert_eq!(outcome.code, Some(2), "{}{}", outcome.stdout, outcome.stderr);
+            assert!(outcome.stderr.contains(why), "{args:?}: {}", outcome.stderr);
+        }
+    }
+}
