@@ -202,6 +202,17 @@ fn live_a_silence_goes_where_it_matches_and_as_far_as_policy_allows() {
     assert!(outcome.stderr.contains("nothing can be written: prod-west read-only"), "{}", outcome.stderr);
     assert_eq!(held(&west.alertmanager[0], "INC-3 glob").len(), 1);
 
+    // Who was asked before anything was written is said with the result, and with a dry run.
+    let args = ["add", "x=y", "--all-clusters", "-c", "INC-7", "-o", "json"];
+    for how in ["--dry-run", "--yes"] {
+        let outcome = desk.silence(&[&args, &[how][..]].concat());
+        assert_code(&outcome, 0);
+        let document: Value = serde_json::from_str(&outcome.stdout).unwrap();
+        let members = document["coverage"].as_array().unwrap();
+        let alertmanagers = members.iter().filter(|m| m["kind"] == "alertmanager" && m["error"].is_null());
+        assert_eq!(alertmanagers.count(), 4, "{document:#}");
+    }
+
     // What may not be written to keeps nothing else alive, wherever it stands in the list, and the exit code says it.
     let own = held(&east.alertmanager[0], "CHG-1")[0]["id"].as_str().unwrap().to_owned();
     let maintenance = held(&west.alertmanager[0], "INC-2 maintenance")[0]["id"].as_str().unwrap().to_owned();

@@ -124,7 +124,7 @@ pub async fn add(args: &AddArgs, session: &mut Session<'_>, around: &Surrounding
     }
     let op = OpId::new(session.now);
     let operation = silence::add(&draft, &preview, &known.facts, op, session.now);
-    let exit = carry_out(operation, &judgement, &args.confirm, session, around).await?;
+    let exit = carry_out(operation, &judgement, &args.confirm, &known.coverage, session, around).await?;
     // Where it would have been needed is not known everywhere.
     let partial = draft.targets == Targets::Matching && preview.unknown().next().is_some();
     Ok(if partial && !args.confirm.dry_run { Exit::Partial } else { exit })
@@ -205,7 +205,7 @@ async fn change_silence(
     let unseen = known.tell_unseen(session)?;
     let mut operation = silence::edit(silence, change, kind, OpId::new(now), now);
     skip_read_only(&mut operation, &known.facts);
-    let exit = carry_out(operation, &judgement, confirm, session, around).await?;
+    let exit = carry_out(operation, &judgement, confirm, &known.coverage, session, around).await?;
     Ok(if unseen && exit == Exit::Done && !confirm.dry_run { Exit::Partial } else { exit })
 }
 
@@ -282,7 +282,7 @@ async fn expire_one(
     skip_read_only(&mut operation, &known.facts);
     let judgement = judge_expiry(pages.len(), &session.config.policy);
     write_reasons(session.streams.err, &judgement)?;
-    carry_out(operation, &judgement, confirm, session, around).await
+    carry_out(operation, &judgement, confirm, &known.coverage, session, around).await
 }
 
 /// Shows what would be sent, or asks, journals, sends and reports.
@@ -290,11 +290,12 @@ async fn carry_out(
     operation: Operation,
     judgement: &Judgement,
     confirm: &ConfirmArgs,
+    coverage: &Coverage,
     session: &mut Session<'_>,
     around: &Surroundings,
 ) -> Result<Exit, AppError> {
-    match prepare(operation, judgement, confirm, session, around)? {
-        Some(opened) => finish(opened, confirm.output, session).await,
+    match prepare(operation, judgement, confirm, coverage, session, around)? {
+        Some(opened) => finish(opened, confirm.output, coverage, session).await,
         None if confirm.dry_run => Ok(Exit::Done),
         None => Ok(Exit::Usage),
     }
@@ -305,11 +306,12 @@ pub fn prepare(
     operation: Operation,
     judgement: &Judgement,
     confirm: &ConfirmArgs,
+    coverage: &Coverage,
     session: &mut Session<'_>,
     around: &Surroundings,
 ) -> Result<Option<Opened>, AppError> {
     if confirm.dry_run {
-        dry_run(&operation, confirm.output, session)?;
+        dry_run(&operation, confirm.output, coverage, session)?;
         return Ok(None);
     }
     if operation.tasks.is_empty() {
@@ -335,7 +337,12 @@ pub fn prepare(
 }
 
 /// Carries an opened operation out and reports; a hang-up leaves the requests in flight a few seconds.
-pub async fn finish(opened: Opened, output: Format, session: &mut Session<'_>) -> Result<Exit, AppError> {
+pub async fn finish(
+    opened: Opened,
+    output: Format,
+    coverage: &Coverage,
+    session: &mut Session<'_>,
+) -> Result<Exit, AppError> {
     let (op, journalled) = (opened.standing().operation.op, opened.is_journalled());
     let fleet = session.fleet.clone();
     let mut running =
@@ -351,7 +358,7 @@ pub async fn finish(opened: Opened, output: Format, session: &mut Session<'_>) -
         _ = terminate.recv() => tokio::time::timeout(LAST_WORDS, running).await.ok().flatten(),
     };
     match ended {
-        Some(standing) => print_results(&standing, output, journalled, session),
+        Some(standing) => print_results(&standing, output, journalled, coverage, session),
         None if !journalled => {
             Err(AppError::new(Exit::Partial, "interrupted; there is no journal of what was done")
                 .hint("`iaasmon silence list` shows what is there"))

@@ -107,7 +107,7 @@ pub fn status(args: &StatusArgs, session: &mut Session<'_>, around: &Surrounding
     if let Some(op) = args.op {
         let loaded = silence::load(folder, op).map_err(|error| unreadable(&error))?;
         let (standing, _) = loaded.ok_or_else(|| nothing_sent(op))?;
-        return print_results(&standing, args.list.output, true, session);
+        return print_results(&standing, args.list.output, true, &Coverage::default(), session);
     }
     let mut list = Vec::new();
     for op in silence::operations(folder).map_err(|error| unreadable(&error))?.into_iter().rev() {
@@ -167,7 +167,7 @@ pub async fn resume(
         }
         None => {}
     }
-    finish(opened, args.output, session).await
+    finish(opened, args.output, &Coverage::default(), session).await
 }
 
 /// Runs `silence undo`.
@@ -210,11 +210,11 @@ pub async fn undo(
     let kind = standing.operation.kind.word();
     writeln!(session.streams.err, "takes back {} ({kind}) on {} cluster(s)", args.op, operation.tasks.len())?;
     let small = Judgement { level: ConfirmLevel::Small, reasons: Vec::new() };
-    let Some(back) = prepare(operation, &small, &args.confirm, session, around)? else {
+    let Some(back) = prepare(operation, &small, &args.confirm, &known.coverage, session, around)? else {
         return Ok(if args.confirm.dry_run { Exit::Done } else { Exit::Usage });
     };
     let by = back.standing().operation.op;
     opened.note_undone(by).map_err(|error| unwritten(&error))?;
-    let exit = finish(back, args.confirm.output, session).await?;
+    let exit = finish(back, args.confirm.output, &known.coverage, session).await?;
     if left.is_empty() { Ok(exit) } else { Err(later()) }
 }

@@ -190,12 +190,17 @@ pub fn print_preview(
 }
 
 /// Prints the requests that an operation would send.
-pub fn dry_run(operation: &Operation, format: Format, session: &mut Session<'_>) -> Result<Exit, AppError> {
+pub fn dry_run(
+    operation: &Operation,
+    format: Format,
+    coverage: &Coverage,
+    session: &mut Session<'_>,
+) -> Result<Exit, AppError> {
     let requests = requests(operation, &session.fleet);
     let out = &mut *session.streams.out;
     match format {
-        Format::Json => write_json(&Document::new(&requests, &Coverage::default(), &[]), out)?,
-        Format::Yaml => write_yaml(&Document::new(&requests, &Coverage::default(), &[]), out)?,
+        Format::Json => write_json(&Document::new(&requests, coverage, &[]), out)?,
+        Format::Yaml => write_yaml(&Document::new(&requests, coverage, &[]), out)?,
         Format::Jsonl => {
             for request in &requests {
                 writeln!(out, "{}", serde_json::to_string(request).map_err(io::Error::from)?)?;
@@ -280,6 +285,7 @@ pub fn print_results(
     standing: &Standing,
     format: Format,
     journalled: bool,
+    coverage: &Coverage,
     session: &mut Session<'_>,
 ) -> Result<Exit, AppError> {
     let rows = rows(standing);
@@ -298,16 +304,15 @@ pub fn print_results(
         settled,
         clusters: &rows,
     };
-    let coverage = Coverage::default();
     match format {
-        Format::Json => write_json(&Document::new(&data, &coverage, &[]), out)?,
-        Format::Yaml => write_yaml(&Document::new(&data, &coverage, &[]), out)?,
+        Format::Json => write_json(&Document::new(&data, coverage, &[]), out)?,
+        Format::Yaml => write_yaml(&Document::new(&data, coverage, &[]), out)?,
         Format::Name => id.iter().try_for_each(|id| writeln!(out, "{}", text::line(id)))?,
         Format::Table | Format::Wide | Format::Jsonl | Format::Csv => {
             if matches!(format, Format::Table | Format::Wide) {
                 id.iter().try_for_each(|id| writeln!(out, "{}", text::line(id)))?;
             }
-            let listing = Listing { shape: &SHAPE, rows, coverage: &coverage, notes: &[], now };
+            let listing = Listing { shape: &SHAPE, rows, coverage, notes: &[], now };
             let args = ListArgs { output: format, ..ListArgs::default() };
             listing.print(&args, session.streams.view, out)?;
         }
