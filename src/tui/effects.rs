@@ -11,14 +11,16 @@ use crate::sys::clock;
 use crate::sys::journal::JournalError;
 use crate::tui::msg::{Effect, Journalled, Kind, Msg, OutputOf, Payload};
 use crate::tui::state::confirm::Deed;
+use crate::tui::state::editor::Search;
 use crate::tui::state::rows::{AlertRow, CheckKey, NodeRow};
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
 use tokio_util::task::TaskTracker;
 
 /// Where messages go.
@@ -34,6 +36,8 @@ pub struct Effects {
     writes: TaskTracker,
     /// Where operations are journalled.
     journals: Option<PathBuf>,
+    /// The search for a preview that was asked for last.
+    search: Arc<Mutex<Option<AbortHandle>>>,
 }
 
 impl std::fmt::Debug for Effects {
@@ -49,7 +53,8 @@ impl Effects {
         runtime: Handle,
         send: impl Fn(Msg) + std::marker::Send + Sync + 'static,
     ) -> Self {
-        Self { fleet, runtime, send: Arc::new(send), writes: TaskTracker::new(), journals: None }
+        let writes = TaskTracker::new();
+        Self { fleet, runtime, send: Arc::new(send), writes, journals: None, search: Arc::default() }
     }
 
     /// Journals operations in this folder. Without a folder nothing is written: after a crash nobody would know.
@@ -77,6 +82,24 @@ impl Effects {
         });
     }
 
+    /// Looks for a preview after a while. What was asked for before is not wanted any more.
+    fn search(&self, after: Duration, search: Box<Search>) {
+        let send = self.send.clone();
+        let task = self.runtime.spawn(async move {
+            tokio::time::sleep(after).await;
+            let find = move || {
+                let preview = Box::new(search.preview());
+                send(Msg::Previewed { token: search.token, round: search.round, preview });
+            };
+            // A panic there leaves its report; the editor goes on saying that it is being worked out.
+            let _ = tokio::task::spawn_blocking(find).await;
+        });
+        let before = self.search.lock().unwrap_or_else(PoisonError::into_inner).replace(task.abort_handle());
+        if let Some(before) = before {
+            before.abort();
+        }
+    }
+
     /// Starts what `effect` asks for. Effects on the terminal itself are the runtime's and do nothing here.
     pub fn run(&self, effect: Effect) {
         match effect {
@@ -95,6 +118,8 @@ impl Effects {
                     });
                 }
             }
+            Effect::Preview { after, search } => self.search(after, search),
+            Effect::Forget(facts) => drop(self.runtime.spawn_blocking(move || drop(facts))),
             Effect::Arm { after, token } => {
                 let send = self.send.clone();
                 self.runtime.spawn(async move {

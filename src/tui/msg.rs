@@ -4,11 +4,12 @@ use crate::fleet::Answer;
 use crate::fleet::alerts::AlertMarks;
 use crate::fleet::detail::DetailSource;
 use crate::fleet::node::NodeDetail;
-use crate::fleet::silence::{Facts, OpId, Standing, Step};
+use crate::fleet::silence::{Facts, OpId, Preview, Standing, Step};
 use crate::fleet::silences::SilenceCopy;
 use crate::fleet::status::ClusterStatus;
 use crate::model::time::Timestamp;
 use crate::tui::state::confirm::Deed;
+use crate::tui::state::editor::Search;
 use crate::tui::state::rows::{AlertKey, AlertRow, CheckKey, NodeKey, NodeRow};
 use crossterm::event::KeyEvent;
 use std::sync::Arc;
@@ -50,6 +51,15 @@ pub enum Msg {
         token: u64,
         /// What is known.
         facts: Box<Facts>,
+    },
+    /// What the editor of this number wanted to know: what its fields would do.
+    Previewed {
+        /// Who asked.
+        token: u64,
+        /// The number of the search.
+        round: u64,
+        /// What was found.
+        preview: Box<Preview>,
     },
     /// Some time has passed since the cursor's move of this number.
     Rested(u64),
@@ -152,6 +162,15 @@ pub enum Effect {
         /// Who asks.
         token: u64,
     },
+    /// Find out what the editor's fields would do, unless something else is to be found before the time has passed.
+    Preview {
+        /// After how long: typing goes on.
+        after: Duration,
+        /// What for.
+        search: Box<Search>,
+    },
+    /// Let go of what the editor knew: freeing every alert of a fleet takes longer than a frame may.
+    Forget(Vec<Arc<Facts>>),
     /// Tell when a last look may be answered.
     Arm {
         /// After how long.

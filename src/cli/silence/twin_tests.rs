@@ -60,9 +60,16 @@ fn editor(selection: Selection) -> Editor {
     let clusters = CLUSTERS.map(ClusterName::from).to_vec();
     let mut editor = Editor::new(selection, "r.ahn", clusters, 1);
     for (slot, name) in editor.facts.iter_mut().zip(CLUSTERS) {
-        *slot = Some(facts(&name.into()));
+        *slot = Some(facts(&name.into()).into());
     }
     editor
+}
+
+/// Reads the fields and finds out what they would do.
+fn recompute(editor: &mut Editor) {
+    if let Some(search) = editor.recompute(&Default::default(), now()) {
+        editor.take_preview(search.round, search.preview(), &Default::default(), now());
+    }
 }
 
 fn awkward() -> Selection {
@@ -115,11 +122,11 @@ fn a_new_silence_is_the_same_one_wherever_it_is_made() {
             editor.toggle(0);
             editor.texts.comment = Input::new(comment.into());
             editor.texts.duration = Input::new("90m".into());
-            editor.recompute(&Default::default(), now());
+            recompute(&mut editor);
             let draft = editor.draft.clone().expect("a draft");
             assert_eq!(drafted(&editor.command()), draft, "{}", editor.command());
             editor.texts.author = Input::new("night shift".into());
-            editor.recompute(&Default::default(), now());
+            recompute(&mut editor);
             assert_eq!(Ok(drafted(&editor.command())), editor.draft, "{}", editor.command());
         }
     }
@@ -137,7 +144,7 @@ fn an_acknowledgement_is_the_same_one() {
         if let Some(author) = author {
             editor.texts.author = Input::new(author.into());
         }
-        editor.recompute(&Default::default(), now());
+        recompute(&mut editor);
         assert_eq!(Ok(drafted(&editor.command())), editor.draft, "{}", editor.command());
     }
 }
@@ -146,7 +153,7 @@ fn an_acknowledgement_is_the_same_one() {
 fn a_part_of_the_fleet_names_its_clusters() {
     let mut editor = editor(awkward());
     (editor.target, editor.narrowed) = (Where::All, true);
-    editor.recompute(&Default::default(), now());
+    recompute(&mut editor);
     let names = CLUSTERS.map(ClusterName::from).to_vec();
     assert_eq!(drafted(&editor.command()).targets, Targets::Named(names));
 }
@@ -198,7 +205,7 @@ fn a_change_is_the_same_one() {
     ] {
         editor.focus = field;
         *editor.input().expect("a field") = Input::new(text.into());
-        editor.recompute(&Default::default(), now());
+        recompute(&mut editor);
         let (wanted, _) = editor.change(now()).expect("a change");
         assert_eq!(change(&editor.command()), wanted, "{}", editor.command());
         seen += 1;
@@ -206,7 +213,7 @@ fn a_change_is_the_same_one() {
     assert_eq!(seen, 4);
     // A repair names the end itself.
     editor.end = Some(silence.ends_at);
-    editor.recompute(&Default::default(), now());
+    recompute(&mut editor);
     let (wanted, _) = editor.change(now()).expect("a change");
     assert_eq!(change(&editor.command()), wanted, "{}", editor.command());
 }

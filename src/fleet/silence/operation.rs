@@ -14,6 +14,7 @@ use crate::model::matcher::{MatchOp, Matcher};
 use crate::model::silence::{Silence, SilenceState};
 use crate::model::time::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 #[cfg(test)]
@@ -135,7 +136,13 @@ impl Task {
 }
 
 /// Plans new silences on the clusters that the preview says are written to.
-pub fn add(draft: &Draft, preview: &Preview, facts: &[Facts], op: OpId, now: Timestamp) -> Operation {
+pub fn add<F: Borrow<Facts>>(
+    draft: &Draft,
+    preview: &Preview,
+    facts: &[F],
+    op: OpId,
+    now: Timestamp,
+) -> Operation {
     let content = Content {
         matchers: draft.matchers.clone(),
         starts_at: draft.starts_at.unwrap_or(now),
@@ -144,7 +151,8 @@ pub fn add(draft: &Draft, preview: &Preview, facts: &[Facts], op: OpId, now: Tim
         comment: draft.comment.clone(),
     };
     let tasks = preview.written().map(|c| {
-        let there = facts.iter().filter(|f| f.cluster == c.cluster).flat_map(|f| &f.silences);
+        let there = facts.iter().map(Borrow::borrow).filter(|f: &&Facts| f.cluster == c.cluster);
+        let there = there.flat_map(|f| &f.silences);
         Task { write: Some(content.clone()), before: alike(&content, there), ..Task::on(&c.cluster) }
     });
     let skipped = preview.clusters.iter().filter(|c| c.chosen);

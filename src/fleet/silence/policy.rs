@@ -7,6 +7,7 @@ use crate::config::SilencePolicy;
 use crate::model::alert::Severity;
 use crate::model::matcher::breadth::{all_negative, is_broad};
 use crate::model::time::{Timestamp, age, format_duration};
+use std::borrow::Borrow;
 use std::time::Duration;
 
 #[cfg(test)]
@@ -61,10 +62,10 @@ impl Judgement {
 }
 
 /// Judges a draft on its preview.
-pub fn judge(
+pub fn judge<F: Borrow<Facts>>(
     draft: &Draft,
     preview: &Preview,
-    facts: &[Facts],
+    facts: &[F],
     policy: &SilencePolicy,
     now: Timestamp,
 ) -> Judgement {
@@ -87,10 +88,10 @@ pub fn judge_expiry(pages: usize, policy: &SilencePolicy) -> Judgement {
 }
 
 /// Returns what forbids the draft.
-fn refusals(
+fn refusals<F: Borrow<Facts>>(
     draft: &Draft,
     preview: &Preview,
-    facts: &[Facts],
+    facts: &[F],
     policy: &SilencePolicy,
     now: Timestamp,
 ) -> Vec<(ConfirmLevel, String)> {
@@ -120,9 +121,13 @@ fn refusals(
 }
 
 /// Returns a refusal for every target that does not take UTF-8 label names, or of which it is not known.
-fn too_old(preview: &Preview, facts: &[Facts]) -> Vec<String> {
+fn too_old<F: Borrow<Facts>>(preview: &Preview, facts: &[F]) -> Vec<String> {
     let written = |f: &&Facts| preview.written().any(|c| c.cluster == f.cluster);
-    let lacks = facts.iter().filter(written).filter(|f| f.version.is_none_or(|version| version < UTF8_SINCE));
+    let lacks = facts
+        .iter()
+        .map(Borrow::borrow)
+        .filter(written)
+        .filter(|f| f.version.is_none_or(|version| version < UTF8_SINCE));
     lacks
         .map(|f| match f.version {
             Some((major, minor)) => format!(

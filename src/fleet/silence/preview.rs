@@ -10,6 +10,7 @@ use crate::model::cluster::ClusterName;
 use crate::model::labels::Fingerprint;
 use crate::model::matcher::{MatchOp, Matcher, Verdict, accepts_all};
 use crate::model::silence::SilenceState;
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -167,8 +168,11 @@ impl Preview {
 }
 
 /// Evaluates a draft on what is known of every cluster.
-pub fn preview(draft: &Draft, facts: &[Facts]) -> Preview {
-    let clusters: Vec<ClusterPreview> = facts.iter().map(|f| on_cluster(draft, f)).collect();
+pub fn preview<F: Borrow<Facts>>(draft: &Draft, facts: &[F]) -> Preview {
+    let facts: Vec<&Facts> = facts.iter().map(Borrow::borrow).collect();
+    let hit: Vec<Vec<&Alert>> = facts.iter().map(|f| hit_by(draft, f)).collect();
+    let clusters: Vec<ClusterPreview> =
+        facts.iter().zip(&hit).map(|(f, alerts)| on_cluster(draft, f, alerts)).collect();
     let unsupported = |m: &Matcher| Some((m.clone(), m.unsupported()?.to_owned()));
     let mut preview = Preview {
         clusters,
@@ -180,8 +184,23 @@ pub fn preview(draft: &Draft, facts: &[Facts]) -> Preview {
             .count(),
         cannot_evaluate: draft.matchers.iter().filter_map(unsupported).collect(),
     };
-    preview.overlaps = overlaps(draft, facts, &preview);
+    preview.overlaps = overlaps(draft, &facts, &hit, &preview);
     preview
+}
+
+/// Returns the firing alerts of a cluster that a draft certainly hits.
+fn hit_by<'a>(draft: &Draft, facts: &'a Facts) -> Vec<&'a Alert> {
+    let all = facts.alerts.iter().filter(|a| fires(a));
+    all.filter(|a| accepts_all(&draft.matchers, &a.labels) == Verdict::Yes).collect()
+}
+
+/// Counts the firing alerts of which only Alertmanager can tell: some only where a regex is beyond us.
+fn undecided(draft: &Draft, facts: &Facts) -> usize {
+    if draft.matchers.iter().all(|m| m.unsupported().is_none()) {
+        return 0;
+    }
+    let all = facts.alerts.iter().filter(|a| fires(a));
+    all.filter(|a| accepts_all(&draft.matchers, &a.labels) == Verdict::Unknown).count()
 }
 
 /// Reports whether the alert fires and Alertmanager has it, or may have it.
@@ -189,16 +208,11 @@ fn fires(alert: &Alert) -> bool {
     alert.state.is_firing()
 }
 
-fn on_cluster(draft: &Draft, facts: &Facts) -> ClusterPreview {
-    let (mut alerts, mut undecided, mut nodes) = (Vec::new(), 0, BTreeSet::new());
-    for alert in facts.alerts.iter().filter(|a| fires(a)) {
-        match accepts_all(&draft.matchers, &alert.labels) {
-            Verdict::Yes => alerts.push(hit(alert, facts)),
-            Verdict::Unknown => undecided += 1,
-            Verdict::No => {}
-        }
-    }
-    nodes.extend(alerts.iter().filter(|h| !h.node.is_empty()).map(|h| h.node.clone()));
+fn on_cluster(draft: &Draft, facts: &Facts, alerts: &[&Alert]) -> ClusterPreview {
+    let alerts: Vec<Hit> = alerts.iter().map(|alert| hit(alert, facts)).collect();
+    let undecided = undecided(draft, facts);
+    let with_node = alerts.iter().filter(|h| !h.node.is_empty());
+    let mut nodes: BTreeSet<Arc<str>> = with_node.map(|h| h.node.clone()).collect();
     let of_targets = target_matchers(&draft.matchers, facts);
     if let Some(matchers) = of_targets {
         let known =
@@ -260,20 +274,17 @@ fn target_matchers(matchers: &[Matcher], facts: &Facts) -> Option<Vec<Matcher>> 
     rest.iter().any(chooses).then_some(rest)
 }
 
-fn overlaps(draft: &Draft, facts: &[Facts], preview: &Preview) -> Vec<Overlap> {
+/// `hit` holds the alerts that the draft hits, found once: there may be hundreds of silences to hold them against.
+fn overlaps(draft: &Draft, facts: &[&Facts], hit: &[Vec<&Alert>], preview: &Preview) -> Vec<Overlap> {
     let written: BTreeSet<&ClusterName> = preview.written().map(|c| &c.cluster).collect();
-    let here = || facts.iter().filter(|f| written.contains(&f.cluster));
+    let here = || facts.iter().zip(hit).filter(|(f, _)| written.contains(&f.cluster));
     let matchers = normalised(&draft.matchers);
     let in_force =
-        here().flat_map(|f| &f.silences).filter(|c| c.silence.state != SilenceState::Expired).cloned();
+        here().flat_map(|(f, _)| &f.silences).filter(|c| c.silence.state != SilenceState::Expired).cloned();
     let mut overlaps: Vec<Overlap> = group(in_force)
         .into_iter()
         .filter_map(|silence| {
-            let common = || {
-                let both =
-                    |a: &&Alert| accepts_all(&draft.matchers, &a.labels) == Verdict::Yes && hits(&silence, a);
-                here().flat_map(|f| &f.alerts).filter(|a| fires(a)).filter(both).count()
-            };
+            let common = || here().flat_map(|(_, alerts)| alerts).filter(|a| hits(&silence, a)).count();
             let kind = if silence.matchers == matchers {
                 OverlapKind::Same
             } else {

@@ -2,6 +2,7 @@
 
 pub use crate::fleet::silence::ConfirmLevel as Level;
 use crate::fleet::silence::{Change, ConfirmLevel, Draft, Facts, Kind, LogicalSilence, OpId, Preview};
+use std::sync::Arc;
 use std::time::Duration;
 use tui_input::Input;
 
@@ -13,9 +14,9 @@ pub enum Deed {
         /// What.
         draft: Draft,
         /// Where, and what it hits.
-        preview: Preview,
+        preview: Arc<Preview>,
         /// What that was found from.
-        facts: Vec<Facts>,
+        facts: Vec<Arc<Facts>>,
     },
     /// A change of a silence, or its later end.
     Change {

@@ -11,6 +11,7 @@ use crate::model::silence::SilenceState;
 use crate::model::time::{Timestamp, age, format_duration, parse_duration};
 use crate::tui::state::selection::Selection;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 use tui_input::Input;
 
@@ -92,6 +93,37 @@ pub struct Texts {
     pub author: Input,
 }
 
+/// What a preview depends on beside the answers of the clusters: a comment or an end changes nothing of it.
+#[derive(Debug, Clone, PartialEq)]
+struct Scope {
+    matchers: Vec<Matcher>,
+    targets: Targets,
+}
+
+impl Scope {
+    fn of(draft: &Draft) -> Self {
+        Self { matchers: draft.matchers.clone(), targets: draft.targets.clone() }
+    }
+}
+
+/// A preview to be found. With every alert of a fleet that takes longer than a frame may, so it is done elsewhere.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// The number of the editor's questions.
+    pub token: u64,
+    /// The number of the search.
+    pub round: u64,
+    draft: Draft,
+    facts: Vec<Arc<Facts>>,
+}
+
+impl Search {
+    /// Finds it.
+    pub fn preview(&self) -> Preview {
+        preview(&self.draft, &self.facts)
+    }
+}
+
 /// A silence that is being written.
 #[derive(Debug, Clone)]
 pub struct Editor {
@@ -120,14 +152,20 @@ pub struct Editor {
     /// How Alertmanager's other grammar would read the matchers, where that differs.
     pub other_reading: Option<String>,
     /// What is known of each cluster; absent while it is asked.
-    pub facts: Vec<Option<Facts>>,
+    pub facts: Vec<Option<Arc<Facts>>>,
     /// What stands in the fields, or why it is no silence.
     pub draft: Result<Draft, String>,
-    /// What it would do.
-    pub preview: Option<Preview>,
+    /// What it would do; while that is worked out anew, what was found last.
+    pub preview: Option<Arc<Preview>>,
+    /// What that was found for.
+    scope: Option<Scope>,
+    /// What is being looked for.
+    sought: Option<Scope>,
+    /// How many searches there were.
+    round: u64,
     /// What the policy says.
     pub judgement: Option<Judgement>,
-    /// Whether the last look opens by itself as soon as every cluster has answered.
+    /// Whether the last look opens by itself as soon as it is known what the silence would do.
     pub hurried: bool,
     /// The number of its questions.
     pub token: u64,
@@ -162,6 +200,9 @@ impl Editor {
             other_reading: None,
             draft: Err("loading".into()),
             preview: None,
+            scope: None,
+            sought: None,
+            round: 0,
             judgement: None,
             hurried: false,
             token,
@@ -186,7 +227,7 @@ impl Editor {
 
     /// Takes up a draft that was left; what was known of the clusters is asked anew.
     pub fn taking_up(self, left: Self) -> Self {
-        Self { facts: self.facts, token: self.token, ..left }
+        Self { facts: self.facts, token: self.token, scope: None, sought: None, ..left }
     }
 
     /// Makes it a change of `silence`.
@@ -248,7 +289,7 @@ impl Editor {
         let next = if forward { at + 1 } else { at + order.len() - 1 };
         self.target = order[next % order.len()];
         if self.target == Where::Choose && self.chosen.is_empty() {
-            let written = self.preview.iter().flat_map(Preview::written);
+            let written = self.preview.iter().flat_map(|preview| preview.written());
             self.chosen = written.filter(|c| c.reachable).map(|c| c.cluster.clone()).collect();
         }
     }
@@ -266,21 +307,65 @@ impl Editor {
         self.clusters.iter().filter(|name| self.chosen.contains(name)).cloned().collect()
     }
 
-    /// Finds out anew what it would do. Only once every cluster was heard, or is known to be silent.
-    pub fn recompute(&mut self, policy: &SilencePolicy, now: Timestamp) {
-        self.draft = self.read(now);
-        (self.preview, self.judgement) = (None, None);
-        let (Ok(draft), Some(facts)) = (&self.draft, self.all_facts()) else { return };
-        let mut preview = preview(draft, &facts);
-        if let Some(silence) = self.changed_silence() {
-            preview.overlaps.retain(|overlap| !silence.has_id(&overlap.silence.id));
+    /// Takes what is known of the cluster at this place.
+    pub fn take_facts(&mut self, place: usize, facts: Facts) {
+        if let Some(slot) = self.facts.get_mut(place) {
+            *slot = Some(Arc::new(facts));
         }
-        self.judgement = Some(judge(draft, &preview, &facts, policy, now));
-        self.preview = Some(preview);
+        (self.scope, self.sought) = (None, None);
+    }
+
+    /// Reads the fields anew and judges them. Where it is not known what they would do, what is to be found out is
+    /// returned; only once every cluster was heard, or is known to be silent.
+    pub fn recompute(&mut self, policy: &SilencePolicy, now: Timestamp) -> Option<Search> {
+        self.draft = self.read(now);
+        self.judgement = None;
+        let (Ok(draft), Some(facts)) = (&self.draft, self.all_facts()) else {
+            (self.preview, self.scope, self.sought) = (None, None, None);
+            return None;
+        };
+        let scope = Scope::of(draft);
+        if let Some(preview) = self.preview.as_ref().filter(|_| self.scope.as_ref() == Some(&scope)) {
+            self.judgement = Some(judge(draft, preview, &facts, policy, now));
+            self.sought = None;
+            return None;
+        }
+        if self.sought.as_ref() == Some(&scope) {
+            return None;
+        }
+        self.round += 1;
+        let search = Search { token: self.token, round: self.round, draft: draft.clone(), facts };
+        self.sought = Some(scope);
+        Some(search)
+    }
+
+    /// Takes what a search has found, unless it is for something else by now.
+    pub fn take_preview(&mut self, round: u64, mut found: Preview, policy: &SilencePolicy, now: Timestamp) {
+        if self.sought.is_none() || round != self.round {
+            return;
+        }
+        if let Some(silence) = self.changed_silence() {
+            found.overlaps.retain(|overlap| !silence.has_id(&overlap.silence.id));
+        }
+        (self.scope, self.preview) = (self.sought.take(), Some(Arc::new(found)));
+        // What was found is for what stands in the fields: nothing is left to be looked for.
+        let left = self.recompute(policy, now);
+        debug_assert!(left.is_none());
+    }
+
+    /// Lets go of what is known of the clusters: a draft that is taken up again asks anew.
+    pub fn forget(&mut self) -> Vec<Arc<Facts>> {
+        (self.preview, self.judgement, self.scope, self.sought) = (None, None, None, None);
+        self.facts.iter_mut().filter_map(Option::take).collect()
+    }
+
+    /// Reports whether it is being worked out what the fields would do.
+    pub fn is_searching(&self) -> bool {
+        self.sought.is_some()
     }
 
     /// Returns what is known of every cluster, once all have answered.
-    pub fn all_facts(&self) -> Option<Vec<Facts>> {
+    pub fn all_facts(&self) -> Option<Vec<Arc<Facts>>> {
         self.facts.iter().cloned().collect()
     }
 
@@ -364,6 +449,9 @@ impl Editor {
     pub fn obstacle(&self, now: Timestamp) -> Option<String> {
         if let Err(why) = &self.draft {
             return Some(why.clone());
+        }
+        if self.is_searching() {
+            return Some("working out what it hits".into());
         }
         let (Some(preview), Some(judgement)) = (&self.preview, &self.judgement) else {
             return Some(format!("asking every cluster: {}/{} answered", self.known(), self.facts.len()));

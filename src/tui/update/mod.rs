@@ -44,6 +44,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Facts { cluster, token, facts } => silence::take_facts(state, cluster, token, *facts),
+        Msg::Previewed { token, round, preview } => silence::take_preview(state, token, round, *preview),
         Msg::Rested(moves) => {
             state.moving &= moves != state.moves;
             Vec::new()

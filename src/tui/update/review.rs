@@ -13,15 +13,20 @@ use crate::tui::state::{Screen, State, both_clocks, twin};
 use crate::tui::theme::Role;
 use crate::tui::update::confirm::{Question, ask};
 use crate::tui::update::silence::{forbidden, recompute};
+use std::time::Duration;
 
 /// Opens the last look on what stands in the editor now, frozen.
 pub fn review(state: &mut State) -> Vec<Effect> {
-    recompute(state);
-    let Some(editor) = &state.editor else { return Vec::new() };
+    let effects = recompute(state, Duration::ZERO);
+    let Some(editor) = &mut state.editor else { return Vec::new() };
+    // The last look opens as soon as it is known what to say there.
+    editor.hurried = editor.is_searching();
     if let Some(why) = editor.obstacle(state.now) {
-        state.message = Some((Role::Error, text::line(&why).into_owned()));
-        return Vec::new();
+        let role = if editor.hurried { Role::Notice } else { Role::Error };
+        state.message = Some((role, text::line(&why).into_owned()));
+        return effects;
     }
+    state.message = None;
     let Some(question) = question(editor, state.now) else { return Vec::new() };
     ask(state, question)
 }

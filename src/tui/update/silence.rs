@@ -1,6 +1,6 @@
 //! Writing silences: the editor, the prompt before an extension or acknowledgement, the choice of clusters.
 
-use crate::fleet::silence::{Facts, LogicalSilence};
+use crate::fleet::silence::{Facts, LogicalSilence, Preview};
 use crate::model::silence::SilenceState;
 use crate::model::text;
 use crate::tui::msg::Effect;
@@ -12,6 +12,7 @@ use crate::tui::theme::Role;
 use crate::tui::update::review;
 use crate::tui::update::typing::{edit, insert};
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use std::time::Duration;
 
 /// Opens the editor on what is selected.
 pub fn silence(state: &mut State) -> Vec<Effect> {
@@ -135,8 +136,9 @@ fn open(state: &mut State, selection: Selection, make: impl FnOnce(Editor) -> Ed
         Mode::Ack | Mode::Extend(_) => state.popup = Popup::Prompt,
     }
     state.editor = Some(editor);
-    recompute(state);
-    vec![Effect::Facts { token: state.token }]
+    let mut effects = recompute(state, Duration::ZERO);
+    effects.push(Effect::Facts { token: state.token });
+    effects
 }
 
 /// Says why nothing can be written, if so.
@@ -147,35 +149,54 @@ pub fn forbidden(state: &State) -> Option<String> {
     (!state.writable()).then(|| "read only: no cluster has access = \"rw\" and an Alertmanager".into())
 }
 
-/// Finds out anew what stands in the editor.
-pub fn recompute(state: &mut State) {
-    let (policy, now) = (state.policy.clone(), state.now);
-    if let Some(editor) = &mut state.editor {
-        editor.recompute(&policy, now);
+/// How long typing must pause before it is worked out what the fields would do.
+const PAUSE: Duration = Duration::from_millis(150);
+
+/// Reads anew what stands in the editor; what it would do is found out when nothing has changed for so long.
+pub fn recompute(state: &mut State, after: Duration) -> Vec<Effect> {
+    let now = state.now;
+    let search = state.editor.as_mut().and_then(|editor| editor.recompute(&state.policy, now));
+    search.map(|search| Effect::Preview { after, search: Box::new(search) }).into_iter().collect()
+}
+
+/// Takes what the fields of the editor that asked would do, and goes on to the last look if that was waited for.
+pub fn take_preview(state: &mut State, token: u64, round: u64, preview: Preview) -> Vec<Effect> {
+    let now = state.now;
+    let Some(editor) = state.editor.as_mut().filter(|e| e.token == token) else { return Vec::new() };
+    editor.take_preview(round, preview, &state.policy, now);
+    go_on(state)
+}
+
+/// Opens the last look if it was waited for, and nothing is left to wait for.
+fn go_on(state: &mut State) -> Vec<Effect> {
+    let Some(editor) = &mut state.editor else { return Vec::new() };
+    let waits = editor.is_searching() || editor.known() < editor.facts.len();
+    if waits || !editor.hurried {
+        return Vec::new();
+    }
+    match (&state.popup, state.screen()) {
+        (Popup::Prompt, _) => finish_prompt(state),
+        (Popup::None, Screen::Editor) => review::review(state),
+        _ => Vec::new(),
     }
 }
 
 /// Takes what is known of a cluster for the editor that asked.
 pub fn take_facts(state: &mut State, cluster: u16, token: u64, facts: Facts) -> Vec<Effect> {
     let Some(editor) = state.editor.as_mut().filter(|e| e.token == token) else { return Vec::new() };
-    if let Some(slot) = editor.facts.get_mut(usize::from(cluster)) {
-        *slot = Some(facts);
-    }
-    let whole = editor.known() == editor.facts.len();
-    let hurried = editor.hurried;
-    recompute(state);
-    if whole && hurried && matches!(state.popup, Popup::Prompt) {
-        return finish_prompt(state);
-    }
-    Vec::new()
+    editor.take_facts(usize::from(cluster), facts);
+    let mut effects = recompute(state, Duration::ZERO);
+    effects.extend(go_on(state));
+    effects
 }
 
 /// Gives a key to the editor.
 pub fn press(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
     let Some(editor) = &mut state.editor else { return Vec::new() };
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    editor.hurried = false;
     match (key.code, editor.focus) {
-        (KeyCode::Esc, _) | (KeyCode::Enter, Field::Cancel) => close(state),
+        (KeyCode::Esc, _) | (KeyCode::Enter, Field::Cancel) => return close(state),
         (KeyCode::Char('x'), _) if control => return review::review(state),
         (KeyCode::Char('y'), _) if control => {
             let command = editor.command();
@@ -197,14 +218,14 @@ pub fn press(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
         (KeyCode::BackTab | KeyCode::Up, focus) => editor.focus = focus.step(false),
         (KeyCode::Left | KeyCode::Right | KeyCode::Char(' '), Field::Targets) => {
             editor.next_target(key.code != KeyCode::Left);
-            recompute(state);
+            return recompute(state, PAUSE);
         }
         (KeyCode::Left | KeyCode::Right, focus @ (Field::Cancel | Field::Review)) => {
             editor.focus = if focus == Field::Cancel { Field::Review } else { Field::Cancel };
         }
         _ => {
             if editor.input().is_some_and(|input| edit(input, key)) {
-                recompute(state);
+                return recompute(state, PAUSE);
             }
         }
     }
@@ -220,12 +241,14 @@ pub fn prompt_key(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
             state.editor = None;
             state.message = Some((Role::Notice, "nothing was written".into()));
         }
-        KeyCode::Enter if editor.known() < editor.facts.len() => editor.hurried = true,
+        KeyCode::Enter if editor.is_searching() || editor.known() < editor.facts.len() => {
+            editor.hurried = true;
+        }
         KeyCode::Enter => return finish_prompt(state),
         _ if matches!(editor.mode, Mode::Extend(_)) => {
             editor.hurried = false;
             if edit(&mut editor.texts.duration, key) {
-                recompute(state);
+                return recompute(state, PAUSE);
             }
         }
         _ => {}
@@ -269,23 +292,27 @@ pub fn clusters_key(state: &mut State, key: &KeyEvent, at: usize) -> Vec<Effect>
         _ => at,
     };
     state.popup = Popup::Clusters(at);
-    recompute(state);
-    Vec::new()
+    recompute(state, PAUSE)
 }
 
 /// Puts pasted text into the field that has the focus.
-pub fn paste(state: &mut State, text: &str) {
-    if let Some(input) = state.editor.as_mut().and_then(Editor::input) {
+pub fn paste(state: &mut State, text: &str) -> Vec<Effect> {
+    let Some(editor) = &mut state.editor else { return Vec::new() };
+    editor.hurried = false;
+    if let Some(input) = editor.input() {
         insert(input, text);
     }
-    recompute(state);
+    recompute(state, PAUSE)
 }
 
 /// Leaves the editor. A new silence that was begun is kept for the next `n`.
-fn close(state: &mut State) {
+fn close(state: &mut State) -> Vec<Effect> {
     state.stack.retain(|page| page.screen != Screen::Editor);
-    let left = state.editor.take().filter(|editor| editor.mode == Mode::New && editor.draft.is_ok());
+    let mut editor = state.editor.take();
+    let known = editor.iter_mut().flat_map(|editor| editor.forget()).collect();
+    let left = editor.filter(|editor| editor.mode == Mode::New && editor.draft.is_ok());
     let kept = if left.is_some() { "; n on Silences takes the draft up again" } else { "" };
     state.message = Some((Role::Notice, format!("nothing was written{kept}")));
     state.left = left.or(state.left.take());
+    vec![Effect::Forget(known)]
 }

@@ -1,6 +1,5 @@
 //! Key scripts of everything that writes: what is typed, and what would be written.
 
-use super::update;
 use crate::config::{self, Access, Config};
 use crate::fleet::silence::{
     Change, ConfirmLevel, Content, Draft, Facts, Kind, OpId, Operation, Outcome, Progress, Standing, Targets,
@@ -46,6 +45,20 @@ fn state() -> State {
         data(&mut state, place, Payload::Alerts(answer(rows)));
     }
     state
+}
+
+/// Tells the state, and finds out at once what the editor wants to know.
+fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
+    let effects = super::update(state, msg);
+    let found = effects.into_iter().flat_map(|effect| match effect {
+        Effect::Preview { search, .. } => {
+            let preview = Box::new(search.preview());
+            let (token, round) = (search.token, search.round);
+            update(state, Msg::Previewed { token, round, preview })
+        }
+        other => vec![other],
+    });
+    found.collect()
 }
 
 fn answer<T>(value: T) -> Answer<T> {
@@ -626,4 +639,67 @@ fn a_new_silence_from_nothing_is_for_where_it_matches() {
     assert_eq!((starts_at, ends_at), (None, now() + TimeDelta::hours(2)));
     assert_eq!((created_by.as_str(), comment.as_str()), ("r.ahn", "INC-5"));
     assert_eq!(targets, Targets::Matching);
+}
+
+/// Presses a key and returns the search that it asks for, with how long that waits.
+fn search(
+    state: &mut State,
+    key: KeyEvent,
+) -> Option<(std::time::Duration, crate::tui::state::editor::Search)> {
+    super::update(state, Msg::Key(key)).into_iter().find_map(|effect| match effect {
+        Effect::Preview { after, search } => Some((after, *search)),
+        _ => None,
+    })
+}
+
+#[test]
+fn typing_looks_for_what_is_hit_only_where_that_may_change() {
+    let mut state = state();
+    keys(&mut state, "4n");
+    keys(&mut state, "alertname=\"DiskFull\"");
+    answer_facts(&mut state);
+    let typed = |c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE);
+    keys(&mut state, "\t\t\t");
+    assert!(search(&mut state, typed('I')).is_none(), "a comment hits nothing");
+    assert!(state.editor.as_ref().is_some_and(|e| e.judgement.is_some()), "it is judged all the same");
+    keys(&mut state, "\t\t\t\t");
+    press(&mut state, KeyCode::End);
+    // What is not yet a matcher hits nothing; what is one is looked for once typing pauses.
+    assert!(search(&mut state, typed(',')).is_none_or(|(after, _)| !after.is_zero()));
+    for c in "rack=r".chars() {
+        search(&mut state, typed(c));
+    }
+    let Some((after, late)) = search(&mut state, typed('1')) else { panic!("no search") };
+    assert!(!after.is_zero());
+    let (_, last) = search(&mut state, typed('2')).expect("another search");
+    assert!(sight(&state).contains("being worked out"), "{}", sight(&state));
+    // Asked for too early, the last look opens as soon as it is known what to say there.
+    super::update(&mut state, Msg::Key(KeyEvent::new(KeyCode::Char('x'), KeyModifiers::CONTROL)));
+    assert!(message(&state).contains("working out"), "{}", message(&state));
+    let found = |search: &crate::tui::state::editor::Search| Msg::Previewed {
+        token: search.token,
+        round: search.round,
+        preview: Box::new(search.preview()),
+    };
+    let (late, last) = (found(&late), found(&last));
+    super::update(&mut state, late);
+    assert!(state.editor.as_ref().is_some_and(|e| e.is_searching()), "what was asked before is not taken");
+    assert!(matches!(state.popup, Popup::None));
+    super::update(&mut state, last);
+    assert!(message(&state).contains("matches no firing alert"), "{}", message(&state));
+    press(&mut state, KeyCode::Backspace);
+    control(&mut state, 'x');
+    assert!(lines(&state).contains("4 firing alerts"), "{}", lines(&state));
+}
+
+#[test]
+fn a_draft_that_was_left_keeps_no_answers() {
+    let mut state = state();
+    keys(&mut state, "4n");
+    keys(&mut state, "alertname=\"DiskFull\"");
+    answer_facts(&mut state);
+    let effects = press(&mut state, KeyCode::Esc);
+    assert!(matches!(&effects[..], [Effect::Forget(facts)] if facts.len() == CLUSTERS.len()), "{effects:?}");
+    let left = state.left.as_ref().expect("the draft");
+    assert!(left.facts.iter().all(Option::is_none) && left.preview.is_none());
 }

@@ -30,9 +30,9 @@ fn asked(state: &mut State, level: ConfirmLevel) {
         comment: "INC-1".into(),
         targets: crate::fleet::silence::Targets::All,
     };
-    let preview = crate::fleet::silence::preview(&draft, &[]);
+    let preview = crate::fleet::silence::preview::<crate::fleet::silence::Facts>(&draft, &[]);
     state.popup = Popup::Confirm(Box::new(Confirm {
-        deed: Deed::Add { draft, preview, facts: Vec::new() },
+        deed: Deed::Add { draft, preview: preview.into(), facts: Vec::new() },
         title: String::new(),
         lines: Vec::new(),
         command: String::new(),

@@ -43,7 +43,7 @@ pub fn paste(state: &mut State, text: &str) -> Vec<Effect> {
             insert(&mut palette.input, clean.trim());
             find(state);
         }
-        Popup::None if editing => silence::paste(state, clean.trim()),
+        Popup::None if editing => return silence::paste(state, clean.trim()),
         Popup::None if state.filters[tab].editing => {
             insert(&mut state.filters[tab].input, clean.trim());
             navigate::filter_typed(state);

@@ -39,7 +39,10 @@ pub fn draw(state: &State, pen: &mut Pen<'_>) {
     if let Ok(draft) = &editor.draft {
         pen.ends(2, &rows[2], &[part(Role::Text, format!("-> ends {} ", both_clocks(draft.ends_at)))]);
     }
-    let answered = format!("{}/{} answered", editor.known(), editor.facts.len());
+    let answered = match editor.is_searching() {
+        true => "as it was: being worked out anew".to_owned(),
+        false => format!("{}/{} answered", editor.known(), editor.facts.len()),
+    };
     pen.titled_rule(5, &format!("PREVIEW of now; future alerts that match will be silent too ({answered})"));
     for (i, line) in hidden.iter().enumerate() {
         pen.text(6 + i, Role::Muted, line.as_str());
