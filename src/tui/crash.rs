@@ -1,5 +1,6 @@
 //! What is left behind when the program breaks: a usable terminal, a report, three lines.
 
+use crate::model::text;
 use crate::sys::clock;
 use crate::tui::terminal;
 use std::backtrace::Backtrace;
@@ -30,10 +31,11 @@ pub fn install(folder: PathBuf) {
 
 /// Says in one line what broke and where.
 fn what(info: &PanicHookInfo<'_>) -> String {
-    let message = info.payload_as_str().unwrap_or("no message").replace('\n', " ");
+    // Whatever was being drawn may stand in the message.
+    let message = text::line(info.payload_as_str().unwrap_or("no message"));
     match info.location() {
         Some(at) => format!("{message} ({}:{})", at.file(), at.line()),
-        None => message,
+        None => message.into_owned(),
     }
 }
 
@@ -88,6 +90,18 @@ mod tests {
         let text = fs::read_to_string(files[0].path()).expect("readable");
         assert!(text.contains("the disk is made of cheese") && text.contains("thread worker"), "{text}");
         assert!(text.contains("crash.rs"), "where it happened: {text}");
+    }
+
+    #[test]
+    fn what_was_drawn_cannot_reach_the_terminal_through_the_message() {
+        let (sender, said) = std::sync::mpsc::channel();
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| sender.send(what(info)).expect("heard")));
+        let died = thread::spawn(|| panic!("bad cell \u{1b}]0;owned\u{7}\nline"));
+        died.join().expect_err("it panicked");
+        panic::set_hook(before);
+        let said = said.recv().expect("said");
+        assert!(said.contains("bad cell") && !said.contains(char::is_control), "{said:?}");
     }
 
     #[test]
