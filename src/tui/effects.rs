@@ -3,7 +3,9 @@
 use crate::config::Access;
 use crate::fleet::alerts::{Annotations, Wanted};
 use crate::fleet::silence::{Limits, OpId, Opened, Operation, Step};
-use crate::fleet::{Answer, Cluster, Fleet, alerts, detail, node, nodes, silence, silences, status};
+use crate::fleet::{
+    Answer, Cluster, Coverage, Fleet, alerts, detail, node, nodes, silence, silences, status,
+};
 use crate::model::alert::Alert;
 use crate::model::cluster::ClusterName;
 use crate::model::node::Node;
@@ -104,7 +106,9 @@ impl Effects {
     pub fn run(&self, effect: Effect) {
         match effect {
             Effect::Quit | Effect::Suspend | Effect::Redraw | Effect::NextTheme | Effect::Copy(_) => {}
-            Effect::Fetch { cluster, kind } => self.on(cluster, move |c, send| fetch(cluster, c, kind, send)),
+            Effect::Fetch { cluster, kind, parts } => {
+                self.on(cluster, move |c, send| fetch(cluster, c, kind, parts, send));
+            }
             Effect::FetchAlertOutput(key, alert) => self.on(key.cluster, move |c, send| async move {
                 let source = detail::detail_of_alert(&c, &alert).await;
                 send(Msg::Output(OutputOf::Alert(key), clock::now(), source));
@@ -298,10 +302,16 @@ async fn fetch_output(cluster: Arc<Cluster>, key: CheckKey, send: Send) {
     send(Msg::Output(OutputOf::Check(key), clock::now(), answer.value));
 }
 
-/// Asks one question of one cluster and tells of each part of the answer, rows made ready.
-async fn fetch(index: u16, cluster: Arc<Cluster>, kind: Kind, send: Send) {
+/// Asks one question of one cluster and tells of the answer, rows made ready; with `parts` also of what came first.
+async fn fetch(index: u16, cluster: Arc<Cluster>, kind: Kind, mut parts: bool, send: Send) {
     let tell = |payload: Payload, last: bool| {
         send(Msg::Data { cluster: index, at: clock::now(), last, payload });
+    };
+    // Only the first part is painted: nobody makes rows of the others.
+    let mut wanted = |coverage: &Coverage| {
+        let first = parts && coverage.answered() > 0;
+        parts &= !first;
+        first
     };
     let label = cluster.config.node_label.clone();
     let alert_rows = |answer: Answer<Vec<Alert>>| {
@@ -316,16 +326,30 @@ async fn fetch(index: u16, cluster: Arc<Cluster>, kind: Kind, send: Send) {
     };
     match kind {
         Kind::Alerts => {
-            let whole =
-                alerts::alerts(&cluster, Annotations::FirstLine, |part| tell(alert_rows(part), false)).await;
+            let whole = alerts::alerts(&cluster, Annotations::FirstLine, |part| {
+                if wanted(&part.coverage) {
+                    tell(alert_rows(part), false);
+                }
+            });
+            let whole = whole.await;
             tell(alert_rows(whole), true);
         }
         Kind::Nodes => {
-            let whole = nodes::nodes(&cluster, |part| tell(node_rows(part), false)).await;
+            let whole = nodes::nodes(&cluster, |part| {
+                if wanted(&part.coverage) {
+                    tell(node_rows(part), false);
+                }
+            });
+            let whole = whole.await;
             tell(node_rows(whole), true);
         }
         Kind::Silences => {
-            let whole = silences::silences(&cluster, |part| tell(Payload::Silences(part), false)).await;
+            let whole = silences::silences(&cluster, |part| {
+                if wanted(&part.coverage) {
+                    tell(Payload::Silences(part), false);
+                }
+            });
+            let whole = whole.await;
             tell(Payload::Silences(whole), true);
         }
         Kind::Flapping => {

@@ -150,6 +150,8 @@ pub enum Effect {
         cluster: u16,
         /// What.
         kind: Kind,
+        /// Whether to tell of the first replies before all have come.
+        parts: bool,
     },
     /// Fetch the output of the check behind an alert.
     FetchAlertOutput(AlertKey, Arc<crate::model::alert::Alert>),

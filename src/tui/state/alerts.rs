@@ -4,8 +4,9 @@ use crate::model::alert::{AlertState, Severity};
 use crate::model::time::Timestamp;
 use crate::tui::state::data::ClusterData;
 use crate::tui::state::filter::Judge;
-use crate::tui::state::rows::AlertRow;
-use std::collections::{BTreeSet, HashMap};
+use crate::tui::state::list::RowKey;
+use crate::tui::state::rows::{AlertKey, AlertRow};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Where a row stands: cluster, and place in its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +87,14 @@ pub struct Group {
     pub kept: bool,
     /// How many nodes they are on.
     pub nodes: usize,
+    /// Whether all are in the same state, as far as Alertmanager says.
+    pub alike: bool,
+    /// How many are held back by what was made here, although Alertmanager has not said so yet.
+    pub just_silenced: usize,
+    /// The clusters of those that are not kept from an earlier answer.
+    pub heard_on: Vec<u16>,
+    /// How many are marked.
+    pub marked: usize,
 }
 
 /// One line of the list.
@@ -154,6 +163,8 @@ pub struct AlertTable {
     pub tallies: Vec<Tally>,
     /// The groups, by name and cluster, with an unsuppressed alert that is new; newest first, whatever the filter.
     pub new: Vec<Group>,
+    /// The alerts that are held back by what was made here, although Alertmanager has not said so yet.
+    pub just_silenced: HashSet<AlertKey>,
     /// Every alert with its group, in the order of the list within each group.
     order: Vec<(At, u32)>,
     keys: Vec<GroupKey>,
@@ -178,7 +189,7 @@ impl AlertTable {
         for (at, row) in all(clusters) {
             self.tallies[usize::from(at.cluster)].add(row, judge.now);
         }
-        self.new = new_groups(clusters, judge.now);
+        self.new = new_groups(clusters, judge.now, &self.just_silenced);
         self.regroup(clusters, judge);
     }
 
@@ -200,9 +211,20 @@ impl AlertTable {
             row(clusters, *at).is_some_and(|r| judge.accepts_alert(r, &clusters[usize::from(at.cluster)]))
         };
         let chosen = self.order.iter().filter(|(at, _)| judge.filter.is_empty() || fits(at));
-        self.groups = collect(clusters, chosen, &self.keys);
+        self.groups = collect(clusters, chosen, &self.keys, &self.just_silenced);
         self.shown = self.groups.iter().map(|g| g.members.len()).sum();
         self.relist();
+    }
+
+    /// Counts anew which alerts of each group are marked.
+    pub fn count_marks(&mut self, clusters: &[ClusterData], marks: &BTreeSet<RowKey>) {
+        let is_marked =
+            |at: &&At| row(clusters, **at).is_some_and(|row| marks.contains(&RowKey::Alert(row.key())));
+        for group in &mut self.groups {
+            // Most often nothing is marked, or too little for the whole group.
+            let may_be = marks.len() >= group.members.len();
+            group.marked = if may_be { group.members.iter().filter(is_marked).count() } else { 0 };
+        }
     }
 
     /// Lists anew, after a group was opened or closed.
@@ -254,12 +276,15 @@ fn collect<'a>(
     clusters: &[ClusterData],
     chosen: impl Iterator<Item = &'a (At, u32)>,
     keys: &[GroupKey],
+    just_silenced: &HashSet<AlertKey>,
 ) -> Vec<Group> {
     let mut places: Vec<Option<usize>> = vec![None; keys.len()];
     let mut groups: Vec<Group> = Vec::new();
+    let mut states: Vec<AlertState> = Vec::new();
     for (at, number) in chosen {
         let Some(row) = row(clusters, *at) else { continue };
         let place = places[*number as usize].get_or_insert_with(|| {
+            states.push(row.alert.state);
             groups.push(Group {
                 key: keys[*number as usize].clone(),
                 severity: row.alert.severity,
@@ -270,6 +295,10 @@ fn collect<'a>(
                 on: Vec::new(),
                 kept: false,
                 nodes: 0,
+                alike: true,
+                just_silenced: 0,
+                heard_on: Vec::new(),
+                marked: 0,
             });
             groups.len() - 1
         });
@@ -279,6 +308,11 @@ fn collect<'a>(
         group.oldest = group.oldest.min(row.alert.since);
         group.loud += usize::from(row.is_loud());
         group.kept |= row.alert.stale;
+        group.alike &= row.alert.state == states[*place];
+        group.just_silenced += usize::from(!just_silenced.is_empty() && just_silenced.contains(&row.key()));
+        if !row.alert.stale && !group.heard_on.contains(&at.cluster) {
+            group.heard_on.push(at.cluster);
+        }
         if !group.on.contains(&at.cluster) {
             group.on.push(at.cluster);
         }
@@ -292,11 +326,11 @@ fn collect<'a>(
 }
 
 /// Groups what began lately and is told to somebody, whatever the filter: the first thing to see at night.
-fn new_groups(clusters: &[ClusterData], now: Timestamp) -> Vec<Group> {
+fn new_groups(clusters: &[ClusterData], now: Timestamp, just_silenced: &HashSet<AlertKey>) -> Vec<Group> {
     let fresh = all(clusters).filter(|(_, row)| row.is_loud() && now - row.alert.since <= NEW);
     let (keys, mut order) = assign(fresh, GroupBy::Name);
     order.sort_by_key(|(at, _)| row(clusters, *at).map(|r| (r.alert.severity, r.cluster, r.node.clone())));
-    let mut groups = collect(clusters, order.iter(), &keys);
+    let mut groups = collect(clusters, order.iter(), &keys, just_silenced);
     for group in &mut groups {
         let rows = group.members.iter().filter_map(|at| row(clusters, *at));
         let named = rows.filter(|row| !row.node.is_empty());

@@ -2,6 +2,7 @@
 
 pub use crate::fleet::silence::ConfirmLevel as Level;
 use crate::fleet::silence::{Change, ConfirmLevel, Draft, Facts, Kind, LogicalSilence, OpId, Preview};
+use crate::tui::state::wrap::{cut, wrapped};
 use std::sync::Arc;
 use std::time::Duration;
 use tui_input::Input;
@@ -58,6 +59,20 @@ pub struct Confirm {
     pub token: u64,
 }
 
+/// How far continued rows are moved in, so that what a line is about stands alone in its column.
+const INDENT: usize = 11;
+
+/// The rows of a last look on a screen of some size.
+#[derive(Debug)]
+pub struct Layout {
+    /// What is said, broken into rows, and whether each warns.
+    pub lines: Vec<(bool, String)>,
+    /// The command line, broken into rows.
+    pub command: Vec<String>,
+    /// How many rows of what is said can be shown at once.
+    pub room: usize,
+}
+
 /// The word that must be typed to confirm something broad.
 pub const BROAD_WORD: &str = "broad";
 
@@ -68,6 +83,28 @@ impl Confirm {
             ConfirmLevel::Small => Duration::from_millis(400),
             _ => Duration::from_secs(1),
         }
+    }
+
+    /// Breaks what is said into rows for a screen of this size.
+    pub fn layout(&self, columns: usize, rows: usize) -> Layout {
+        let broken = |line: &String| {
+            let danger = line.starts_with('!');
+            wrapped(&format!(" {line}"), columns, INDENT).into_iter().map(move |row| (danger, row))
+        };
+        let lines: Vec<(bool, String)> = self.lines.iter().flat_map(broken).collect();
+        // What is written is worth more rows than how it would be typed.
+        let left = rows.saturating_sub(5 + lines.len()).max(2);
+        let command = cut(wrapped(&format!(" same as: {}", self.command), columns, 10), left);
+        let room = rows.saturating_sub(5 + command.len());
+        Layout { lines, command, room }
+    }
+
+    /// Moves what is shown by `rows`, on a terminal of this size, and not past the last row.
+    pub fn scroll(&mut self, rows: isize, size: (u16, u16)) {
+        // Title and coverage stay in sight above it, and the key line below it.
+        let layout = self.layout(size.0.into(), usize::from(size.1).saturating_sub(3));
+        let last = layout.lines.len().saturating_sub(layout.room);
+        self.top = self.top.min(last).saturating_add_signed(rows).min(last);
     }
 
     /// Reports whether the word was typed, where one is asked for.

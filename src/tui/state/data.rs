@@ -105,11 +105,13 @@ impl<T> Slot<T> {
         self.coverage.replicas().iter().filter_map(|r| r.took).max().unwrap_or_default()
     }
 
-    /// Takes a part of an answer: painted only while there is nothing better.
-    fn paint(&mut self, value: T) {
-        if self.value.is_none() {
+    /// Takes a part of an answer: painted only while there is nothing better. Reports whether it was.
+    fn paint(&mut self, value: T) -> bool {
+        let first = self.value.is_none();
+        if first {
             self.value = Some(Arc::new(value));
         }
+        first
     }
 
     /// Takes the end of a question; `value` is absent where nobody answered.
@@ -216,6 +218,17 @@ impl ClusterData {
             }
     }
 
+    /// Reports whether parts of an answer are of use: there is nothing to show yet.
+    pub fn wants_parts(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::Alerts => self.alerts.value.is_none(),
+            Kind::Nodes => self.nodes.value.is_none(),
+            Kind::Silences => self.silences.value.is_none(),
+            Kind::Status => self.status.value.is_none(),
+            Kind::Flapping => self.flapping.value.is_none(),
+        }
+    }
+
     /// Makes `kind` due.
     pub fn hurry(&mut self, kind: Kind) {
         match kind {
@@ -237,14 +250,14 @@ impl ClusterData {
         }
     }
 
-    /// Takes a part of an answer about alerts, or its end.
+    /// Takes a part of an answer about alerts, or its end; reports whether that may change the list.
     pub fn take_alerts(
         &mut self,
         answer: Answer<Vec<AlertRow>>,
         last: bool,
         at: Timestamp,
         refresh: Duration,
-    ) {
+    ) -> bool {
         let pace = self.pace(Kind::Alerts, refresh);
         let slot = &mut self.alerts;
         if !last {
@@ -253,38 +266,45 @@ impl ClusterData {
         let value = (answer.coverage.verdict() != CoverageVerdict::Nothing)
             .then(|| keep_unheard(slot.value.as_deref(), answer.value, &answer.coverage));
         slot.finish(value, answer.coverage, answer.notes, at, pace);
+        true
     }
 
-    /// Takes a part of an answer about nodes, or its end.
-    pub fn take_nodes(&mut self, answer: Answer<Vec<NodeRow>>, last: bool, at: Timestamp, refresh: Duration) {
+    /// Takes a part of an answer about nodes, or its end; reports whether that may change the list.
+    pub fn take_nodes(
+        &mut self,
+        answer: Answer<Vec<NodeRow>>,
+        last: bool,
+        at: Timestamp,
+        refresh: Duration,
+    ) -> bool {
         // A Prometheus that has just started knows no node yet: that is not worth a minute's rest.
         let kind = if answer.value.is_empty() { Kind::Alerts } else { Kind::Nodes };
         let pace = self.pace(kind, refresh);
-        take(&mut self.nodes, answer, last, at, pace);
+        take(&mut self.nodes, answer, last, at, pace)
     }
 
-    /// Takes a part of an answer about silences, or its end.
+    /// Takes a part of an answer about silences, or its end; reports whether that may change the list.
     pub fn take_silences(
         &mut self,
         answer: Answer<Vec<SilenceCopy>>,
         last: bool,
         at: Timestamp,
         refresh: Duration,
-    ) {
+    ) -> bool {
         let pace = self.pace(Kind::Silences, refresh);
-        take(&mut self.silences, answer, last, at, pace);
+        take(&mut self.silences, answer, last, at, pace)
     }
 
-    /// Takes a part of an answer about alerts that flap, or its end.
+    /// Takes a part of an answer about alerts that flap, or its end; reports whether that may change anything.
     pub fn take_flapping(
         &mut self,
         answer: Answer<Vec<AlertMarks>>,
         last: bool,
         at: Timestamp,
         refresh: Duration,
-    ) {
+    ) -> bool {
         let pace = self.pace(Kind::Flapping, refresh);
-        take(&mut self.flapping, answer, last, at, pace);
+        take(&mut self.flapping, answer, last, at, pace)
     }
 
     /// Takes a part of an answer about health, or its end. What failed is part of it.
@@ -326,12 +346,13 @@ impl ClusterData {
     }
 }
 
-fn take<T>(slot: &mut Slot<Vec<T>>, answer: Answer<Vec<T>>, last: bool, at: Timestamp, pace: Pace) {
+fn take<T>(slot: &mut Slot<Vec<T>>, answer: Answer<Vec<T>>, last: bool, at: Timestamp, pace: Pace) -> bool {
     if !last {
         return slot.paint(answer.value);
     }
     let value = (answer.coverage.verdict() != CoverageVerdict::Nothing).then_some(answer.value);
     slot.finish(value, answer.coverage, answer.notes, at, pace);
+    true
 }
 
 /// Returns how often `kind` is asked at the most. Lists of all nodes are large and change slowly.

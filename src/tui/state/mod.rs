@@ -20,6 +20,7 @@ pub mod selection;
 pub mod silences;
 pub mod trust;
 pub mod twin;
+pub mod wrap;
 
 use crate::config::{Access, Config, SilencePolicy};
 use crate::fleet::Answer;
@@ -260,7 +261,23 @@ impl State {
 
     /// Reports whether an alert is held back by what was made here, although Alertmanager has not said so yet.
     pub fn is_just_silenced(&self, row: &AlertRow) -> bool {
-        self.made.iter().any(|made| made.should_hold(row, &self.silences, self.now))
+        self.awaits_silence() && self.alerts.just_silenced.contains(&row.key())
+    }
+
+    /// Reports whether Alertmanager may still have to say that something made here holds alerts back.
+    pub fn awaits_silence(&self) -> bool {
+        self.made.iter().any(|made| made.is_recent(self.now))
+    }
+
+    /// Finds out which alerts are held back by what was made here, although Alertmanager has not said so yet.
+    fn find_just_silenced(&mut self) {
+        let rows = self.clusters.iter().flat_map(|c| c.alerts.value.iter().flat_map(|list| list.iter()));
+        let held =
+            |row: &&AlertRow| self.made.iter().any(|made| made.should_hold(row, &self.silences, self.now));
+        self.alerts.just_silenced = match self.awaits_silence() {
+            true => rows.filter(held).map(AlertRow::key).collect(),
+            false => Default::default(),
+        };
     }
 
     /// Returns the alert that is at `at`.
@@ -347,9 +364,21 @@ impl State {
     /// Builds the table of alerts anew.
     pub fn rebuild_alerts(&mut self) {
         self.lookup.refresh(&self.clusters);
+        self.rebuild_silences();
+        self.find_just_silenced();
         let judge = judge(&self.filters[1], &self.own, &self.marks, self.now);
         self.alerts.rebuild(&self.clusters, judge);
+        self.count_marks();
+    }
+
+    /// Builds anew what depends on the silences.
+    pub fn silences_changed(&mut self) {
         self.rebuild_silences();
+        self.rebuild_marks();
+        if self.awaits_silence() {
+            // What was made here may be over already.
+            self.rebuild_alerts();
+        }
     }
 
     /// Builds anew what is known beside the alerts; their list changes only where its filter asks for that.
@@ -362,6 +391,7 @@ impl State {
         if Wanted::by(&self.filters[1].applied) != Wanted::default() {
             let judge = judge(&self.filters[1], &self.own, &self.marks, self.now);
             self.alerts.refilter(&self.clusters, judge);
+            self.count_marks();
         }
     }
 
@@ -387,6 +417,18 @@ impl State {
     pub fn regroup_alerts(&mut self) {
         let judge = judge(&self.filters[1], &self.own, &self.marks, self.now);
         self.alerts.regroup(&self.clusters, judge);
+        self.count_marks();
+    }
+
+    /// Drops the marks of the shown list.
+    pub fn unmark(&mut self) {
+        self.page_mut().list.marks.clear();
+        self.count_marks();
+    }
+
+    /// Counts anew how many alerts of each group are marked.
+    pub fn count_marks(&mut self) {
+        self.alerts.count_marks(&self.clusters, &self.roots[1].list.marks);
     }
 
     /// Sets the filter of the root screen.
@@ -399,7 +441,10 @@ impl State {
     pub fn refilter(&mut self) {
         let judge = judge(&self.filters[self.tab], &self.own, &self.marks, self.now);
         match self.tab {
-            1 => self.alerts.refilter(&self.clusters, judge),
+            1 => {
+                self.alerts.refilter(&self.clusters, judge);
+                self.count_marks();
+            }
             2 => self.nodes.refilter(&self.clusters, judge),
             3 => self.silences.refilter(judge),
             _ => {}

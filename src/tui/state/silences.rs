@@ -70,6 +70,8 @@ pub struct SilenceTable {
     pub shown: Vec<usize>,
     /// Whether expired ones are shown.
     pub expired: bool,
+    /// The place of the row of every copy's id.
+    by_id: HashMap<Arc<str>, usize>,
 }
 
 impl SilenceTable {
@@ -79,6 +81,11 @@ impl SilenceTable {
         let copies =
             clusters.iter().flat_map(|c| c.silences.value.iter().flat_map(|list| list.iter().cloned()));
         self.rows = group(copies).into_iter().map(|silence| ready(silence, clusters, &hits)).collect();
+        let ids = |(i, row): (usize, &SilenceRow)| -> Vec<(Arc<str>, usize)> {
+            row.silence.copies.iter().map(|copy| (copy.silence.id.clone(), i)).collect()
+        };
+        // Where two share an id, the first in the list counts.
+        self.by_id = self.rows.iter().enumerate().rev().flat_map(ids).collect();
         self.refilter(judge);
     }
 
@@ -92,7 +99,7 @@ impl SilenceTable {
 
     /// Finds a silence by the id of any of its copies.
     pub fn find(&self, id: &str) -> Option<&SilenceRow> {
-        self.rows.iter().find(|row| row.silence.has_id(id))
+        self.rows.get(*self.by_id.get(id)?)
     }
 }
 

@@ -3,7 +3,7 @@
 mod bytes;
 mod laws;
 mod screens;
-mod world;
+pub mod world;
 
 use crate::tui::msg::Msg;
 use crate::tui::state::State;
@@ -17,7 +17,7 @@ use ratatui::buffer::Buffer;
 use unicode_width::UnicodeWidthStr;
 
 /// Presses keys: characters as they are, `\n` for Enter, `\u{1b}` for Esc.
-fn press(state: &mut State, keys: &str) {
+pub fn press(state: &mut State, keys: &str) {
     for key in keys.chars() {
         let code = match key {
             '\n' => KeyCode::Enter,

@@ -1,9 +1,10 @@
 //! Every screen at three sizes, and the lists in every state. After a change that is meant, renew with
 //! `INSTA_UPDATE=always cargo test --lib tui::tests::screens` and read the difference.
 
-use super::world::{Case, World};
+use super::world::{Case, World, now};
 use super::{page, press};
 use crate::tui::msg::Msg;
+use crate::tui::state::{Screen, State};
 use crate::tui::update::update;
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
@@ -126,4 +127,55 @@ fn the_row_under_the_cursor_stays_through_every_size() {
         assert_eq!(state.current(), before, "{columns}x{rows}");
     }
     assert!(before.is_some());
+}
+
+#[test]
+fn a_part_of_an_answer_changes_nothing_once_there_is_a_list() {
+    use crate::tui::msg::{Effect, Payload};
+    let mut state = world(Case::Fresh).state((80, 24));
+    let lists = |state: &State| (state.alerts.groups.as_ptr(), state.silences.rows.as_ptr());
+    let before = lists(&state);
+    for payload in [
+        Payload::Alerts(crate::fleet::Answer::concat([])),
+        Payload::Nodes(crate::fleet::Answer::concat([])),
+        Payload::Silences(crate::fleet::Answer::concat([])),
+    ] {
+        update(&mut state, Msg::Data { cluster: 0, at: now(), last: false, payload });
+    }
+    assert_eq!(lists(&state), before, "nothing is built anew");
+    let wanted = |state: &mut State| -> Vec<bool> {
+        let effects = update(state, Msg::Resumed);
+        let parts = effects.iter().filter_map(|effect| match effect {
+            Effect::Fetch { parts, kind: crate::tui::msg::Kind::Alerts, .. } => Some(*parts),
+            _ => None,
+        });
+        parts.collect()
+    };
+    assert!(!wanted(&mut state).contains(&true));
+    let mut state = world(Case::Loading).state((80, 24));
+    state.clusters.iter_mut().for_each(|cluster| cluster.alerts.asked = None);
+    assert_eq!(wanted(&mut state), [false, true, true]);
+}
+
+#[test]
+fn an_alert_that_is_gone_is_called_resolved_only_where_everybody_answers() {
+    for (case, resolved) in [(Case::Fresh, true), (Case::NoAlertmanager, false)] {
+        let mut state = world(case).state((120, 40));
+        let mut key = state.clusters[1].alerts.value.as_ref().expect("alerts")[0].key();
+        key.fingerprint = crate::model::labels::Labels::default().fingerprint();
+        state.stack.push(crate::tui::state::Page::new(Screen::Alert(key)));
+        let text = page("", &state);
+        assert_eq!(text.contains("it has been resolved"), resolved, "{text}");
+        assert_eq!(text.contains("it may still fire"), !resolved, "{text}");
+    }
+}
+
+#[test]
+fn a_silence_is_read_to_the_end_whatever_its_length() {
+    let word = |i: usize| format!("word{i}");
+    let long: String = (0..60).map(|i| word(i) + " ").collect();
+    let mut state = World { case: Case::Fresh, odd: long }.state((80, 60));
+    press(&mut state, "4\n");
+    let text = page("", &state);
+    assert!((0..60).all(|i| text.matches(&word(i)).count() >= 2), "matchers and comment: {text}");
 }

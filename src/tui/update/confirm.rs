@@ -8,6 +8,7 @@ use crate::tui::state::run::Run;
 use crate::tui::state::silences::Made;
 use crate::tui::state::{Page, Popup, Screen, State};
 use crate::tui::theme::Role;
+use crate::tui::update::data::follow;
 use crate::tui::update::typing::edit;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind};
 use tui_input::Input;
@@ -66,8 +67,8 @@ pub fn press(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
         return Vec::new();
     }
     match (confirm.level, key.code) {
-        (_, KeyCode::Down | KeyCode::PageDown) => confirm.top += 1,
-        (_, KeyCode::Up | KeyCode::PageUp) => confirm.top = confirm.top.saturating_sub(1),
+        (_, KeyCode::Down | KeyCode::PageDown) => confirm.scroll(1, state.size),
+        (_, KeyCode::Up | KeyCode::PageUp) => confirm.scroll(-1, state.size),
         (ConfirmLevel::Small | ConfirmLevel::Medium, KeyCode::Char('y')) if key.modifiers.is_empty() => {
             return write(state);
         }
@@ -100,7 +101,7 @@ fn write(state: &mut State) -> Vec<Effect> {
     let over = |screen: &Screen| matches!(screen, Screen::Editor | Screen::Operation(_));
     state.stack.retain(|page| !over(&page.screen));
     state.editor = None;
-    state.page_mut().list.marks.clear();
+    state.unmark();
     state.stack.push(Page::new(Screen::Operation(None)));
     vec![Effect::Write(Box::new(confirm.deed))]
 }
@@ -158,6 +159,7 @@ pub fn carried(state: &mut State, standing: &Standing) {
     state.made.extend(Made::of(standing, state.now));
     let now = state.now;
     state.made.retain(|made| made.is_recent(now));
+    follow(state, State::rebuild_alerts);
 }
 
 /// Takes the end of everything that was confirmed.

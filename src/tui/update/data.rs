@@ -41,7 +41,12 @@ fn due(state: &mut State) -> Vec<Effect> {
     for (cluster, i) in state.clusters.iter_mut().zip(0u16..) {
         let wanted = |kind: &Kind| flapping || *kind != Kind::Flapping;
         let asked = Kind::ALL.into_iter().filter(wanted).filter(|kind| cluster.ask(*kind, now));
-        effects.extend(asked.map(|kind| Effect::Fetch { cluster: i, kind }));
+        let asked: Vec<Kind> = asked.collect();
+        effects.extend(asked.into_iter().map(|kind| Effect::Fetch {
+            cluster: i,
+            kind,
+            parts: cluster.wants_parts(kind),
+        }));
     }
     effects
 }
@@ -53,23 +58,24 @@ pub fn take(state: &mut State, cluster: u16, at: Timestamp, last: bool, payload:
     let Some(data) = state.clusters.get_mut(usize::from(cluster)) else { return };
     match payload {
         Payload::Alerts(answer) => {
-            data.take_alerts(answer, last, at, refresh);
-            follow(state, State::rebuild_alerts);
+            if data.take_alerts(answer, last, at, refresh) {
+                follow(state, State::rebuild_alerts);
+            }
         }
         Payload::Nodes(answer) => {
-            data.take_nodes(answer, last, at, refresh);
-            follow(state, State::rebuild_nodes);
+            if data.take_nodes(answer, last, at, refresh) {
+                follow(state, State::rebuild_nodes);
+            }
         }
         Payload::Silences(answer) => {
-            data.take_silences(answer, last, at, refresh);
-            follow(state, |state| {
-                state.rebuild_silences();
-                state.rebuild_marks();
-            });
+            if data.take_silences(answer, last, at, refresh) {
+                follow(state, State::silences_changed);
+            }
         }
         Payload::Flapping(answer) => {
-            data.take_flapping(answer, last, at, refresh);
-            follow(state, State::rebuild_marks);
+            if data.take_flapping(answer, last, at, refresh) {
+                follow(state, State::rebuild_marks);
+            }
         }
         Payload::Status(answer) => data.take_status(*answer, last, at, refresh),
     }

@@ -145,7 +145,7 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Open => return navigate::open(state),
         Action::GoNode => return navigate::go_node(state),
         Action::Mark => navigate::mark(state),
-        Action::Unmark => state.page_mut().list.marks.clear(),
+        Action::Unmark => state.unmark(),
         Action::Filter => {
             if state.tab == 0 || state.tab == 4 {
                 navigate::tab(state, 1);

@@ -13,7 +13,7 @@ pub fn back(state: &mut State) {
         return refind(state);
     }
     if !state.page().list.marks.is_empty() {
-        state.page_mut().list.marks.clear();
+        state.unmark();
         return;
     }
     let group = match state.current() {
@@ -155,6 +155,7 @@ pub fn mark(state: &mut State) {
         list.marks.extend(keys);
     }
     list.step(1, len);
+    state.count_marks();
 }
 
 /// Filters anew and keeps the cursor on its line where the line stays.

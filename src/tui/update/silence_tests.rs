@@ -583,6 +583,8 @@ fn what_was_just_silenced_is_marked_until_it_is_confirmed() {
     keys(&mut state, "2l");
     let seen = sight(&state);
     assert!(seen.contains("silenced*"), "{seen}");
+    let counts = || state.alerts.groups.iter().map(|group| (group.just_silenced, group.members.len()));
+    assert_eq!(counts().collect::<Vec<_>>(), [(2, 2), (0, 2)], "{seen}");
     // West was not written to.
     assert!(
         state.clusters[1]

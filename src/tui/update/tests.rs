@@ -110,3 +110,27 @@ fn every_screen_draws_at_every_size() {
         }
     }
 }
+
+#[test]
+fn a_last_look_is_not_scrolled_past_its_end() {
+    let mut state = state();
+    asked(&mut state, ConfirmLevel::Small);
+    let Popup::Confirm(confirm) = &mut state.popup else { panic!("no last look") };
+    confirm.armed = true;
+    confirm.lines = (0..40).map(|i| format!("line {i}")).collect();
+    let top = |state: &State| match &state.popup {
+        Popup::Confirm(confirm) => confirm.top,
+        _ => panic!("no last look"),
+    };
+    for _ in 0..100 {
+        press(&mut state, KeyCode::Down);
+    }
+    let last = top(&state);
+    assert!(last > 0 && last < 40, "{last}");
+    press(&mut state, KeyCode::Up);
+    assert_eq!(top(&state), last - 1, "one key moves by one row");
+    // A larger window shows more at once.
+    update(&mut state, Msg::Resize(80, 60));
+    press(&mut state, KeyCode::Down);
+    assert_eq!(top(&state), 0);
+}

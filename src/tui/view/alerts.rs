@@ -131,14 +131,9 @@ fn empty(state: &State, pen: &mut Pen<'_>) {
 }
 
 fn draw_group(state: &State, group: &Group, cursor: bool, table: &Table, row: usize, pen: &mut Pen<'_>) {
-    let marks = &state.page().list.marks;
     let first = group.members.first().and_then(|at| state.alert(*at));
     let stale = group.kept || group.on.iter().any(|cluster| state.is_stale(*cluster));
-    let marked = marks.len() >= group.members.len()
-        && group
-            .members
-            .iter()
-            .all(|at| state.alert(*at).is_some_and(|alert| marks.contains(&RowKey::Alert(alert.key()))));
+    let marked = group.marked == group.members.len();
     let sign = match (marked, state.alerts.open.contains(&group.key)) {
         (true, _) => '*',
         _ if stale => '~',
@@ -171,17 +166,23 @@ fn group_state(state: &State, group: &Group, first: Option<&AlertRow>) -> (Strin
     match first {
         Some(first) if group.loud == 0 || group.loud == count => {
             let (word, role) = words::alert_state(state, first);
-            let all = || {
-                group
-                    .members
-                    .iter()
-                    .filter_map(|at| state.alert(*at))
-                    .all(|row| words::alert_state(state, row).0 == word)
-            };
+            let all = || are_alike(state, group);
             // What fires is the ordinary case and needs no word; of a part of the group nothing is said.
             (if word == "firing" || !all() { String::new() } else { word.to_owned() }, role)
         }
         _ => (format!("{} quiet", count - group.loud), Role::Silenced),
+    }
+}
+
+/// Reports whether one word says how every alert of a group is.
+fn are_alike(state: &State, group: &Group) -> bool {
+    let outdated = |cluster: &u16| state.is_outdated(*cluster);
+    if group.kept || group.on.iter().any(outdated) {
+        return group.heard_on.iter().all(outdated);
+    }
+    match if state.awaits_silence() { group.just_silenced } else { 0 } {
+        0 => group.alike,
+        some => some == group.members.len(),
     }
 }
 
@@ -250,4 +251,43 @@ fn instance_words(alert: &AlertRow) -> String {
     let labels = alert.alert.labels.iter().filter(|(n, _)| !matches!(*n, "alertname" | "severity"));
     let words: Vec<String> = labels.map(|(n, v)| format!("{}={}", text::line(n), text::line(v))).collect();
     if words.is_empty() { "(no labels)".into() } else { words.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::state::alerts::At;
+    use crate::tui::tests::press;
+    use crate::tui::tests::world::{Case, World, now};
+    use crate::tui::update::update;
+    use proptest::prelude::*;
+
+    /// What every alert of a group says, found by looking at each of them.
+    fn looked_at(state: &State, group: &Group) -> (bool, bool) {
+        let rows = || group.members.iter().filter_map(|at: &At| state.alert(*at));
+        let mut said: Vec<_> = rows().map(|row| words::alert_state(state, row).0).collect();
+        said.dedup();
+        let marks = &state.roots[1].list.marks;
+        (said.len() == 1, rows().all(|row| marks.contains(&RowKey::Alert(row.key()))))
+    }
+
+    proptest! {
+        #[test]
+        fn a_group_knows_of_its_alerts_what_looking_at_each_would_tell(
+            case in proptest::sample::select(vec![
+                Case::Fresh, Case::Slow, Case::Stale, Case::OneDown, Case::NoAlertmanager, Case::Blind,
+            ]),
+            keys in "[bjk lz]{0,24}",
+            filter in proptest::sample::select(vec!["", "@state=active", "NodeDown"]),
+        ) {
+            let mut state = World { case, odd: String::new() }.state((120, 40));
+            press(&mut state, &format!("2{keys}/{filter}\n{keys}"));
+            update(&mut state, crate::tui::msg::Msg::Tick(now()));
+            for group in &state.alerts.groups {
+                let (alike, marked) = looked_at(&state, group);
+                prop_assert_eq!(are_alike(&state, group), alike, "{:?}", group);
+                prop_assert_eq!(group.marked == group.members.len(), marked, "{:?}", group);
+            }
+        }
+    }
 }

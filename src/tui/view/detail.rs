@@ -11,7 +11,7 @@ use crate::tui::theme::Role;
 /// Draws an alert and the output of its check.
 pub fn alert(state: &State, key: AlertKey, pen: &mut Pen<'_>) {
     match state.alert_of(key) {
-        None => pen.text(0, Role::Notice, " This alert is no longer there: it has been resolved."),
+        None => pen.text(0, Role::Notice, gone(state, key.cluster)),
         Some(row) => {
             for (i, line) in facts(state, row, pen.columns()).iter().enumerate().take(state.fact_rows()) {
                 pen.line(i, line);
@@ -19,6 +19,17 @@ pub fn alert(state: &State, key: AlertKey, pen: &mut Pen<'_>) {
         }
     }
     output(state, state.fact_rows(), pen);
+}
+
+/// Says that an alert is not in the list any more; only who hears everybody knows that it is over.
+fn gone(state: &State, cluster: u16) -> String {
+    let name = state.cluster_name(cluster);
+    match state.fresh(cluster).is_whole() {
+        true => format!(" {name} no longer reports this alert: it has been resolved."),
+        false => {
+            format!(" {name} no longer reports this alert, but not every replica answers: it may still fire.")
+        }
+    }
 }
 
 /// Draws a check and its output.

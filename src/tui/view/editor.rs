@@ -1,10 +1,10 @@
 //! The silence editor with its preview, the prompt of an extension, the choice of clusters.
 
-use super::confirm::{cut, wrapped};
 use super::pen::{Part, Pen, cell, number, part};
 use crate::model::text;
 use crate::tui::state::confirm::Level;
 use crate::tui::state::editor::{Editor, Field, Mode, Where};
+use crate::tui::state::wrap::{cut, wrapped};
 use crate::tui::state::{State, both_clocks};
 use crate::tui::theme::Role;
 use tui_input::Input;

@@ -1,10 +1,10 @@
 //! The operations of the journal, and what becomes or became of one.
 
-use super::confirm::wrapped;
 use super::pen::{Pen, cell, part};
 use super::words;
 use crate::model::text;
 use crate::tui::state::State;
+use crate::tui::state::wrap::wrapped;
 use crate::tui::theme::Role;
 
 /// Draws the list.

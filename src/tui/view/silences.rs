@@ -1,12 +1,13 @@
 //! The list of logical silences, and one of them.
 
-use super::pen::{Pen, cell, number, part};
+use super::pen::{Part, Pen, cell, number, part};
 use super::words;
 use crate::model::silence::SilenceState;
 use crate::model::text;
 use crate::model::time::{age, format_left};
 use crate::tui::state::list::RowKey;
 use crate::tui::state::silences::SilenceRow;
+use crate::tui::state::wrap::wrapped;
 use crate::tui::state::{State, both_clocks};
 use crate::tui::theme::Role;
 
@@ -115,18 +116,27 @@ pub fn one(state: &State, id: &str, pen: &mut Pen<'_>) {
     let Some(silence) = state.silences.find(id) else {
         return pen.text(0, Role::Notice, " This silence is no longer there.");
     };
-    let fact =
-        |name: &str, value: String| vec![part(Role::Muted, format!(" {name:<9} ")), part(Role::Text, value)];
-    let mut lines = vec![
-        fact("state", format!("{} ({})", silence.state(state.now).word(), ends(state, silence))),
+    let room = pen.columns().saturating_sub(11);
+    let fact = |name: &'static str, value: String| {
+        let rows = wrapped(&value, room, 0).into_iter().enumerate();
+        rows.map(move |(i, row)| {
+            let name = if i == 0 { name } else { "" };
+            vec![part(Role::Muted, format!(" {name:<9} ")), part(Role::Text, row)]
+        })
+    };
+    let stands = format!("{} ({})", silence.state(state.now).word(), ends(state, silence));
+    let facts = [
+        fact("state", stands),
         fact("matchers", silence.matchers.to_string()),
         fact("comment", silence.comment.to_string()),
         fact("author", silence.author.to_string()),
         fact("starts", both_clocks(silence.silence.starts_at)),
         fact("ends", both_clocks(silence.silence.ends_at)),
     ];
+    let mut lines: Vec<Vec<Part>> = facts.into_iter().flatten().collect();
     for drift in &silence.drift {
-        lines.push(vec![part(Role::Notice, format!(" ! {drift} (R makes them alike)"))]);
+        let said = wrapped(&format!(" ! {drift} (R makes them alike)"), pen.columns(), 3);
+        lines.extend(said.into_iter().map(|row| vec![part(Role::Notice, row)]));
     }
     lines.push(Vec::new());
     lines.push(vec![part(
