@@ -2,11 +2,13 @@
 
 #[path = "screen/fleet.rs"]
 mod fleet;
+#[path = "screen/storm.rs"]
+mod storm;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use fleet::{answer_of_alerts, full_state};
-use iaasmon::tui::msg::Msg;
+use iaasmon::tui::msg::{Effect, Msg};
 use iaasmon::tui::state::State;
 use iaasmon::tui::theme::Theme;
 use iaasmon::tui::update::update;
@@ -14,6 +16,7 @@ use iaasmon::tui::view::draw;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use std::time::{Duration, Instant};
+use storm::{facts, one_group};
 
 const SIZES: [(u16, u16); 2] = [(80, 24), (200, 60)];
 
@@ -63,11 +66,44 @@ fn frames(criterion: &mut Criterion) {
             update(&mut state, Msg::Key(KeyEvent::new(KeyCode::Backspace, KeyModifiers::NONE)));
         });
     });
+    for (what, keys) in [("silenced", ""), ("marked", " ")] {
+        let mut state = one_group((200, 60));
+        keys.chars().for_each(|key| press(&mut state, key));
+        let mut terminal = Terminal::new(TestBackend::new(200, 60)).expect("a test backend");
+        group.bench_function(format!("key to frame p99, a {what} group of 20,000"), |b| {
+            b.iter_custom(|rounds| (0..rounds).map(|_| p99(&mut state, &theme, &mut terminal)).sum());
+        });
+    }
+    let (mut state, mut terminal) = editor();
+    group.bench_function("key to frame, a matcher in the silence editor", |b| {
+        b.iter(|| key_to_frame(&mut state, &theme, &mut terminal, 's'));
+    });
     group.bench_function("taking in one of four clusters' alerts", |b| {
         let mut state = full_state((200, 60));
         b.iter_batched(|| answer_of_alerts(0), |msg| update(&mut state, msg), BatchSize::LargeInput);
     });
     group.finish();
+}
+
+/// The silence editor once every cluster has answered, with 500 silences.
+fn editor() -> (State, Terminal<TestBackend>) {
+    let mut state = full_state((200, 60));
+    press(&mut state, '4');
+    press(&mut state, 'n');
+    "alertname=~\"Check.*\",check=".chars().for_each(|key| press(&mut state, key));
+    let token = state.editor.as_ref().expect("the editor is open").token;
+    let told = (0..fleet::CLUSTERS).flat_map(|cluster| {
+        let facts = Box::new(facts(cluster));
+        update(&mut state, Msg::Facts { cluster, token, facts })
+    });
+    let searches: Vec<Effect> = told.collect();
+    for effect in searches {
+        if let Effect::Preview { search, .. } = effect {
+            let (token, round) = (search.token, search.round);
+            update(&mut state, Msg::Previewed { token, round, preview: Box::new(search.preview()) });
+        }
+    }
+    (state, Terminal::new(TestBackend::new(200, 60)).expect("a test backend"))
 }
 
 /// The 99th percentile of a hundred keys: moving down, page by page at times, and back.

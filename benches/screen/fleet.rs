@@ -14,7 +14,8 @@ use iaasmon::tui::update::update;
 
 /// Clusters of the fleet.
 pub const CLUSTERS: u16 = 4;
-const NODES: usize = 5_000;
+/// Nodes of each cluster.
+pub const NODES: usize = 5_000;
 /// Alerts of each cluster.
 pub const ALERTS: usize = 12_500;
 
@@ -32,6 +33,7 @@ pub fn full_state(size: (u16, u16)) -> State {
 
 fn cluster(config: &Config, i: u16) -> Cluster {
     let mut cluster = Cluster::new(&format!("prod-{i}"), &config.defaults);
+    cluster.alertmanager = vec![format!("http://127.0.0.1:{}", 9100 + i).parse().expect("a URL")];
     cluster.prometheus = vec![format!("http://127.0.0.1:{}", 9000 + i).parse().expect("a URL")];
     cluster
 }
@@ -56,7 +58,8 @@ fn answer_of_nodes(cluster: u16) -> Msg {
     Msg::Data { cluster, at: time(1), last: true, payload: Payload::Nodes(answer(rows)) }
 }
 
-fn answer<T>(value: T) -> Answer<T> {
+/// Returns an answer that everybody stands behind.
+pub fn answer<T>(value: T) -> Answer<T> {
     Answer { value, coverage: Coverage::default(), notes: Vec::new() }
 }
 
@@ -108,7 +111,8 @@ pub fn alert(cluster: u16, i: usize, interner: &mut Interner) -> Alert {
     }
 }
 
-fn node(cluster: u16, i: usize, interner: &mut Interner) -> Node {
+/// Returns node `i` of a cluster.
+pub fn node(cluster: u16, i: usize, interner: &mut Interner) -> Node {
     let mut counts = StatusCounts::default();
     let failing: Vec<FailingCheck> = (0..i % 3)
         .map(|n| {
