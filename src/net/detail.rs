@@ -11,8 +11,9 @@ use url::Url;
 
 /// Fetches details from the nodes of one cluster.
 ///
-/// Nodes are not replicas of the monitoring: neither the cluster's credentials nor its headers are
-/// lent to them.
+/// Nodes are not replicas of the monitoring: neither the cluster's credentials (password, token, client
+/// certificate) nor its headers are lent to them, and they are checked against their own names, not the
+/// servers'. Only the authority is shared.
 #[derive(Debug, Clone)]
 pub struct DetailClient {
     cluster: Cluster,
@@ -24,6 +25,7 @@ impl DetailClient {
         let mut cluster = cluster.clone();
         cluster.auth = None;
         cluster.headers.clear();
+        (cluster.tls.cert, cluster.tls.key, cluster.tls.server_name) = (None, None, None);
         Self { cluster }
     }
 
@@ -118,6 +120,19 @@ mod tests {
 
     fn labels(instance: &str, check: &str) -> Labels {
         [("instance", instance), ("check", check)].into_iter().collect()
+    }
+
+    #[test]
+    fn nothing_that_the_servers_know_us_by_is_lent_to_a_node() {
+        let mut cluster = Cluster::new("east", &crate::config::Config::default().defaults);
+        cluster.tls.ca = Some("/etc/ca.pem".into());
+        (cluster.tls.cert, cluster.tls.key) = (Some("/etc/me.pem".into()), Some("/etc/me.key".into()));
+        cluster.tls.server_name = Some("prometheus.east".into());
+        cluster.headers.push(("X-Scope-OrgID".into(), "iaas".into()));
+        let nodes = DetailClient::new(&cluster).cluster;
+        assert_eq!(nodes.tls.ca, cluster.tls.ca, "who signs is the same");
+        assert_eq!((nodes.tls.cert, nodes.tls.key, nodes.tls.server_name), (None, None, None));
+        assert!(nodes.auth.is_none() && nodes.headers.is_empty());
     }
 
     #[test]
