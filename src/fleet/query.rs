@@ -8,6 +8,8 @@ use crate::model::labels::Labels;
 use crate::model::time::Timestamp;
 use crate::wire::prom_json::{QueryValue, Sample};
 use serde::Serialize;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One series of a federated answer.
@@ -17,9 +19,11 @@ pub struct QueryRow {
     pub cluster: ClusterName,
     /// The series; empty for a scalar or a text.
     pub labels: Labels,
-    /// The value as Prometheus prints it. Where replicas disagree, the first replica's.
+    /// The value as Prometheus prints it. Where replicas disagree, the first replica's. Of a range, the points of
+    /// the replica that holds the most.
     pub value: String,
-    /// What the replicas that disagree say, by name.
+    /// What the replicas that disagree say, by name. Ranges are not compared: replicas scrape at different
+    /// moments, so their points always differ.
     pub disagreeing: Vec<(Arc<str>, String)>,
 }
 
@@ -37,9 +41,13 @@ pub async fn query(
     answer(cluster, &gathered)
 }
 
+/// The points of one series, and the replica that holds them.
+type Range<'r> = (&'r Arc<str>, &'r [(f64, f64)]);
+
 fn answer(cluster: &Cluster, gathered: &Gathered<QueryValue>) -> Answer<Vec<QueryRow>> {
     let mut merged = Merged::default();
     let mut texts: Vec<(Labels, Arc<str>, String)> = Vec::new();
+    let mut ranges: BTreeMap<Labels, Range<'_>> = BTreeMap::new();
     for outcome in &gathered.outcomes {
         let Ok(reply) = &outcome.result else { continue };
         let name = &outcome.replica.name;
@@ -52,13 +60,26 @@ fn answer(cluster: &Cluster, gathered: &Gathered<QueryValue>) -> Answer<Vec<Quer
                 merged = merged.union(Merged::of(name, &[sample], &[]));
             }
             QueryValue::Text(text) => texts.push((Labels::default(), name.clone(), text.clone())),
-            QueryValue::Matrix(series) => texts.extend(series.iter().map(|(labels, points)| {
-                (labels.without(&cluster.config.drop_labels), name.clone(), matrix_text(points))
-            })),
+            QueryValue::Matrix(series) => {
+                for (labels, points) in series {
+                    let labels = labels.without(&cluster.config.drop_labels);
+                    let best = ranges.entry(labels).or_insert((name, points));
+                    // A restarted replica holds fewer; of equally many, the first by name.
+                    if (points.len(), Reverse(name)) > (best.1.len(), Reverse(best.0)) {
+                        *best = (name, points);
+                    }
+                }
+            }
         }
     }
     let mut rows: Vec<QueryRow> = merged.iter().map(|(labels, votes)| row(cluster, labels, votes)).collect();
     rows.extend(text_rows(cluster, texts));
+    rows.extend(ranges.into_iter().map(|(labels, (_, points))| QueryRow {
+        cluster: cluster.name().clone(),
+        labels,
+        value: matrix_text(points),
+        disagreeing: Vec::new(),
+    }));
     rows.sort_by(|a, b| a.labels.cmp(&b.labels));
     Answer { value: rows, coverage: gathered.coverage.clone(), notes: Vec::new() }
 }
@@ -106,5 +127,42 @@ fn number(value: f64) -> String {
         if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned()
     } else {
         value.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Config};
+    use crate::fleet::Coverage;
+    use crate::fleet::Fleet;
+    use crate::fleet::gather::Outcome;
+    use crate::model::cluster::{Replica, ReplicaKind};
+    use crate::net::{Meta, Reply};
+    use std::time::Duration;
+
+    fn asked(values: Vec<(&str, QueryValue)>) -> Vec<QueryRow> {
+        let mut config = Config::default();
+        config.clusters = vec![config::Cluster::new("east", &config.defaults)];
+        let outcomes = values.into_iter().map(|(name, value)| {
+            let meta = Meta { took: Duration::ZERO, at: Timestamp::UNIX_EPOCH, skew: None };
+            let replica =
+                Replica { cluster: "east".into(), kind: ReplicaKind::Prometheus, name: name.into() };
+            Outcome { replica, result: Ok(Reply { value, meta, warnings: Vec::new() }) }
+        });
+        let gathered = Gathered { outcomes: outcomes.collect(), coverage: Coverage::default() };
+        answer(&Fleet::new(&config).clusters()[0], &gathered).value
+    }
+
+    #[test]
+    fn ranges_do_not_disagree_because_replicas_scrape_at_different_moments() {
+        let up: Labels = [("instance", "n1")].into_iter().collect();
+        let a = QueryValue::Matrix(vec![(up.clone(), vec![(10.0, 1.0)])]);
+        let b = QueryValue::Matrix(vec![(up.clone(), vec![(5.5, 1.0), (15.5, 1.0)])]);
+        let forward = asked(vec![("a", a.clone()), ("b", b.clone())]);
+        assert_eq!(forward, asked(vec![("b", b), ("a", a)]), "the order of replies does not matter");
+        assert_eq!(forward.len(), 1);
+        assert_eq!(forward[0].value, "1 @5.5 1 @15.5", "the replica that holds the most");
+        assert_eq!(forward[0].disagreeing, []);
     }
 }
