@@ -36,6 +36,8 @@ pub struct ReplicaCoverage {
     pub at: Option<Timestamp>,
     /// Why it did not answer.
     pub error: Option<String>,
+    /// Which request failed: method and path, without the query.
+    pub request: Option<String>,
     /// Whether it refused us (401, 403) rather than failed.
     pub forbidden: bool,
     /// What it remarked beside its answer.
@@ -83,6 +85,7 @@ impl Coverage {
             Err(error) => {
                 entry.state = ReplicaState::Missing;
                 entry.error = Some(error.kind.to_string());
+                entry.request = Some(error.request.clone());
                 entry.forbidden = error.kind.is_forbidden();
             }
         }
@@ -98,6 +101,7 @@ impl Coverage {
                 took: None,
                 at: None,
                 error: None,
+                request: None,
                 forbidden: false,
                 warnings: Vec::new(),
             }],
@@ -190,7 +194,11 @@ impl ReplicaCoverage {
         self.took = self.took.max(other.took);
         self.at = self.at.max(other.at);
         // Two failures of one replica have the same cause nearly always; the smaller text keeps the join orderless.
-        self.error = [self.error.take(), other.error].into_iter().flatten().min();
+        let ours = self.error.take().map(|error| (error, self.request.take()));
+        let theirs = other.error.map(|error| (error, other.request));
+        if let Some((error, request)) = [ours, theirs].into_iter().flatten().min() {
+            (self.error, self.request) = (Some(error), request);
+        }
         self.forbidden |= other.forbidden;
         self.warnings.extend(other.warnings);
         self.warnings.sort();
@@ -201,6 +209,7 @@ impl ReplicaCoverage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::NetErrorKind;
     use proptest::prelude::*;
 
     fn entry(cluster: u8, kind: bool, name: u8, state: u8, error: Option<u8>) -> Coverage {
@@ -211,6 +220,7 @@ mod tests {
             [ReplicaState::Answered, ReplicaState::Waiting, ReplicaState::Missing][usize::from(state)];
         let mut coverage = Coverage::one(&replica, state);
         coverage.replicas[0].error = error.map(|e| format!("e{e}"));
+        coverage.replicas[0].request = error.map(|e| format!("GET /{name}{e}"));
         coverage
     }
 
@@ -230,6 +240,21 @@ mod tests {
             prop_assert_eq!(a.clone().join(b.clone()).join(c.clone()), a.clone().join(b.join(c)));
             prop_assert_eq!(a.clone().join(a.clone()), a);
         }
+    }
+
+    #[test]
+    fn the_request_that_failed_is_told_with_its_reason() {
+        let replica = Replica { cluster: "c".into(), kind: ReplicaKind::Prometheus, name: "p".into() };
+        let failed = |request: &str, kind| {
+            let request = request.to_owned();
+            Coverage::of::<()>(&replica, &Err(NetError { replica: replica.clone(), request, kind }))
+        };
+        let refused = failed("GET /api/v1/rules", NetErrorKind::Connect("connection refused".into()));
+        let late = failed("POST /api/v1/query", NetErrorKind::Timeout(Duration::from_secs(5)));
+        let both = late.join(refused);
+        let json = serde_json::to_value(&both).expect("plain data");
+        assert_eq!(json[0]["error"], "connection refused");
+        assert_eq!(json[0]["request"], "GET /api/v1/rules", "of the same failure");
     }
 
     #[test]

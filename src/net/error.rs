@@ -12,7 +12,7 @@ use std::time::Duration;
 pub struct NetError {
     /// The replica that was asked.
     pub replica: Replica,
-    /// Method and URL, without user, password or query values.
+    /// Method and path, without the query: the replica tells the rest. The path alone where the answer was at fault.
     pub request: String,
     /// Why.
     pub kind: NetErrorKind,
