@@ -1,20 +1,21 @@
 //! What is wrong with the monitoring itself: the things that make alerts late, double or lost.
 //!
 //! Each rule of `rules` looks at what the cluster's servers told of themselves and says what is
-//! wrong, why it matters, and what to do. A server that hides a fact makes no finding.
+//! wrong, why it matters, and what to do. What a server does not tell is a finding too: nothing unread is called well.
 
 use super::alerts::alerts;
 use super::clusters::Cluster;
+use super::coverage::Coverage;
 use super::gather::Answer;
 use super::nodes::nodes;
 use super::silences::{SilenceCopy, silences};
-use super::status::{ClusterStatus, status};
+use super::status::{ClusterStatus, Unread, status};
 use crate::model::alert::Alert;
 use crate::model::cluster::ClusterName;
 use crate::model::labels::Labels;
 use crate::model::node::Node;
 use crate::model::relabel::{AlertRelabelling, Relabelled};
-use crate::net::PrometheusClient;
+use crate::net::{NetError, PrometheusClient, Reply};
 use crate::wire::am_v2::Annotations;
 use crate::wire::prom_config::decode_alert_relabelling;
 use crate::wire::prom_json::QueryValue;
@@ -72,6 +73,7 @@ struct Sender {
     relabelling: Option<AlertRelabelling>,
     records_bad: Option<bool>,
     failed_sends: Option<f64>,
+    unread: Vec<Unread>,
 }
 
 /// Everything that the rules look at.
@@ -82,6 +84,8 @@ struct Facts<'a> {
     nodes: &'a [Node],
     alerts: &'a [Alert],
     silences: &'a [SilenceCopy],
+    /// Who told the lists of nodes, alerts and silences, and who did not.
+    lists: &'a [(&'static str, Coverage)],
 }
 
 /// Examines one cluster. The findings come worst first.
@@ -94,6 +98,7 @@ pub async fn doctor(cluster: &Cluster) -> Answer<Vec<Finding>> {
         alerts(cluster, Annotations::FirstLine, |_| {}),
         silences(cluster, |_| {}),
     );
+    let lists = [("nodes", nodes.coverage), ("alerts", alerts.coverage), ("silences", silences.coverage)];
     let facts = Facts {
         cluster,
         status: &status.value,
@@ -101,10 +106,11 @@ pub async fn doctor(cluster: &Cluster) -> Answer<Vec<Finding>> {
         nodes: &nodes.value,
         alerts: &alerts.value,
         silences: &silences.value,
+        lists: &lists,
     };
     let mut findings = rules::examine(&facts);
     findings.sort_by_key(|f| f.level);
-    let coverage = status.coverage.join(nodes.coverage).join(alerts.coverage).join(silences.coverage);
+    let coverage = lists.into_iter().fold(status.coverage, |whole, (_, part)| whole.join(part));
     Answer { value: findings, coverage, notes: Vec::new() }
 }
 
@@ -118,19 +124,43 @@ async fn sender(cluster: &Cluster, prom: &PrometheusClient) -> Sender {
         prom.has_rule(&cluster.config.bad_metric),
         prom.query(failed, None)
     );
+    let mut unread = Vec::new();
+    let capacity = heard(&mut unread, "queue capacity", flags).and_then(|flags| {
+        let capacity = flags.get("alertmanager.notification-queue-capacity").and_then(|c| c.parse().ok());
+        if capacity.is_none() {
+            unread.push(Unread { what: "queue capacity", why: "it has no such flag".to_owned() });
+        }
+        capacity
+    });
+    let alertmanagers = heard(&mut unread, "its alertmanagers", alertmanagers);
+    let relabelling = heard(&mut unread, "relabelling of alerts", settings).and_then(|settings| {
+        let decoded = decode_alert_relabelling(&settings.yaml);
+        decoded.map_err(|e| unread.push(Unread { what: "relabelling of alerts", why: e.to_string() })).ok()
+    });
+    let failed = heard(&mut unread, "failed sends", failed);
     Sender {
         name: prom.replica().name.clone(),
-        queue_capacity: flags
-            .ok()
-            .and_then(|f| f.value.get("alertmanager.notification-queue-capacity")?.parse().ok()),
-        alertmanagers: alertmanagers.ok().map(|a| a.value),
-        relabelling: settings.ok().and_then(|s| decode_alert_relabelling(&s.value.yaml).ok()),
-        records_bad: rule.ok(),
-        failed_sends: failed.ok().and_then(|reply| match &reply.value {
+        queue_capacity: capacity,
+        alertmanagers,
+        relabelling,
+        records_bad: match rule {
+            Ok(records) => Some(records),
+            Err(error) => {
+                unread.push(Unread::failed("recording rule", &error));
+                None
+            }
+        },
+        failed_sends: failed.and_then(|value| match value {
             QueryValue::Vector(samples) => samples.first().map(|s| s.value),
             _ => None,
         }),
+        unread,
     }
+}
+
+/// Returns what was answered, or notes why nothing was.
+fn heard<T>(unread: &mut Vec<Unread>, what: &'static str, answer: Result<Reply<T>, NetError>) -> Option<T> {
+    answer.map(|reply| reply.value).map_err(|e| unread.push(Unread::failed(what, &e))).ok()
 }
 
 /// Returns the label set that Alertmanager gets for an alert without labels of its own.

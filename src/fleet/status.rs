@@ -39,6 +39,22 @@ impl Gossip {
     }
 }
 
+/// Something that a replica was asked and did not tell, while it answered other questions.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unread {
+    /// What was asked.
+    pub what: &'static str,
+    /// Why it is not known.
+    pub why: String,
+}
+
+impl Unread {
+    /// Tells which request brought nothing and why.
+    pub fn failed(what: &'static str, error: &NetError) -> Self {
+        Self { what, why: format!("{}: {}", error.request, error.kind) }
+    }
+}
+
 /// One replica's health.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ReplicaStatus {
@@ -62,6 +78,9 @@ pub struct ReplicaStatus {
     pub peers: Option<usize>,
     /// What an Alertmanager sent and failed to send since it started, by integration.
     pub notifications: NotificationCounts,
+    /// What it did not tell of itself.
+    #[serde(skip)]
+    pub unread: Vec<Unread>,
     /// Why it did not answer.
     pub error: Option<String>,
 }
@@ -106,6 +125,10 @@ async fn prometheus(prom: &PrometheusClient) -> Result<Reply<Part>, NetError> {
         QueryValue::Vector(samples) => samples.first().map(|s| s.value),
         _ => None,
     };
+    if status.age_seconds.is_none() {
+        let why = "it holds no sample of up".to_owned();
+        status.unread.push(Unread { what: "age of the newest sample", why });
+    }
     Ok(finish(newest.map(|_| ()), status, None))
 }
 
@@ -116,7 +139,10 @@ async fn alertmanager(am: &Alertmanager) -> Result<Reply<Part>, NetError> {
     status.version = Some(plain_version(&reply.value.version_info.version));
     status.started = Some(reply.value.uptime);
     status.peers = Some(reply.value.cluster.peers.len());
-    status.notifications = notifications.map(|n| n.value).unwrap_or_default();
+    match notifications {
+        Ok(reply) => status.notifications = reply.value,
+        Err(error) => status.unread.push(Unread::failed("deliveries", &error)),
+    }
     let gossip = reply.value.cluster.clone();
     Ok(finish(reply.map(|_| ()), status, Some(gossip)))
 }
@@ -132,6 +158,7 @@ fn blank(replica: &Replica) -> ReplicaStatus {
         skew_seconds: None,
         peers: None,
         notifications: NotificationCounts::new(),
+        unread: Vec::new(),
         error: None,
     }
 }

@@ -1,12 +1,14 @@
 //! The rules: pure functions from facts to findings.
 
 use super::{Facts, Finding, Level, Sender, sent_by};
+use crate::fleet::coverage::ReplicaCoverage;
 use crate::fleet::status::{Gossip, ReplicaStatus};
 use crate::model::alert::AlertState;
 use crate::model::cluster::ReplicaKind;
 use crate::model::node::NodeUp;
 use crate::model::silence::SilenceState;
 use crate::model::time::format_age;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A clock further off than this makes ages and silences wrong in a way that people notice.
@@ -30,6 +32,7 @@ pub(super) fn examine(facts: &Facts<'_>) -> Vec<Finding> {
     findings.extend(disagreement(facts));
     findings.extend(unsent(facts));
     findings.extend(detail_url(facts));
+    findings.extend(not_looked_at(facts));
     if findings.is_empty() {
         let servers = facts.status.replicas.len();
         findings.push(finding(
@@ -260,4 +263,30 @@ fn detail_url(facts: &Facts<'_>) -> Option<Finding> {
         text,
         "set detail_url = \"http://{instance}/api/v1/checks/{check}\" for this cluster",
     ))
+}
+
+/// What servers that answer otherwise did not tell. One that does not answer at all has its own finding.
+fn not_looked_at(facts: &Facts<'_>) -> Vec<Finding> {
+    let replicas = &facts.status.replicas;
+    let down = |name: &str| replicas.iter().any(|r| r.error.is_some() && *r.replica.name == *name);
+    let of_status = replicas.iter().map(|r| (&r.replica.name, &r.unread));
+    let of_senders = facts.senders.iter().map(|s| (&s.name, &s.unread));
+    let mut unread: BTreeSet<(&str, &str, String)> = BTreeSet::new();
+    for (name, list) in of_status.chain(of_senders) {
+        unread.extend(list.iter().map(|u| (&**name, u.what, u.why.clone())));
+    }
+    for (what, coverage) in facts.lists {
+        let why = |part: &ReplicaCoverage| {
+            let parts = [part.request.as_deref(), Some(part.error.as_deref().unwrap_or("no answer"))];
+            parts.into_iter().flatten().collect::<Vec<_>>().join(": ")
+        };
+        unread.extend(coverage.missing().map(|part| (&*part.replica.name, *what, why(part))));
+    }
+    let told = unread.into_iter().filter(|(name, ..)| !down(name));
+    told.map(|(name, what, why)| {
+        let text = format!("not looked at: {what} of {name}: {why}");
+        let hint = "what it hides may be wrong unseen; let iaasmon read it, or look there yourself";
+        finding(facts, Level::Warning, "not_looked_at", text, hint)
+    })
+    .collect()
 }

@@ -3,7 +3,7 @@ use crate::config::{self, Config};
 use crate::fleet::Fleet;
 use crate::fleet::status::{Gossip, ReplicaStatus};
 use crate::model::cluster::{Replica, ReplicaKind};
-use crate::net::NotificationCounts;
+use crate::net::{NetError, NetErrorKind, NotificationCounts};
 
 fn fleet() -> Fleet {
     let mut config = Config::default();
@@ -28,6 +28,7 @@ fn replica(kind: ReplicaKind, name: &str) -> ReplicaStatus {
         skew_seconds: None,
         peers: None,
         notifications: NotificationCounts::new(),
+        unread: Vec::new(),
         error: None,
     }
 }
@@ -41,6 +42,7 @@ fn sender(name: &str, yaml: &str) -> Sender {
         relabelling,
         records_bad: Some(true),
         failed_sends: None,
+        unread: Vec::new(),
     }
 }
 
@@ -63,6 +65,7 @@ fn examine(change: impl FnOnce(&mut ClusterStatus, &mut Vec<Sender>)) -> Vec<(Le
         nodes: &[],
         alerts: &[],
         silences: &[],
+        lists: &[],
     };
     rules::examine(&facts).into_iter().map(|f| (f.level, f.rule)).collect()
 }
@@ -104,4 +107,41 @@ fn a_dropped_replica_label_is_no_finding() {
         examine(|_, p| *p = vec![sender("a", &yaml("a")), sender("b", &yaml("b"))]),
         [(Level::Ok, "all")]
     );
+}
+
+#[test]
+fn what_could_not_be_read_is_said_and_nothing_is_called_well() {
+    let unread = |what| Unread { what, why: "forbidden (403)".into() };
+    let not_read = [(Level::Warning, "not_looked_at")];
+    assert_eq!(examine(|s, _| s.replicas[1].unread.push(unread("deliveries"))), not_read);
+    assert_eq!(examine(|_, p| p[0].unread.push(unread("flags"))), not_read);
+    let down = examine(|s, p| {
+        p[0].name = s.replicas[0].replica.name.clone();
+        p[0].unread.push(unread("flags"));
+        s.replicas[0].error = Some("timed out after 5s".into());
+    });
+    assert_eq!(down, [(Level::Problem, "unreachable")], "once is enough");
+}
+
+#[test]
+fn a_list_that_a_server_refuses_is_named() {
+    let replica = Replica { cluster: "east".into(), kind: ReplicaKind::Alertmanager, name: "am:9093".into() };
+    let kind = NetErrorKind::Status { status: 403, message: String::new() };
+    let refused = Coverage::of::<()>(
+        &replica,
+        &Err(NetError { replica: replica.clone(), request: "GET /".into(), kind }),
+    );
+    let status = ClusterStatus { cluster: "east".into(), gossip: Gossip::Whole, replicas: Vec::new() };
+    let fleet = fleet();
+    let facts = Facts {
+        cluster: &fleet.clusters()[0],
+        status: &status,
+        senders: &[],
+        nodes: &[],
+        alerts: &[],
+        silences: &[],
+        lists: &[("silences", refused)],
+    };
+    let texts: Vec<String> = rules::examine(&facts).into_iter().map(|f| f.text).collect();
+    assert_eq!(texts, ["not looked at: silences of am:9093: GET /: forbidden (403)"]);
 }
