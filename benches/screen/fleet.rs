@@ -133,6 +133,7 @@ pub fn node(cluster: u16, i: usize, interner: &mut Interner) -> Node {
         labels,
         counts,
         failing,
+        seen_by: Vec::new(),
         stale: false,
     }
 }

@@ -33,6 +33,15 @@ impl PartialEq for Vote {
     }
 }
 
+/// What a replica's raw series holds: the value, and when it was scraped in seconds since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RawSample {
+    /// The value.
+    pub value: f64,
+    /// When it was scraped.
+    pub time: f64,
+}
+
 /// Votes per series.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Merged {
@@ -71,12 +80,30 @@ impl Merged {
         self.series.get(labels).map_or(&[], Vec::as_slice)
     }
 
-    /// Keeps, of the votes about `labels`, those whose sample is not older than the freshest by `slack` seconds.
-    /// `time` tells a replica's sample's time; a vote without one stays, because its age is not known.
-    pub fn keep_freshest(&mut self, labels: &Labels, time: impl Fn(&Arc<str>) -> Option<f64>, slack: f64) {
+    /// Adds one vote.
+    pub fn cast(&mut self, labels: &Labels, vote: Vote) {
+        insert(self.series.entry(labels.clone()).or_default(), vote);
+    }
+
+    /// Settles the votes about `labels` by the replicas' own samples: a vote takes its sample's value, and those
+    /// whose sample is older than the freshest by more than `slack` seconds go. `sample` tells a replica's sample;
+    /// a vote without one stays as it is, because its age is not known.
+    pub fn settle(&mut self, labels: &Labels, sample: impl Fn(&Arc<str>) -> Option<RawSample>, slack: f64) {
         let Some(votes) = self.series.get_mut(labels) else { return };
-        let freshest = votes.iter().filter_map(|v| time(&v.replica)).fold(f64::NEG_INFINITY, f64::max);
-        votes.retain(|v| time(&v.replica).is_none_or(|t| t + slack >= freshest));
+        let times = votes.iter().filter_map(|v| Some(sample(&v.replica)?.time));
+        let freshest = times.fold(f64::NEG_INFINITY, f64::max);
+        for vote in std::mem::take(votes) {
+            match sample(&vote.replica) {
+                Some(raw) if raw.time + slack < freshest => {}
+                Some(raw) => insert(votes, Vote { value: raw.value, ..vote }),
+                None => insert(votes, vote),
+            }
+        }
+    }
+
+    /// Drops the series of which nobody says anything but OK.
+    pub fn drop_ok(&mut self) {
+        self.series.retain(|_, votes| status_of(votes).0 != Status::Ok);
     }
 
     /// Returns how many series there are.
@@ -173,18 +200,31 @@ mod tests {
     #[test]
     fn the_fresher_sample_settles_a_disagreement() {
         let labels: Labels = [("check", "disk")].into_iter().collect();
-        let of = |replica: &str, value| {
-            Merged::of(&replica.into(), &[Sample { labels: labels.clone(), time: 1.0, value }], &[])
-        };
         let settled = |a: Option<f64>, b: Option<f64>| {
-            let mut merged = of("a", 2.0).union(of("b", 0.0));
-            merged.keep_freshest(&labels, |r| if &**r == "a" { a } else { b }, 1.0);
+            let mut merged = Merged::default();
+            for (replica, value) in [("a", 2.0), ("b", 0.0)] {
+                merged.cast(&labels, Vote { replica: replica.into(), value });
+            }
+            let sample = |value: f64, time: Option<f64>| time.map(|time| RawSample { value, time });
+            merged.settle(&labels, |r| if &**r == "a" { sample(2.0, a) } else { sample(0.0, b) }, 1.0);
             status_of(merged.votes(&labels))
         };
         assert_eq!(settled(Some(100.0), Some(115.0)), (Status::Ok, false));
         assert_eq!(settled(Some(115.0), Some(100.0)), (Status::Crit, false));
         assert_eq!(settled(Some(100.0), Some(100.5)), (Status::Crit, true));
         assert_eq!(settled(None, Some(100.0)), (Status::Crit, true));
+    }
+
+    #[test]
+    fn a_raw_sample_beats_what_was_recorded_of_it() {
+        let labels: Labels = [("check", "disk")].into_iter().collect();
+        let mut merged = Merged::default();
+        // B's rule has not been evaluated since its first scrape, so it records nothing bad.
+        for (replica, value) in [("a", 2.0), ("b", 0.0)] {
+            merged.cast(&labels, Vote { replica: replica.into(), value });
+        }
+        merged.settle(&labels, |_| Some(RawSample { value: 2.0, time: 100.0 }), 1.0);
+        assert_eq!(status_of(merged.votes(&labels)), (Status::Crit, false));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::clusters::Cluster;
 use super::gather::{Answer, Gathered, ask, gather};
 use super::merge::{Merged, status_of, up_of};
-use super::settle::settle;
+use super::settle::{count_absent, settle};
 use crate::model::labels::Labels;
 use crate::model::node::{FailingCheck, Node, NodeUp, StatusCounts};
 use crate::net::{NetError, PrometheusClient, Reply};
@@ -24,7 +24,9 @@ pub async fn nodes(cluster: &Cluster, mut so_far: impl FnMut(Answer<Vec<Node>>))
     let asks = cluster.prometheus.iter().map(|prom| ask(prom.replica(), part(cluster, prom))).collect();
     let gathered = gather(asks, |partial| so_far(answer(cluster, merge(cluster, partial), partial))).await;
     let (up, mut bad) = merge(cluster, &gathered);
+    count_absent(cluster, &up, &mut bad);
     settle(cluster, &mut bad).await;
+    bad.drop_ok();
     answer(cluster, (up, bad), &gathered)
 }
 
@@ -49,11 +51,13 @@ async fn part(cluster: &Cluster, prom: &PrometheusClient) -> Result<Reply<Part>,
 /// Merges `up` and what is bad over the replicas that answered.
 fn merge(cluster: &Cluster, gathered: &Gathered<Part>) -> (Merged, Merged) {
     let (mut up, mut bad) = (Merged::default(), Merged::default());
+    // One replica may have recorded what the other had to scan: the name tells nothing.
+    let nameless = [&cluster.config.drop_labels[..], &["__name__".to_owned()]].concat();
     for outcome in &gathered.outcomes {
         let Ok(reply) = &outcome.result else { continue };
         let name = &outcome.replica.name;
         up = up.union(Merged::of(name, &reply.value.up, &cluster.config.drop_labels));
-        bad = bad.union(Merged::of(name, &reply.value.bad, &cluster.config.drop_labels));
+        bad = bad.union(Merged::of(name, &reply.value.bad, &nameless));
     }
     (up, bad)
 }
@@ -77,6 +81,7 @@ fn assemble(cluster: &Cluster, up: &Merged, bad: &Merged) -> Vec<Node> {
     let mut nodes: BTreeMap<Arc<str>, Node> = BTreeMap::new();
     for (labels, votes) in up.iter() {
         let node = entry(cluster, &mut nodes, labels);
+        votes.iter().for_each(|vote| node.note_witness(&vote.replica));
         // A node may be scraped by several jobs; it is as down as its worst target.
         let target = up_of(votes);
         if node.up == NodeUp::Unknown || target < node.up {
@@ -88,6 +93,7 @@ fn assemble(cluster: &Cluster, up: &Merged, bad: &Merged) -> Vec<Node> {
         let (status, disputed) = status_of(votes);
         let check: Arc<str> = labels.get(&cluster.config.check_label).into();
         let node = entry(cluster, &mut nodes, labels);
+        votes.iter().for_each(|vote| node.note_witness(&vote.replica));
         node.counts.add(status);
         node.failing.push(FailingCheck { check, status, disputed });
     }
@@ -108,6 +114,7 @@ fn entry<'n>(cluster: &Cluster, nodes: &'n mut BTreeMap<Arc<str>, Node>, labels:
         labels: Labels::default(),
         counts: StatusCounts::default(),
         failing: Vec::new(),
+        seen_by: Vec::new(),
         stale: false,
     })
 }

@@ -100,11 +100,21 @@ pub struct Node {
     pub counts: StatusCounts,
     /// The names of its failing checks, worst first.
     pub failing: Vec<FailingCheck>,
+    /// Names of the replicas that know it, in order.
+    #[serde(skip)]
+    pub seen_by: Vec<Arc<str>>,
     /// Whether it comes from an earlier answer of a source that is silent now.
     pub stale: bool,
 }
 
 impl Node {
+    /// Notes that `replica` knows it.
+    pub fn note_witness(&mut self, replica: &Arc<str>) {
+        if let Err(i) = self.seen_by.binary_search(replica) {
+            self.seen_by.insert(i, replica.clone());
+        }
+    }
+
     /// Returns the worst status of its checks; a node that is down is critical whatever its checks last said.
     pub fn worst(&self) -> Status {
         let down = if self.up == NodeUp::Down { Status::Crit } else { Status::Ok };

@@ -68,6 +68,7 @@ pub fn node(cluster: &str, name: &str, rack: &str) -> Node {
         labels: [("instance", name), ("rack", rack)].into_iter().collect(),
         counts: StatusCounts::default(),
         failing: Vec::new(),
+        seen_by: Vec::new(),
         stale: false,
     }
 }

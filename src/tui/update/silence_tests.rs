@@ -438,6 +438,7 @@ fn many_nodes_become_the_labels_that_they_share() {
         labels: [("instance", format!("hv-{i}").as_str()), ("rack", "r1")].into_iter().collect(),
         counts: StatusCounts::default(),
         failing: Vec::new(),
+        seen_by: Vec::new(),
         stale: false,
     };
     let rows = (0..30).map(|i| NodeRow::new(0, node(i))).collect();
