@@ -8,11 +8,13 @@ use crate::fleet::status::ClusterStatus;
 use crate::fleet::{Answer, Coverage, CoverageVerdict, ReplicaState};
 use crate::model::alert::Alert;
 use crate::model::cluster::ReplicaKind;
+use crate::model::labels::Fingerprint;
+use crate::model::node::Node;
 use crate::model::text;
 use crate::model::time::{Timestamp, age};
 use crate::tui::msg::Kind;
 use crate::tui::state::rows::{AlertRow, NodeRow};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -259,14 +261,7 @@ impl ClusterData {
         refresh: Duration,
     ) -> bool {
         let pace = self.pace(Kind::Alerts, refresh);
-        let slot = &mut self.alerts;
-        if !last {
-            return slot.paint(answer.value);
-        }
-        let value = (answer.coverage.verdict() != CoverageVerdict::Nothing)
-            .then(|| keep_unheard(slot.value.as_deref(), answer.value, &answer.coverage));
-        slot.finish(value, answer.coverage, answer.notes, at, pace);
-        true
+        take_witnessed(&mut self.alerts, answer, last, at, pace)
     }
 
     /// Takes a part of an answer about nodes, or its end; reports whether that may change the list.
@@ -280,7 +275,7 @@ impl ClusterData {
         // A Prometheus that has just started knows no node yet: that is not worth a minute's rest.
         let kind = if answer.value.is_empty() { Kind::Alerts } else { Kind::Nodes };
         let pace = self.pace(kind, refresh);
-        take(&mut self.nodes, answer, last, at, pace)
+        take_witnessed(&mut self.nodes, answer, last, at, pace)
     }
 
     /// Takes a part of an answer about silences, or its end; reports whether that may change the list.
@@ -292,7 +287,7 @@ impl ClusterData {
         refresh: Duration,
     ) -> bool {
         let pace = self.pace(Kind::Silences, refresh);
-        take(&mut self.silences, answer, last, at, pace)
+        take_witnessed(&mut self.silences, answer, last, at, pace)
     }
 
     /// Takes a part of an answer about alerts that flap, or its end; reports whether that may change anything.
@@ -364,30 +359,108 @@ pub fn pace(kind: Kind, refresh: Duration) -> Duration {
     }
 }
 
-/// Keeps the alerts that only silent replicas reported: their silence resolves nothing.
-fn keep_unheard(old: Option<&Vec<AlertRow>>, mut new: Vec<AlertRow>, coverage: &Coverage) -> Vec<AlertRow> {
+/// Takes an answer as [`take`] does, and keeps what only silent replicas know.
+fn take_witnessed<T: Witnessed>(
+    slot: &mut Slot<Vec<T>>,
+    mut answer: Answer<Vec<T>>,
+    last: bool,
+    at: Timestamp,
+    pace: Pace,
+) -> bool {
+    if last {
+        answer.value = keep_unheard(slot.value.as_deref(), answer.value, &answer.coverage);
+    }
+    take(slot, answer, last, at, pace)
+}
+
+/// A row that names the replicas that reported it.
+trait Witnessed: Sized {
+    /// What it is within its cluster.
+    type Id: Eq + std::hash::Hash;
+    fn id(&self) -> Self::Id;
+    fn witnesses(&self) -> &[Arc<str>];
+    /// Returns it as a row of an earlier answer.
+    fn kept(&self) -> Self;
+}
+
+impl Witnessed for AlertRow {
+    type Id = Fingerprint;
+    fn id(&self) -> Fingerprint {
+        self.alert.fingerprint
+    }
+    fn witnesses(&self) -> &[Arc<str>] {
+        &self.alert.seen_by
+    }
+    fn kept(&self) -> Self {
+        Self { alert: Arc::new(Alert { stale: true, ..Alert::clone(&self.alert) }), ..self.clone() }
+    }
+}
+
+impl Witnessed for NodeRow {
+    type Id = Arc<str>;
+    fn id(&self) -> Arc<str> {
+        self.node.name.clone()
+    }
+    fn witnesses(&self) -> &[Arc<str>] {
+        &self.node.seen_by
+    }
+    fn kept(&self) -> Self {
+        Self { node: Arc::new(Node { stale: true, ..Node::clone(&self.node) }), ..self.clone() }
+    }
+}
+
+impl Witnessed for SilenceCopy {
+    type Id = Arc<str>;
+    fn id(&self) -> Arc<str> {
+        self.silence.id.clone()
+    }
+    fn witnesses(&self) -> &[Arc<str>] {
+        &self.seen_by
+    }
+    /// Whether it is from an earlier answer is read off the coverage: [`ClusterData::is_unheard`].
+    fn kept(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// Keeps the rows that only silent replicas reported: their silence resolves nothing and removes no node.
+fn keep_unheard<T: Witnessed>(old: Option<&Vec<T>>, mut new: Vec<T>, coverage: &Coverage) -> Vec<T> {
     if coverage.missing().next().is_none() {
         return new;
     }
-    let answered: HashSet<&str> = coverage
-        .replicas()
-        .iter()
-        .filter(|r| r.state == ReplicaState::Answered)
-        .map(|r| &*r.replica.name)
-        .collect();
-    let known: HashSet<_> = new.iter().map(|row| row.alert.fingerprint).collect();
-    let unheard = old.into_iter().flatten().filter(|row| {
-        !known.contains(&row.alert.fingerprint)
-            && !row.alert.seen_by.iter().any(|replica| answered.contains(&**replica))
-    });
-    new.extend(unheard.map(|row| {
-        let stale = Alert { stale: true, ..Alert::clone(&row.alert) };
-        AlertRow { alert: Arc::new(stale), ..row.clone() }
-    }));
+    let known: HashSet<T::Id> = new.iter().map(T::id).collect();
+    let unheard = old
+        .into_iter()
+        .flatten()
+        .filter(|row| !known.contains(&row.id()) && !heard(row.witnesses(), coverage));
+    new.extend(unheard.map(T::kept));
     new
 }
 
+/// Reports whether one of `witnesses` has answered; a row that names none belongs to whoever answers.
+fn heard(witnesses: &[Arc<str>], coverage: &Coverage) -> bool {
+    let mut answered = coverage.replicas().iter().filter(|r| r.state == ReplicaState::Answered);
+    witnesses.is_empty() || answered.any(|r| witnesses.contains(&r.replica.name))
+}
+
 impl ClusterData {
+    /// Reports whether none of the members that know a silence answered the last question.
+    pub fn is_unheard(&self, copy: &SilenceCopy) -> bool {
+        self.silences.coverage.missing().next().is_some() && !heard(&copy.seen_by, &self.silences.coverage)
+    }
+
+    /// Returns what servers remarked beside their last answers, safe and each once.
+    pub fn warnings(&self) -> Vec<String> {
+        let all = [&self.alerts.coverage, &self.nodes.coverage, &self.silences.coverage];
+        let all = all.into_iter().flat_map(Coverage::replicas);
+        let lines: BTreeSet<String> = all
+            .flat_map(|r| {
+                r.warnings.iter().map(|w| text::line(&format!("{}: {w}", r.replica.name)).into_owned())
+            })
+            .collect();
+        lines.into_iter().collect()
+    }
+
     /// Writes how many replicas of a kind answered the last questions: `1/2`; `-` where there are none.
     pub fn servers_up(&self, prometheus: bool) -> String {
         let kind = if prometheus { ReplicaKind::Prometheus } else { ReplicaKind::Alertmanager };

@@ -1,6 +1,7 @@
 //! The table of silences: one line per logical silence.
 
 use crate::fleet::silence::{Drift, LogicalSilence, Standing, group};
+use crate::fleet::silences::SilenceCopy;
 use crate::model::cluster::ClusterName;
 use crate::model::matcher::{Matcher, Verdict, accepts_all};
 use crate::model::silence::SilenceState;
@@ -29,6 +30,8 @@ pub struct SilenceRow {
     pub hits: usize,
     /// How the clusters' copies differ, in words, safe.
     pub drift: Vec<String>,
+    /// Whether a copy of it comes from an earlier answer of members that are silent now.
+    pub kept: bool,
     /// Everything that a search looks at, in lower case.
     pub search: Box<str>,
 }
@@ -117,9 +120,14 @@ fn ready(silence: LogicalSilence, clusters: &[ClusterData], hits: &HashMap<&str,
         comment: text::line(&silence.comment).into(),
         drift: silence.drift.iter().map(drift_words).collect(),
         hits: silence.copies.iter().filter_map(|copy| hits.get(&*copy.silence.id)).sum(),
+        kept: silence.copies.iter().any(|copy| is_kept(clusters, copy)),
         search: search.into(),
         silence,
     }
+}
+
+fn is_kept(clusters: &[ClusterData], copy: &SilenceCopy) -> bool {
+    clusters.iter().any(|c| c.raw_name == copy.cluster && c.is_unheard(copy))
 }
 
 /// Counts the alerts that each silence holds back. Ids are UUIDs: no two clusters share one.

@@ -143,7 +143,12 @@ impl State {
         let down = self.clusters.iter().flat_map(ClusterData::silent).count();
         match bad.as_slice() {
             _ if late && down > 0 => format!("! {down} replica{} DOWN", if down == 1 { "" } else { "s" }),
-            [] => self.skews().next().map_or_else(String::new, |skew| format!("! {skew}")),
+            [] => match (self.skews().next(), self.clusters.iter().map(|c| c.warnings().len()).sum()) {
+                (Some(skew), _) => format!("! {skew}"),
+                (None, 0) => String::new(),
+                (None, 1) => "! 1 server warning".to_owned(),
+                (None, n) => format!("! {n} server warnings"),
+            },
             [(_, one)] if late => one.clone(),
             [(_, one)] => format!("! {one}"),
             [(_, one), rest @ ..] => format!("{}{one} +{}", if late { "" } else { "! " }, rest.len()),
@@ -167,8 +172,10 @@ impl State {
         let silent =
             self.clusters.iter().flat_map(|c| c.silent().into_iter().map(|s| format!("{} {s}", c.name)));
         let notes = self.clusters.iter().flat_map(|c| c.alerts.notes.iter().chain(&c.nodes.notes));
-        let all: Vec<String> =
-            silent.chain(self.skews()).chain(notes.map(|n| text::line(n).into_owned())).collect();
+        let notes = notes.map(|n| text::line(n).into_owned());
+        let warnings =
+            self.clusters.iter().flat_map(|c| c.warnings().into_iter().map(|w| format!("{} {w}", c.name)));
+        let all: Vec<String> = silent.chain(self.skews()).chain(notes).chain(warnings).collect();
         match all.as_slice() {
             [] => None,
             [one] => Some(format!("! {one} (5)")),

@@ -3,6 +3,7 @@
 mod bytes;
 mod laws;
 mod screens;
+mod sources;
 pub mod world;
 
 use crate::tui::msg::Msg;

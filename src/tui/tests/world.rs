@@ -279,6 +279,7 @@ impl World {
                     labels,
                     counts,
                     failing,
+                    seen_by: ["prom-a", "prom-b"].map(|name| replica(cluster, name).name).into(),
                     stale: false,
                 },
             )

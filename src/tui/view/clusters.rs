@@ -122,6 +122,10 @@ pub fn replicas(state: &State, cluster: &ClusterData, pen: &mut Pen<'_>) {
         pen.text(row, Role::Notice, format!(" ! {}", text::line(note)));
         row += 1;
     }
+    for warning in cluster.warnings() {
+        pen.text(row, Role::Notice, format!(" ! {warning}"));
+        row += 1;
+    }
     pen.text(row, Role::Muted, format!(" {}", next(cluster)));
 }
 

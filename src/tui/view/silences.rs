@@ -86,7 +86,7 @@ fn draw_row(
     let marked = state.page().list.marks.contains(&RowKey::Silence(silence.silence.id.clone()));
     let mark = if marked {
         '*'
-    } else if silence.clusters.iter().any(|c| state.is_stale(*c)) {
+    } else if silence.kept || silence.clusters.iter().any(|c| state.is_stale(*c)) {
         '~'
     } else if !silence.drift.is_empty() || (stands == SilenceState::Active && soon && silence.hits > 0) {
         '!'
