@@ -43,11 +43,25 @@ pub fn join(input: &JoinInput<'_>) -> Vec<Alert> {
             table.add_alertmanager(member, alert);
         }
     }
-    table.index_names();
+    // Whose labels are known goes first, so that the others find it: also what no Alertmanager has yet.
+    let mut by_subset = Vec::new();
     for view in &input.prometheus {
         for alert in &view.alerts {
-            table.add_prometheus(view, alert);
+            match view.relabelling.as_ref().map_or(Relabelled::Unknown, |r| r.apply(&alert.labels)) {
+                Relabelled::Dropped => {}
+                Relabelled::Sent(labels) => {
+                    let labels = labels.without(input.drop_labels);
+                    table.add_prometheus(labels.fingerprint(), labels, view, alert);
+                }
+                Relabelled::Unknown => by_subset.push((view, alert)),
+            }
         }
+    }
+    table.index_names();
+    for (view, alert) in by_subset {
+        let labels = alert.labels.without(input.drop_labels);
+        let fingerprint = table.find(&labels).unwrap_or_else(|| labels.fingerprint());
+        table.add_prometheus(fingerprint, labels, view, alert);
     }
     let mut list: Vec<Alert> = table.alerts.into_values().collect();
     for alert in &mut list {
@@ -61,7 +75,7 @@ pub fn join(input: &JoinInput<'_>) -> Vec<Alert> {
 struct Table<'a> {
     input: &'a JoinInput<'a>,
     alerts: HashMap<Fingerprint, Alert>,
-    /// Alertmanager's alerts by name, for the join by subset.
+    /// The alerts whose labels are known, by name, for the join by subset.
     by_name: HashMap<String, Vec<Fingerprint>>,
 }
 
@@ -80,9 +94,9 @@ impl Table<'_> {
             return;
         };
         ours.since = ours.since.min(theirs.starts_at);
-        if Some(theirs.updated_at) > ours.updated_at
-            || (Some(theirs.updated_at) == ours.updated_at && theirs.annotations > ours.annotations)
-        {
+        let newer = (Some(theirs.updated_at), &theirs.annotations, &theirs.generator_url)
+            > (ours.updated_at, &ours.annotations, &ours.generator_url);
+        if newer {
             ours.updated_at = Some(theirs.updated_at);
             ours.annotations = theirs.annotations.clone();
             ours.generator_url = theirs.generator_url.clone();
@@ -103,19 +117,14 @@ impl Table<'_> {
         }
     }
 
-    fn add_prometheus(&mut self, view: &super::PromView, theirs: &PromAlert) {
-        let sent = match &view.relabelling {
-            Some(relabelling) => relabelling.apply(&theirs.labels),
-            None => Relabelled::Unknown,
-        };
-        let exact = match sent {
-            Relabelled::Dropped => return,
-            Relabelled::Sent(labels) => Some(labels.without(self.input.drop_labels)),
-            Relabelled::Unknown => None,
-        };
-        let labels = exact.clone().unwrap_or_else(|| theirs.labels.without(self.input.drop_labels));
-        let known = self.find(&labels, exact.is_some());
-        let fingerprint = known.unwrap_or_else(|| labels.fingerprint());
+    /// Adds what a Prometheus says of the alert with that fingerprint; `labels` are those of a new one.
+    fn add_prometheus(
+        &mut self,
+        fingerprint: Fingerprint,
+        labels: Labels,
+        view: &super::PromView,
+        theirs: &PromAlert,
+    ) {
         let state = self.state_without_alertmanager(theirs);
         let ours = self
             .alerts
@@ -125,6 +134,10 @@ impl Table<'_> {
         if ours.updated_at.is_none() {
             ours.state = if ours.state == AlertState::Pending { state } else { ours.state };
             ours.since = ours.since.min(theirs.active_at);
+            // Texts with values in them differ from replica to replica.
+            if theirs.annotations > ours.annotations {
+                ours.annotations = theirs.annotations.clone();
+            }
         }
         ours.value = match ours.value {
             // Replicas differ by a scrape; the larger bits keep the join orderless.
@@ -135,13 +148,10 @@ impl Table<'_> {
     }
 
     /// Finds the alert that these labels become: by fingerprint, else the only one that has all of them.
-    fn find(&self, labels: &Labels, exact: bool) -> Option<Fingerprint> {
+    fn find(&self, labels: &Labels) -> Option<Fingerprint> {
         let fingerprint = labels.fingerprint();
         if self.alerts.contains_key(&fingerprint) {
             return Some(fingerprint);
-        }
-        if exact {
-            return None;
         }
         let candidates = self.by_name.get(labels.get("alertname"))?;
         let mut fits = candidates
@@ -202,10 +212,10 @@ fn from_alertmanager(
         state,
         since: theirs.starts_at,
         value: None,
-        silenced_by: theirs.silenced_by.clone(),
-        inhibited_by: theirs.inhibited_by.clone(),
-        muted_by: theirs.muted_by.clone(),
-        receivers: theirs.receivers.clone(),
+        silenced_by: sorted(&theirs.silenced_by),
+        inhibited_by: sorted(&theirs.inhibited_by),
+        muted_by: sorted(&theirs.muted_by),
+        receivers: sorted(&theirs.receivers),
         generator_url: theirs.generator_url.clone(),
         seen_by: vec![member.clone()],
         updated_at: Some(theirs.updated_at),
@@ -238,6 +248,13 @@ fn from_prometheus(
         updated_at: None,
         stale: false,
     }
+}
+
+/// Sorts a member's list: the members' orders differ.
+fn sorted(theirs: &[Arc<str>]) -> Vec<Arc<str>> {
+    let mut list = Vec::new();
+    union(&mut list, theirs);
+    list
 }
 
 fn union(ours: &mut Vec<Arc<str>>, theirs: &[Arc<str>]) {

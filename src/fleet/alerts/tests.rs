@@ -164,6 +164,55 @@ proptest! {
 }
 
 #[test]
+fn what_no_alertmanager_has_is_one_row_though_one_configuration_is_unreadable() {
+    for order in [[0, 1], [1, 0]] {
+        let views = [prom("a", &[("New", false)], true), prom("b", &[("New", false)], false)];
+        let joined = join_all(&order.map(|i| views[i].clone()), &[("am1", vec![])]);
+        assert_eq!(states(&joined), [("New", AlertState::Pending)], "{order:?}");
+        assert_eq!(joined[0].labels.get("cluster"), "east");
+        assert_eq!(joined[0].seen_by, ["a".into(), "b".into()]);
+    }
+}
+
+proptest! {
+    #[test]
+    fn texts_urls_and_readability_do_not_bring_the_order_of_replies_in(
+        members in proptest::collection::vec(proptest::collection::vec((0u8..2, 0u8..2, 0u8..2, any::<bool>()), 0..4), 0..4),
+        views in proptest::collection::vec((proptest::collection::vec((0u8..3, 0u8..3, 0u8..2), 0..4), any::<bool>()), 0..4),
+    ) {
+        let members: Vec<(String, Vec<AmAlert>)> = members.iter().enumerate().map(|(i, alerts)| {
+            let alert = |(name, text, url, swapped): &(u8, u8, u8, bool)| {
+                let mut receivers: Vec<Arc<str>> = vec!["mail".into(), "slack".into()];
+                if *swapped {
+                    receivers.reverse();
+                }
+                let annotations = [("summary", format!("text {text}"))].into_iter().collect();
+                let generator_url = format!("http://p{url}/").into();
+                AmAlert { annotations, generator_url, receivers, ..am(&format!("A{name}"), &[], 1) }
+            };
+            (format!("am{i}"), alerts.iter().map(alert).collect())
+        }).collect();
+        let views: Vec<PromView> = views.iter().enumerate().map(|(i, (alerts, readable))| {
+            let alert = |(name, rack, text): &(u8, u8, u8)| PromAlert {
+                labels: [("alertname", format!("A{name}")), ("rack", format!("r{rack}"))].into_iter().collect(),
+                annotations: [("summary", format!("text {text}"))].into_iter().collect(),
+                firing: *text == 0,
+                active_at: time(i64::from(*text)),
+                value: f64::from(*text),
+            };
+            PromView { alerts: alerts.iter().map(alert).collect(), ..prom(&format!("p{i}"), &[], *readable) }
+        }).collect();
+        let members: Vec<(&str, Vec<AmAlert>)> = members.iter().map(|(name, list)| (name.as_str(), list.clone())).collect();
+        let forward = join_all(&views, &members);
+        let backward: (Vec<_>, Vec<_>) = (views.iter().rev().cloned().collect(), members.iter().rev().cloned().collect());
+        prop_assert_eq!(&join_all(&backward.0, &backward.1), &forward);
+        let doubled: (Vec<_>, Vec<_>) =
+            (views.iter().chain(&views).cloned().collect(), members.iter().chain(&members).cloned().collect());
+        prop_assert_eq!(&join_all(&doubled.0, &doubled.1), &forward);
+    }
+}
+
+#[test]
 fn a_silence_says_who_works_on_an_alert_and_flapping_is_known_only_where_it_was_asked_for() {
     let silence = |id: &str, comment: &str| Silence {
         id: id.into(),
