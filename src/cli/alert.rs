@@ -7,6 +7,7 @@ use super::output::CheckOutput;
 use super::render::{Document, Page, write_json, write_yaml};
 use super::session::Session;
 use super::silences::SilenceNote;
+use crate::fleet::alerts::alerts_about;
 use crate::fleet::detail::detail_of_alert;
 use crate::fleet::silences::silences;
 use crate::fleet::{Answer, Cluster};
@@ -58,18 +59,25 @@ struct Whole<'a> {
 
 /// Runs the command.
 pub async fn run(args: &AlertArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
-    let mut answer = session.ask_all(async |cluster| rows(cluster, Annotations::Whole).await).await;
+    let mut answer = session.ask_all(async |cluster| rows(cluster, Annotations::FirstLine).await).await;
     answer.value.retain(|row| row.alert.fingerprint.to_string().starts_with(&args.fingerprint));
-    let row = match answer.value.as_slice() {
+    let row = match answer.value.as_mut_slice() {
         [only] => only,
         [] => return Err(unknown(session, &args.fingerprint, &answer)?),
         several => return Err(ambiguous(&args.fingerprint, several)),
     };
+    let cluster =
+        session.fleet.cluster(&row.alert.cluster).expect("only clusters of the fleet were asked").clone();
+    // The search took the first line of each text; only this one's are wanted whole.
+    let whole = alerts_about(&cluster, &row.alert.labels, Annotations::Whole).await;
+    if let Some(alert) = whole.value.into_iter().find(|a| a.fingerprint == row.alert.fingerprint) {
+        *row = AlertRow::new(&cluster, alert);
+    }
+    answer.coverage = answer.coverage.join(whole.coverage);
     if !matches!(args.list.output, Format::Table | Format::Wide | Format::Json | Format::Yaml) {
         return session.list(&SHAPE, answer, &args.list, "");
     }
-    let cluster =
-        session.fleet.cluster(&row.alert.cluster).expect("only clusters of the fleet were asked").clone();
+    let row = &answer.value[0];
     let (silences, output) = tokio::join!(silenced_by(&cluster, row), detail_of_alert(&cluster, &row.alert));
     let output = CheckOutput::from(output);
     let coverage = answer.coverage.clone().join(silences.coverage);

@@ -41,7 +41,7 @@ pub struct Defaults {
     pub status_metric: String,
     /// The recorded series of all checks that are not OK.
     pub bad_metric: String,
-    /// The largest body that is read, in bytes after decompression.
+    /// The largest body that is read, in bytes after decompression; lists of alerts may be eight times as large.
     pub max_body: u64,
 }
 
@@ -53,8 +53,8 @@ impl Default for Defaults {
             check_label: "check".to_owned(),
             status_metric: "iaasmon_check_status".to_owned(),
             bad_metric: "iaasmon_check_status:bad".to_owned(),
-            // 200,000 series are 50 MB; a fleet-wide storm of enriched alerts is about 25 MB for each of
-            // four clusters. More than this is a broken or hostile server.
+            // 200,000 series are 50 MB. 50,000 enriched alerts are 100 MB, but they are decoded while they come and
+            // may be eight times as large. More than this is a broken or hostile server.
             max_body: 64 * 1024 * 1024,
         }
     }
@@ -91,7 +91,7 @@ pub struct Cluster {
     pub http_proxy: Option<Url>,
     /// How long a server may take to answer.
     pub timeout: Duration,
-    /// The largest body that is read, in bytes after decompression.
+    /// The largest body that is read, in bytes after decompression; lists of alerts may be eight times as large.
     pub max_body: u64,
     /// The label that names a node.
     pub node_label: String,

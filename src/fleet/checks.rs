@@ -3,6 +3,7 @@
 use super::clusters::Cluster;
 use super::gather::{Answer, Gathered, ask, gather};
 use super::merge::{Merged, status_of};
+use super::node::quote;
 use crate::model::cluster::ClusterName;
 use crate::model::node::StatusCounts;
 use crate::model::status::Status;
@@ -57,9 +58,9 @@ pub async fn checks(cluster: &Cluster) -> Answer<Vec<CheckSummary>> {
 
 async fn part(cluster: &Cluster, prom: &PrometheusClient) -> Result<Reply<Part>, NetError> {
     let config = &cluster.config;
-    let bad =
-        format!("{{__name__=\"{}\"}} != 0 or {{__name__=\"{}\"}}", config.status_metric, config.bad_metric);
-    let total = format!("count by ({}) ({{__name__=\"{}\"}})", config.check_label, config.status_metric);
+    let (status_metric, bad_metric) = (quote(&config.status_metric), quote(&config.bad_metric));
+    let bad = format!("{{__name__={status_metric}}} != 0 or {{__name__={bad_metric}}}");
+    let total = format!("count by ({}) ({{__name__={status_metric}}})", config.check_label);
     let (bad, total) = tokio::join!(prom.vector(&bad), prom.vector(&total));
     let (bad, total) = (bad?, total?);
     let mut reply = bad.map(|bad| Part { bad, total: total.value });

@@ -2,7 +2,7 @@
 
 use crate::config::{self, Config};
 use crate::model::cluster::{ClusterName, ReplicaKind};
-use crate::net::{Alertmanager, DetailClient, Http, PrometheusClient};
+use crate::net::{Alertmanager, Deadline, DetailClient, Http, PrometheusClient};
 use std::sync::Arc;
 
 /// Every cluster that a command works on.
@@ -28,6 +28,27 @@ impl Cluster {
     /// Returns its name.
     pub fn name(&self) -> &ClusterName {
         &self.config.name
+    }
+
+    /// Returns the same cluster for one question that takes several requests one after the other: together they
+    /// have the time of one.
+    pub(super) fn one_question(&self) -> Self {
+        self.by(self.deadline())
+    }
+
+    /// Returns when a question that begins now must be answered.
+    pub(super) fn deadline(&self) -> Deadline {
+        Deadline::after(self.config.timeout)
+    }
+
+    /// Returns the same cluster whose requests must all be answered by `deadline`.
+    pub(super) fn by(&self, deadline: Deadline) -> Self {
+        Self {
+            config: self.config.clone(),
+            prometheus: self.prometheus.iter().map(|prom| prom.by(deadline)).collect(),
+            alertmanager: self.alertmanager.iter().map(|member| member.by(deadline)).collect(),
+            detail: self.detail.by(deadline),
+        }
     }
 }
 

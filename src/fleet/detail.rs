@@ -1,6 +1,6 @@
 //! A check's output: from the node itself, else from what its alert carries.
 
-use super::alerts::alerts;
+use super::alerts::alerts_about;
 use super::clusters::Cluster;
 use super::gather::{Answer, ask, gather};
 use super::node::quote;
@@ -33,11 +33,15 @@ pub enum DetailSource {
 }
 
 /// Fetches the output of `check` on `node`.
+///
+/// Series, node and alert are asked one after the other and together have the time of one question. A replica that
+/// hangs must not use up what the node needs, nor a node that hangs what its alert needs: a third for each.
 pub async fn detail(cluster: &Cluster, node: &str, check: &str) -> Answer<DetailSource> {
-    let series = series_labels(cluster, node, check).await;
-    match cluster.detail.fetch(check, &series.value).await {
+    let deadline = cluster.deadline();
+    let series = series_labels(&cluster.by(deadline.part(1, 3)), node, check).await;
+    match cluster.detail.by(deadline.part(2, 3)).fetch(check, &series.value).await {
         Ok(reply) => series.map(|_| DetailSource::Node(reply.value)),
-        Err(error) => from_alert(cluster, node, check, &error).await,
+        Err(error) => from_alert(&cluster.by(deadline), node, check, &error).await,
     }
 }
 
@@ -49,11 +53,12 @@ pub async fn detail_of_alert(cluster: &Cluster, alert: &Alert) -> DetailSource {
             why: format!("the alert has no label `{}`", cluster.config.check_label),
         };
     }
-    match cluster.detail.fetch(check, &alert.labels).await {
+    let deadline = cluster.deadline();
+    match cluster.detail.by(deadline.part(2, 3)).fetch(check, &alert.labels).await {
         Ok(reply) => DetailSource::Node(reply.value),
         Err(error) => {
             let node = alert.labels.get(&cluster.config.node_label);
-            from_alert(cluster, node, check, &error).await.value
+            from_alert(&cluster.by(deadline), node, check, &error).await.value
         }
     }
 }
@@ -68,9 +73,10 @@ pub async fn details(
     labels: &Labels,
     checks: impl IntoIterator<Item = &str>,
 ) -> (BTreeMap<Arc<str>, Detail>, Option<NetError>) {
+    let detail = cluster.one_question().detail;
     let fetch = async |check: &str| {
         let labels = labels.with(&cluster.config.check_label, check);
-        (Arc::from(check), cluster.detail.fetch(check, &labels).await)
+        (Arc::from(check), detail.fetch(check, &labels).await)
     };
     let mut replies = stream::iter(checks.into_iter().map(fetch)).buffer_unordered(AT_A_TIME);
     let (mut details, mut failed) = (BTreeMap::new(), None);
@@ -110,15 +116,11 @@ async fn series_labels(cluster: &Cluster, node: &str, check: &str) -> Answer<Lab
 
 async fn from_alert(cluster: &Cluster, node: &str, check: &str, error: &NetError) -> Answer<DetailSource> {
     let why = error.to_string();
-    let found = alerts(cluster, Annotations::Whole, |_| {}).await;
-    found.map(|alerts| {
-        let of_check = |a: &Alert| {
-            a.labels.get(&cluster.config.node_label) == node
-                && a.labels.get(&cluster.config.check_label) == check
-        };
-        match alerts.into_iter().filter(of_check).max_by_key(|a| a.updated_at) {
-            Some(alert) => DetailSource::Alert { why, alert: Box::new(alert) },
-            None => DetailSource::Nothing { why },
-        }
+    let (node_label, check_label) = (&*cluster.config.node_label, &*cluster.config.check_label);
+    let labels = [(node_label, node), (check_label, check)].into_iter().collect();
+    let found = alerts_about(cluster, &labels, Annotations::Whole).await;
+    found.map(|alerts| match alerts.into_iter().max_by_key(|a| a.updated_at) {
+        Some(alert) => DetailSource::Alert { why, alert: Box::new(alert) },
+        None => DetailSource::Nothing { why },
     })
 }

@@ -1,6 +1,6 @@
 //! One node: all its checks, its alerts, and the silences that hit it.
 
-use super::alerts::alerts;
+use super::alerts::alerts_about;
 use super::clusters::Cluster;
 use super::gather::{Answer, Gathered, ask, gather};
 use super::merge::{Merged, status_of, up_of};
@@ -103,6 +103,7 @@ struct Part {
 
 /// Asks every replica of a cluster about one node.
 pub async fn node(cluster: &Cluster, name: &str) -> Answer<NodeDetail> {
+    let cluster = &cluster.one_question();
     let checks = async {
         let asks =
             cluster.prometheus.iter().map(|prom| ask(prom.replica(), part(cluster, prom, name))).collect();
@@ -111,10 +112,10 @@ pub async fn node(cluster: &Cluster, name: &str) -> Answer<NodeDetail> {
         settle(cluster, &mut merged).await;
         (gathered, merged)
     };
+    let here = [(&*cluster.config.node_label, name)].into_iter().collect();
     let ((gathered, merged), alerts, silences) =
-        tokio::join!(checks, alerts(cluster, Annotations::FirstLine, |_| {}), silences(cluster, |_| {}));
-    let alerts_here: Vec<Alert> =
-        alerts.value.into_iter().filter(|a| a.labels.get(&cluster.config.node_label) == name).collect();
+        tokio::join!(checks, alerts_about(cluster, &here, Annotations::FirstLine), silences(cluster, |_| {}));
+    let alerts_here = alerts.value;
     let (up, labels) = up_series(cluster, &gathered);
     let hits = silences.value.into_iter().filter_map(|copy| hit(copy, &labels, &alerts_here)).collect();
     let (checks, counts) = check_states(cluster, &merged, &alerts_here);

@@ -1,7 +1,7 @@
 //! The client of one Alertmanager member (API v2).
 
 use super::error::NetError;
-use super::http::{Ask, Http, Meta, Payload, Raw, Reply};
+use super::http::{Ask, Deadline, Http, Meta, Payload, Raw, Reply};
 use crate::model::alert::AmAlert;
 use crate::model::cluster::Replica;
 use crate::model::silence::Silence;
@@ -25,6 +25,11 @@ impl Alertmanager {
         Self { http }
     }
 
+    /// Returns the same member for the requests of one question, which must all be answered by `deadline`.
+    pub fn by(&self, deadline: Deadline) -> Self {
+        Self { http: self.http.by(deadline) }
+    }
+
     /// Returns who this is.
     pub fn replica(&self) -> &Replica {
         self.http.replica()
@@ -40,10 +45,14 @@ impl Alertmanager {
         self.stream_alerts(&[], keep).await
     }
 
-    /// Asks for the alerts that match `filters`, each one matcher as text, with whole annotations.
-    pub async fn alerts_matching(&self, filters: &[String]) -> Result<Reply<Vec<AmAlert>>, NetError> {
+    /// Asks for the alerts that match `filters`, each one matcher as text; without any, for all.
+    pub async fn alerts_matching(
+        &self,
+        filters: &[String],
+        keep: Annotations,
+    ) -> Result<Reply<Vec<AmAlert>>, NetError> {
         let query: Vec<(&str, &str)> = filters.iter().map(|f| ("filter", f.as_str())).collect();
-        self.stream_alerts(&query, Annotations::Whole).await
+        self.stream_alerts(&query, keep).await
     }
 
     /// Asks for the alerts that silences hold back, with the first line of each annotation.

@@ -1,8 +1,8 @@
 //! The client of the detail API: a check's output, fetched straight from its node.
 
 use super::error::{NetError, NetErrorKind};
-use super::http::{Ask, Http, Reply};
-use crate::config::Cluster;
+use super::http::{Ask, Deadline, Http, Reply};
+use crate::config::{Cluster, Tls};
 use crate::model::check::Detail;
 use crate::model::cluster::ReplicaKind;
 use crate::model::labels::Labels;
@@ -17,6 +17,7 @@ use url::Url;
 #[derive(Debug, Clone)]
 pub struct DetailClient {
     cluster: Cluster,
+    deadline: Option<Deadline>,
 }
 
 impl DetailClient {
@@ -25,8 +26,13 @@ impl DetailClient {
         let mut cluster = cluster.clone();
         cluster.auth = None;
         cluster.headers.clear();
-        (cluster.tls.cert, cluster.tls.key, cluster.tls.server_name) = (None, None, None);
-        Self { cluster }
+        cluster.tls = Tls { ca: cluster.tls.ca, ..Tls::default() };
+        Self { cluster, deadline: None }
+    }
+
+    /// Returns the same client for the requests of one question, which must all be answered by `deadline`.
+    pub fn by(&self, deadline: Deadline) -> Self {
+        Self { deadline: Some(deadline), ..self.clone() }
     }
 
     /// Fetches the detail of `check` from where the cluster's `detail_url` points for these labels.
@@ -48,7 +54,10 @@ impl DetailClient {
         let mut base = url.clone();
         base.set_path("");
         base.set_query(None);
-        let http = Http::open_one(&self.cluster, ReplicaKind::Node, &base);
+        let mut http = Http::open_one(&self.cluster, ReplicaKind::Node, &base);
+        if let Some(deadline) = self.deadline {
+            http = http.by(deadline);
+        }
         let query: Vec<(String, String)> = url.query_pairs().into_owned().collect();
         let query: Vec<(&str, &str)> = query.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let raw = http.ask(Ask { query: &query, ..Ask::get(url.path()) }, error_text).await?;

@@ -44,8 +44,8 @@ pub enum NetErrorKind {
     /// The answer points elsewhere; it is not followed to another host.
     #[error("redirects to {0}, which is not followed (check the URL in the configuration)")]
     Redirect(String),
-    /// The body is larger than we are willing to read.
-    #[error("the answer is larger than {} MiB (max_body)", .0 / (1024 * 1024))]
+    /// The body is larger than we are willing to read; a list of alerts may be several times as large as `max_body`.
+    #[error("the answer is larger than {} MiB (see max_body)", .0 / (1024 * 1024))]
     TooLarge(u64),
     /// The body is not what this endpoint answers with.
     #[error("{0}")]

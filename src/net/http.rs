@@ -10,7 +10,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, Identity, Method, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 use url::Url;
 
@@ -20,6 +20,34 @@ const CONCURRENT_PER_REPLICA: usize = 4;
 
 /// How many redirects on the same host are followed (a route prefix, a trailing slash).
 const MAX_REDIRECTS: usize = 5;
+
+/// A list of alerts is decoded while it comes and may be so many times as large as any other answer: 50,000 alerts
+/// with their outputs are 100 MB, which an Alertmanager before 0.26 sends uncompressed.
+const STREAMED: u64 = 8;
+
+/// When a whole question must have its answer, however many requests it takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    until: Instant,
+    limit: Duration,
+}
+
+impl Deadline {
+    /// The question began just now and may take as long as `limit`.
+    pub fn after(limit: Duration) -> Self {
+        Self { until: clock::instant() + limit, limit }
+    }
+
+    /// Returns an earlier one, at `part` of `whole` of the time: what is asked later needs time, too.
+    pub fn part(self, part: u32, whole: u32) -> Self {
+        let rest = self.limit - self.limit * part / whole;
+        Self { until: self.until - rest, limit: self.limit - rest }
+    }
+
+    fn left(self) -> Duration {
+        self.until.saturating_duration_since(clock::instant())
+    }
+}
 
 /// When and how a request was answered.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,6 +88,8 @@ pub struct Http {
     client: Result<Client, Arc<str>>,
     auth: Option<Auth>,
     timeout: Duration,
+    /// The limit of the question that a request belongs to, if it is one of several.
+    deadline: Option<Deadline>,
     max_body: u64,
     permits: Arc<Semaphore>,
 }
@@ -117,6 +147,7 @@ impl Http {
             client,
             auth: cluster.auth.clone(),
             timeout: cluster.timeout,
+            deadline: None,
             max_body: cluster.max_body,
             permits: Arc::new(Semaphore::new(CONCURRENT_PER_REPLICA)),
         }
@@ -132,9 +163,19 @@ impl Http {
         &self.base
     }
 
-    /// Returns the time limit of a request.
-    pub fn timeout(&self) -> Duration {
-        self.timeout
+    /// Returns how long a request that is sent now may take.
+    pub fn time_left(&self) -> Duration {
+        self.deadline.map_or(self.timeout, |deadline| deadline.left().min(self.timeout))
+    }
+
+    /// Returns the same door for the requests of one question, which must all be answered by `deadline`.
+    pub fn by(&self, deadline: Deadline) -> Self {
+        Self { deadline: Some(deadline), ..self.clone() }
+    }
+
+    /// What a request that took too long is told to have taken.
+    fn limit(&self) -> Duration {
+        self.deadline.map_or(self.timeout, |deadline| deadline.limit.min(self.timeout))
     }
 
     /// Sends a request and reads its body, all within the cluster's time limit.
@@ -145,15 +186,26 @@ impl Http {
             body.extend_from_slice(chunk);
             Ok(())
         };
-        self.stream(ask, error_text, Vec::with_capacity, take).await
+        self.receive(ask, error_text, self.max_body, Vec::with_capacity, take).await
     }
 
-    /// As [`Self::ask`], for bodies that are decoded while they come: `begin` starts with the length that the
-    /// server announced, or 0, once more for a repetition; `take` gets every chunk.
+    /// As [`Self::ask`], for bodies that are decoded while they come and may be larger: `begin` starts with the length
+    /// that the server announced, or 0, once more for a repetition; `take` gets every chunk.
     pub(super) async fn stream<B>(
         &self,
         ask: Ask<'_>,
         error_text: fn(&[u8]) -> String,
+        begin: impl Fn(usize) -> B,
+        take: impl Fn(&mut B, &[u8]) -> Result<(), WireError>,
+    ) -> Result<Raw<B>, NetError> {
+        self.receive(ask, error_text, self.max_body.saturating_mul(STREAMED), begin, take).await
+    }
+
+    async fn receive<B>(
+        &self,
+        ask: Ask<'_>,
+        error_text: fn(&[u8]) -> String,
+        cap: u64,
         begin: impl Fn(usize) -> B,
         take: impl Fn(&mut B, &[u8]) -> Result<(), WireError>,
     ) -> Result<Raw<B>, NetError> {
@@ -162,19 +214,19 @@ impl Http {
             |kind| NetError { replica: Replica::clone(&self.replica), request: request.clone(), kind };
         let started = clock::instant();
         // One limit over everything, the wait for a permit and the repetition included.
-        let answer = tokio::time::timeout(self.timeout, async {
+        let answer = tokio::time::timeout(self.time_left(), async {
             let _permit = self.permits.acquire().await;
-            match self.send(&ask, error_text, &begin, &take).await {
+            match self.send(&ask, error_text, cap, &begin, &take).await {
                 // A pooled connection that the server closed meanwhile breaks at once; a fresh one will do.
                 Err(NetErrorKind::Broken(_)) if ask.repeatable => {
-                    self.send(&ask, error_text, &begin, &take).await
+                    self.send(&ask, error_text, cap, &begin, &take).await
                 }
                 answer => answer,
             }
         });
         let (body, date) = match answer.await {
             Ok(answer) => answer.map_err(failed)?,
-            Err(_) => return Err(failed(NetErrorKind::Timeout(self.timeout))),
+            Err(_) => return Err(failed(NetErrorKind::Timeout(self.limit()))),
         };
         let took = started.elapsed();
         let at = clock::now();
@@ -185,6 +237,7 @@ impl Http {
         &self,
         ask: &Ask<'_>,
         error_text: fn(&[u8]) -> String,
+        cap: u64,
         begin: &impl Fn(usize) -> B,
         take: &impl Fn(&mut B, &[u8]) -> Result<(), WireError>,
     ) -> Result<(B, Option<Timestamp>), NetErrorKind> {
@@ -198,9 +251,9 @@ impl Http {
             response.headers().get("date").and_then(|date| date.to_str().ok()).and_then(parse_http_date);
         if status.is_success() {
             // What a server announces is believed only as far as it may be sent.
-            let announced = response.content_length().unwrap_or(0).min(self.max_body);
+            let announced = response.content_length().unwrap_or(0).min(cap);
             let mut body = begin(announced as usize);
-            read_capped(response, self.max_body, |chunk| Ok(take(&mut body, chunk)?)).await?;
+            read_capped(response, cap, |chunk| Ok(take(&mut body, chunk)?)).await?;
             return Ok((body, date));
         }
         // An error page needs no 64 MiB; what cannot be read of it does not hide the status.
@@ -247,7 +300,7 @@ impl Http {
             Some(auth) => authenticate(request, auth).await?,
             None => request,
         };
-        request.send().await.map_err(|error| NetErrorKind::of_transport(&error, self.timeout))
+        request.send().await.map_err(|error| NetErrorKind::of_transport(&error, self.limit()))
     }
 
     /// Joins the path to the base, keeping the base's own prefix (`/prometheus`).

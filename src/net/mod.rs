@@ -11,5 +11,5 @@ mod prometheus;
 pub use alertmanager::{Alertmanager, NotificationCounts};
 pub use detail::{DetailClient, expand_detail_url};
 pub use error::{NetError, NetErrorKind};
-pub use http::{Http, Meta, Reply};
+pub use http::{Deadline, Http, Meta, Reply};
 pub use prometheus::{BuildInfo, PrometheusClient, PrometheusSettings, RuntimeInfo};

@@ -1,7 +1,7 @@
 //! The client of one Prometheus replica, or of anything that speaks its query API.
 
 use super::error::NetError;
-use super::http::{Ask, Http, Payload, Raw, Reply};
+use super::http::{Ask, Deadline, Http, Payload, Raw, Reply};
 use crate::model::alert::PromAlert;
 use crate::model::cluster::Replica;
 use crate::model::labels::Interner;
@@ -48,6 +48,11 @@ impl PrometheusClient {
         Self { http }
     }
 
+    /// Returns the same replica for the requests of one question, which must all be answered by `deadline`.
+    pub fn by(&self, deadline: Deadline) -> Self {
+        Self { http: self.http.by(deadline) }
+    }
+
     /// Returns who this is.
     pub fn replica(&self) -> &Replica {
         self.http.replica()
@@ -75,7 +80,7 @@ impl PrometheusClient {
         decode: impl FnOnce(&[u8]) -> Result<Answered<T>, WireError>,
     ) -> Result<Reply<T>, NetError> {
         // The server must not go on calculating when we have stopped waiting.
-        let timeout = format!("{}ms", self.http.timeout().as_millis());
+        let timeout = format!("{}ms", self.http.time_left().as_millis().max(1));
         let time = time.map(crate::model::time::rfc3339);
         let mut form = vec![("query", expr), ("timeout", timeout.as_str())];
         if let Some(time) = &time {

@@ -19,6 +19,8 @@ pub enum Answer {
     EndlessHeaders,
     /// A byte of a header each 100 ms.
     SlowHeaders,
+    /// These bytes after a pause.
+    Late(Duration, Arc<Vec<u8>>),
     /// Nothing.
     Silence,
 }
@@ -39,11 +41,27 @@ impl Answer {
     pub fn json(body: &[u8]) -> Self {
         Self::http("200 OK", "Content-Type: application/json\r\n", body)
     }
+
+    /// The same answer, only later.
+    pub fn late(self, pause: Duration) -> Self {
+        match self {
+            Self::Bytes(bytes) => Self::Late(pause, bytes),
+            other => other,
+        }
+    }
 }
 
 /// Starts a server on a loopback port; it lives as long as the test's process.
 pub fn start(answer: Answer) -> SocketAddr {
     serve(move |mut stream| reply(&mut stream, &answer))
+}
+
+/// Starts a server that chooses its answer by path (with query) and body.
+pub fn start_routed(route: impl Fn(&str, &str) -> Answer + Send + Sync + 'static) -> SocketAddr {
+    serve(move |mut stream| {
+        let Some([_, path, body]) = read_request(&mut stream) else { return };
+        write_answer(&mut stream, &route(&path, &body));
+    })
 }
 
 /// Starts a TLS server that gives a good JSON answer.
@@ -74,13 +92,7 @@ pub fn start_moved(path: &'static str, body: &'static [u8]) -> (SocketAddr, Seen
     let seen = Seen::default();
     let log = seen.clone();
     let address = serve(move |mut stream| {
-        let Some(head) = read_request(&mut stream) else { return };
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-        if stream.read_exact(&mut vec![0; length.unwrap_or(0)]).is_err() {
-            return;
-        }
-        let mut words = head.split(' ');
-        let (method, at) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let Some([method, at, _]) = read_request(&mut stream) else { return };
         log.0.lock().expect("no panic elsewhere").push(format!("{method} {at}"));
         let answer = match at == path {
             true => Answer::json(body),
@@ -110,6 +122,10 @@ fn reply(stream: &mut (impl Read + Write), answer: &Answer) {
     if !matches!(answer, Answer::Unasked(_)) && read_request(stream).is_none() {
         return;
     }
+    write_answer(stream, answer);
+}
+
+fn write_answer(stream: &mut (impl Read + Write), answer: &Answer) {
     // A client that has had enough closes the connection: that ends every one of these loops.
     let _ = match answer {
         Answer::Bytes(bytes) => stream.write_all(bytes).and_then(|()| stream.flush()),
@@ -125,6 +141,10 @@ fn reply(stream: &mut (impl Read + Write), answer: &Answer) {
         Answer::SlowHeaders => stream
             .write_all(b"HTTP/1.1 200 OK\r\n")
             .and_then(|()| repeat(stream, b"X", Duration::from_millis(100))),
+        Answer::Late(pause, bytes) => {
+            thread::sleep(*pause);
+            stream.write_all(bytes)
+        }
         Answer::Silence => stream.read(&mut [0; 1]).map(drop),
     };
 }
@@ -140,12 +160,23 @@ fn repeat(stream: &mut impl Write, bytes: &[u8], pause: Duration) -> std::io::Re
     Ok(())
 }
 
-fn read_request(stream: &mut impl Read) -> Option<String> {
+/// Reads a request and returns its method, path and body; what is left unread would break the connection under
+/// the answer.
+fn read_request(stream: &mut impl Read) -> Option<[String; 3]> {
     let mut head = Vec::new();
     let mut byte = [0; 1];
     while !head.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut byte).ok()?;
         head.push(byte[0]);
     }
-    String::from_utf8(head).ok()
+    let head = String::from_utf8_lossy(&head).into_owned();
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        if name.eq_ignore_ascii_case("content-length") { value.trim().parse().ok() } else { None }
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
+    stream.read_exact(&mut body).ok()?;
+    let mut words = head.split(' ').map(str::to_owned);
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    Some([method, path, String::from_utf8_lossy(&body).into_owned()])
 }

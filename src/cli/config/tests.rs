@@ -64,7 +64,7 @@ fn init_then_check_then_show() {
     assert_eq!(ran.code, DONE);
     assert!(ran.out.contains("timeout = \"5s\"  # default\n"), "{}", ran.out);
     assert!(
-        ran.out.contains("name = \"prod-east\"  # HOME/.config/iaasmon/config.toml:17:8\n"),
+        ran.out.contains("name = \"prod-east\"  # HOME/.config/iaasmon/config.toml:18:8\n"),
         "{}",
         ran.out
     );
