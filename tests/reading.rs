@@ -13,6 +13,7 @@ mod support;
 
 use iaasmon::demo::Demo;
 use serde_json::Value;
+use std::process::Command;
 use std::time::Duration;
 use support::{Outcome, await_until, fleet, iaasmon_on};
 
@@ -212,23 +213,89 @@ fn live_a_restarted_member_without_alerts_makes_none_vanish() {
 }
 
 #[test]
-fn live_members_that_do_not_gossip_are_found() {
+fn live_what_only_one_of_two_split_members_knows_is_listed() {
     let demo = settled();
-    // Two members of different clusters, put together, do not see each other.
-    let [east, west] = [0, 1].map(|i| demo.clusters()[i].alertmanager[0].url());
-    let dir = tempfile::tempdir().unwrap();
-    let config = dir.path().join("split.toml");
-    std::fs::write(
-        &config,
-        format!("[[cluster]]\nname = \"split\"\nalertmanager = [\"{east}\", \"{west}\"]\n"),
-    )
-    .unwrap();
-    let outcome = support::iaasmon(&["--config", config.to_str().unwrap(), "doctor", "-o", "json"]);
-    let doctor: Value = serde_json::from_str(&outcome.stdout).unwrap();
-    assert!(
-        doctor["data"].as_array().unwrap().iter().any(|f| f["rule"] == "gossip" && f["level"] == "problem"),
-        "{doctor}"
-    );
+    let cluster = &demo.clusters()[0];
+    let [first, second] = &cluster.alertmanager;
+    cluster.split_gossip().unwrap();
+    let post = |member: &str, comment: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let config = dir.path().join("one.toml");
+        std::fs::write(&config, format!("[[cluster]]\nname = \"one\"\nalertmanager = [{member:?}]\n"))
+            .unwrap();
+        let state = dir.path().to_str().unwrap().to_owned();
+        let args =
+            ["--config", config.to_str().unwrap(), "silence", "add", "alertname=Split", "--all-clusters"];
+        let outcome = Command::new(env!("CARGO_BIN_EXE_iaasmon"))
+            .args(args)
+            .args(["--comment", comment, "--author", "kim", "--yes", "--allow-broad"])
+            .env("XDG_STATE_HOME", state)
+            .output()
+            .unwrap();
+        assert!(outcome.status.success(), "{}", String::from_utf8_lossy(&outcome.stderr));
+    };
+    post(&first.url(), "INC-1 first");
+    post(&second.url(), "INC-2 second");
+    let listed = json(&demo, &["silence", "list"]).0.to_string();
+    assert!(listed.contains("INC-1 first") && listed.contains("INC-2 second"), "{listed}");
+    let whole = || {
+        let (alerts, outcome) = json(&demo, &["alerts"]);
+        outcome.code == Some(0) && rows(&alerts, "prod-east").iter().any(|a| a["state"] == "active")
+    };
+    assert!(await_until(SOON, whole), "alerts come to both members");
+    let (alerts, _) = json(&demo, &["alerts"]);
+    let mut fingerprints: Vec<&str> =
+        rows(&alerts, "prod-east").iter().map(|a| a["fingerprint"].as_str().unwrap()).collect();
+    fingerprints.sort();
+    let all = fingerprints.len();
+    fingerprints.dedup();
+    assert_eq!(fingerprints.len(), all, "each alert once");
+    let (doctor, _) = json(&demo, &["doctor"]);
+    let found = doctor["data"].as_array().unwrap();
+    assert!(found.iter().any(|f| f["rule"] == "gossip" && f["level"] == "problem"), "{doctor}");
+}
+
+/// Runs every command that asks Prometheus and checks what it says of the server at `url`: the time it may take, that
+/// the other replica's answer is whole, and how many rows it has (at least as many as `before`, where that is given).
+fn every_reader(demo: &Demo, url: &str, error: Option<&str>, node: &str, before: &[usize]) -> Vec<usize> {
+    let commands: [&[&str]; 6] =
+        [&["nodes"], &["alerts"], &["checks"], &["node", node], &["query", "up"], &["status"]];
+    let mut counts = Vec::new();
+    for (i, command) in commands.into_iter().enumerate() {
+        let (value, outcome) = json(demo, command);
+        assert_eq!(outcome.code, Some(0), "{command:?}: {}", outcome.stderr);
+        assert!(outcome.took < WITHIN, "{command:?}: {:?}", outcome.took);
+        let said = coverage_of(&value, url)["error"].as_str();
+        assert!(said.unwrap_or_default().starts_with(error.unwrap_or_default()), "{command:?}: {said:?}");
+        assert_eq!(said.is_some(), error.is_some(), "{command:?}: {said:?}");
+        let count = match &value["data"] {
+            Value::Array(list) => list.len(),
+            one => one["checks"].as_array().map_or(1, Vec::len),
+        };
+        assert!(count > 0, "{command:?}: nothing");
+        // Alerts come and go by themselves.
+        if let Some(before) = before.get(i).filter(|_| command != ["alerts"]) {
+            assert_eq!(count, *before, "{command:?}");
+        }
+        counts.push(count);
+    }
+    counts
+}
+
+#[test]
+fn live_every_command_does_without_one_prometheus() {
+    let demo = settled();
+    let [a, _] = &demo.clusters()[0].prometheus;
+    let (node, _) = failing(&demo, "prod-east");
+    let before = every_reader(&demo, &a.url(), None, &node, &[]);
+    a.kill().unwrap();
+    every_reader(&demo, &a.url(), Some("connection refused"), &node, &before);
+    a.restart_empty().unwrap();
+    a.await_ready().unwrap();
+    every_reader(&demo, &a.url(), None, &node, &before);
+    a.stop().unwrap();
+    every_reader(&demo, &a.url(), Some("timed out after "), &node, &before);
+    a.cont().unwrap();
 }
 
 #[test]

@@ -184,8 +184,8 @@ fn a_hanging_node_leaves_its_alert_the_time_it_needs_and_only_that_one_is_asked_
         }
         alertmanager(path, body)
     });
-    let cluster = format!("check_label = \"alertname\"\ndetail_url = \"http://{node}/{{alertname}}\"\n",);
-    let cluster = cluster("east", "alertmanager", member) + &cluster;
+    let labels = format!("check_label = \"alertname\"\ndetail_url = \"http://{node}/{{alertname}}\"\n",);
+    let cluster = cluster("east", "alertmanager", member) + &labels;
     let (output, took) = run_command(&["alert", "af55c2e965e82793"], &cluster);
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(stdout.contains("line 2"), "{stdout}{stderr}");
