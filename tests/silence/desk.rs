@@ -91,9 +91,22 @@ pub fn held(member: &Server, comment: &str) -> Vec<Value> {
     all.as_array().unwrap().iter().filter(mine).cloned().collect()
 }
 
+/// Waits until every member of these clusters holds exactly `count` silences of this comment in force: what was done
+/// before a process was killed reaches the other member by gossip, when nobody waits for it any more.
+fn await_count(clusters: &[Cluster], comment: &str, count: usize) {
+    let members = || clusters.iter().flat_map(|cluster| &cluster.alertmanager);
+    let all = || members().all(|member| held(member, comment).len() == count);
+    // Who fails to come to it is told of by the assertion that follows.
+    let _ = crate::support::await_until(GOSSIP, all);
+}
+
+/// Longer than any gossip between two members of one machine takes.
+const GOSSIP: std::time::Duration = std::time::Duration::from_secs(15);
+
 /// The law: every member of these clusters holds the same single silence of this comment in force. Returns one per
 /// cluster.
 pub fn assert_one(clusters: &[Cluster], comment: &str) -> Vec<Value> {
+    await_count(clusters, comment, 1);
     clusters
         .iter()
         .map(|cluster| {
@@ -108,6 +121,7 @@ pub fn assert_one(clusters: &[Cluster], comment: &str) -> Vec<Value> {
 
 /// No member of these clusters holds a silence of this comment in force.
 pub fn assert_none(clusters: &[Cluster], comment: &str) {
+    await_count(clusters, comment, 0);
     for member in clusters.iter().flat_map(|cluster| &cluster.alertmanager) {
         let held = held(member, comment);
         assert!(held.is_empty(), "{comment} on {}: {held:#?}", member.name());
