@@ -21,7 +21,7 @@ Examples:
 /// Evaluate a PromQL expression on every cluster and put the answers together
 ///
 /// Both replicas of a pair evaluate at the same moment and are merged series by series. Where they differ,
-/// VALUE is one of them and DISAGREE says what the other has; of a range (up[1m]) the longer one is shown and
+/// VALUE is one of them and DISAGREE says what the other has; of a range the longer one is shown and
 /// nothing is compared, as no two servers scrape at the same moment. The result of every cluster is its own: sum()
 /// is the sum of a cluster, not of the fleet. A filter sees the labels of the result's series, and @cluster.
 #[derive(Debug, Clone, Args)]
