@@ -285,15 +285,9 @@ pub struct Surroundings {
 impl Surroundings {
     /// Takes them from the environment and the terminal.
     pub fn of(env: &Env) -> Self {
-        let state = env.get("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        let state = state.or_else(|| env.home().map(|home| home.join(".local/state")));
-        let name = |variable: &str| env.get(variable)?.to_str().map(str::to_owned);
-        let account =
-            || nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name);
         Self {
-            journals: state.map(|state| state.join("iaasmon/operations")),
-            // Behind sudo the person counts, not root.
-            login: name("SUDO_USER").or_else(|| name("USER")).or_else(account),
+            journals: env.state_folder().map(|folder| folder.join("operations")),
+            login: env.login(),
             interactive: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
         }
     }

@@ -46,6 +46,22 @@ impl Env {
         let base = base.or_else(|| self.home().map(|home| home.join(".config")))?;
         Some(base.join("iaasmon/config.toml"))
     }
+
+    /// Returns the folder of what outlives the program: `$XDG_STATE_HOME/iaasmon`, by default below `~/.local/state`;
+    /// none without a home.
+    pub fn state_folder(&self) -> Option<PathBuf> {
+        let base = self.get("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let base = base.or_else(|| self.home().map(|home| home.join(".local/state")))?;
+        Some(base.join("iaasmon"))
+    }
+
+    /// Returns who logged in. Behind sudo the person counts, not root.
+    pub fn login(&self) -> Option<String> {
+        let name = |variable: &str| self.get(variable)?.to_str().map(str::to_owned);
+        let account =
+            || nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name);
+        name("SUDO_USER").or_else(|| name("USER")).or_else(account)
+    }
 }
 
 impl<N: Into<OsString>, V: Into<OsString>> FromIterator<(N, V)> for Env {
@@ -75,5 +91,8 @@ mod tests {
             "empty"
         );
         assert_eq!(file(&[]), None);
+        let state = |pairs: &[(&str, &str)]| pairs.iter().copied().collect::<Env>().state_folder();
+        assert_eq!(state(&[("HOME", "/h"), ("XDG_STATE_HOME", "s")]), path("/h/.local/state/iaasmon"));
+        assert_eq!(state(&[("XDG_STATE_HOME", "/s")]), path("/s/iaasmon"));
     }
 }

@@ -79,7 +79,7 @@ pub fn run(config: &Config, fleet: Fleet, narrowed: bool, env: &Env) -> Result<E
         // Without a receiver the interface has ended, and nobody wants to know.
         let _ = tell.send(Event::Msg(msg));
     })
-    .journal_in(state_dir(env).map(|folder| folder.join("operations")));
+    .journal_in(env.state_folder().map(|folder| folder.join("operations")));
     let tier = Tier::detect(config.ui.color, env);
     let choice = Choice {
         name: config.ui.theme.clone().unwrap_or_else(|| "default".to_owned()),
@@ -93,10 +93,10 @@ pub fn run(config: &Config, fleet: Fleet, narrowed: bool, env: &Env) -> Result<E
     let mut state = State::new(clock::now(), (size.width, size.height), config);
     state.narrowed = narrowed;
     if state.author.is_empty() {
-        state.author = login(env).unwrap_or_default();
+        state.author = env.login().unwrap_or_default();
     }
     state.message = warnings.into_iter().next().map(|warning| (Role::Notice, warning));
-    crash::install(state_folder(env));
+    crash::install(env.state_folder().unwrap_or_else(std::env::temp_dir));
     events::start(&sender)?;
     terminal::enter()?;
     let mut tui = Tui {
@@ -132,27 +132,6 @@ fn check_terminal(env: &Env) -> Result<(), TuiError> {
         Some(term) if term != "dumb" => Ok(()),
         other => Err(TuiError::Plain(other.unwrap_or_default())),
     }
-}
-
-/// Returns where reports of crashes go: `$XDG_STATE_HOME/iaasmon`, by default below `~/.local/state`.
-fn state_folder(env: &Env) -> PathBuf {
-    let base = env.get("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = base.or_else(|| env.home().map(|home| home.join(".local/state")));
-    base.map_or_else(std::env::temp_dir, |base| base.join("iaasmon"))
-}
-
-/// Returns the folder of what outlives the program, as the commands find it; none without a home.
-fn state_dir(env: &Env) -> Option<PathBuf> {
-    let base = env.get("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = base.or_else(|| env.home().map(|home| home.join(".local/state")));
-    base.map(|base| base.join("iaasmon"))
-}
-
-/// Returns who logged in. Behind sudo the person counts, not root.
-fn login(env: &Env) -> Option<String> {
-    let name = |variable: &str| env.get(variable)?.to_str().map(str::to_owned);
-    let account = || nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name);
-    name("SUDO_USER").or_else(|| name("USER")).or_else(account)
 }
 
 fn window_size() -> io::Result<Size> {
