@@ -174,6 +174,29 @@ pub struct Alert {
 }
 
 impl Alert {
+    /// Returns an alert of these labels that fires, for tests to change.
+    #[cfg(test)]
+    pub fn firing(cluster: &str, labels: Labels, since: Timestamp) -> Self {
+        Self {
+            cluster: cluster.into(),
+            fingerprint: labels.fingerprint(),
+            severity: Severity::of(&labels),
+            labels,
+            annotations: Labels::default(),
+            state: AlertState::Active,
+            since,
+            value: None,
+            silenced_by: Vec::new(),
+            inhibited_by: Vec::new(),
+            muted_by: Vec::new(),
+            receivers: Vec::new(),
+            generator_url: "".into(),
+            seen_by: Vec::new(),
+            updated_at: None,
+            stale: false,
+        }
+    }
+
     /// Returns the alert's name.
     pub fn name(&self) -> &str {
         self.labels.get("alertname")

@@ -4,7 +4,7 @@ use super::{Draft, Facts, Targets};
 use crate::config::Access;
 use crate::fleet::Coverage;
 use crate::fleet::silences::SilenceCopy;
-use crate::model::alert::{Alert, AlertState, Severity};
+use crate::model::alert::Alert;
 use crate::model::labels::Labels;
 use crate::model::matcher::{MatchOp, Matcher};
 use crate::model::node::{Node, NodeUp, StatusCounts};
@@ -40,24 +40,7 @@ pub fn alert(cluster: &str, name: &str, node: &str, severity: &str) -> Alert {
     let labels: Labels = [("alertname", name), ("instance", node), ("severity", severity), ("rack", "r1")]
         .into_iter()
         .collect();
-    Alert {
-        cluster: cluster.into(),
-        fingerprint: labels.fingerprint(),
-        severity: Severity::of(&labels),
-        labels,
-        annotations: Labels::default(),
-        state: AlertState::Active,
-        since: now(),
-        value: None,
-        silenced_by: Vec::new(),
-        inhibited_by: Vec::new(),
-        muted_by: Vec::new(),
-        receivers: Vec::new(),
-        generator_url: "".into(),
-        seen_by: Vec::new(),
-        updated_at: None,
-        stale: false,
-    }
+    Alert::firing(cluster, labels, now())
 }
 
 pub fn node(cluster: &str, name: &str, rack: &str) -> Node {

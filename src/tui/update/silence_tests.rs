@@ -7,7 +7,7 @@ use crate::fleet::silence::{
 };
 use crate::fleet::silences::SilenceCopy;
 use crate::fleet::{Answer, Coverage};
-use crate::model::alert::{Alert, AlertState, Severity};
+use crate::model::alert::{Alert, AlertState};
 use crate::model::labels::Labels;
 use crate::model::matcher::{MatchOp, Matcher};
 use crate::model::node::{Node, NodeUp, StatusCounts};
@@ -74,24 +74,7 @@ fn alert(cluster: &str, node: &str) -> Alert {
         [("alertname", "DiskFull"), ("instance", node), ("severity", "warning"), ("rack", "r1")]
             .into_iter()
             .collect();
-    Alert {
-        cluster: cluster.into(),
-        fingerprint: labels.fingerprint(),
-        severity: Severity::of(&labels),
-        labels,
-        annotations: Labels::default(),
-        state: AlertState::Active,
-        since: now() - TimeDelta::hours(1),
-        value: None,
-        silenced_by: Vec::new(),
-        inhibited_by: Vec::new(),
-        muted_by: Vec::new(),
-        receivers: Vec::new(),
-        generator_url: "".into(),
-        seen_by: Vec::new(),
-        updated_at: None,
-        stale: false,
-    }
+    Alert::firing(cluster, labels, now() - TimeDelta::hours(1))
 }
 
 fn alerts(cluster: &str) -> Vec<Alert> {

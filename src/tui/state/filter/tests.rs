@@ -2,7 +2,7 @@
 
 use crate::config::{self, Config};
 use crate::fleet::{Answer, Coverage};
-use crate::model::alert::{Alert, AlertState, Severity};
+use crate::model::alert::{Alert, AlertState};
 use crate::model::labels::Labels;
 use crate::model::time::{Timestamp, from_epoch};
 use crate::tui::msg::{Effect, Kind, Msg, Payload};
@@ -19,24 +19,8 @@ fn time(seconds: u32) -> Timestamp {
 fn alert(name: &str, rack: &str, state: AlertState, output: &str, since: u32) -> AlertRow {
     let pairs = [("alertname", name), ("instance", "hv-1:10105"), ("rack", rack), ("severity", "critical")];
     let labels: Labels = pairs.into_iter().collect();
-    let alert = Alert {
-        cluster: "east".into(),
-        fingerprint: labels.fingerprint(),
-        severity: Severity::of(&labels),
-        labels,
-        annotations: [("check_output", output)].into_iter().collect(),
-        state,
-        since: time(since),
-        value: None,
-        silenced_by: Vec::new(),
-        inhibited_by: Vec::new(),
-        muted_by: Vec::new(),
-        receivers: Vec::new(),
-        generator_url: "".into(),
-        seen_by: Vec::new(),
-        updated_at: None,
-        stale: false,
-    };
+    let annotations = [("check_output", output)].into_iter().collect();
+    let alert = Alert { annotations, state, ..Alert::firing("east", labels, time(since)) };
     AlertRow::new(0, alert, "instance")
 }
 
