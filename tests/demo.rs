@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Stdio};
 use std::time::Duration;
-use support::{Killed, SOON, alert_names, ask, await_until, command, get_json, peers};
+use support::{Killed, SOON, alert_names, ask, await_until, command, get_json, peers, run};
 
 /// Starts `iaasmon demo --headless` with a few nodes and returns it with its folder.
 fn headless(parent: &Path) -> (Killed, PathBuf) {
@@ -82,6 +82,23 @@ fn live_a_signal_ends_the_demo_in_order() {
     assert!(demo.0.wait().unwrap().success());
     assert_eq!(processes_of(&folder), [""; 0]);
     assert!(!folder.exists());
+}
+
+#[test]
+fn live_what_is_tried_out_stays_with_the_demo() {
+    let (parent, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (_child, folder) = headless(parent.path());
+    let mut silence = command();
+    silence.env("HOME", home.path()).arg("--config").arg(folder.join("config.toml"));
+    silence.args(["silence", "add", "a=b", "--all-clusters", "--comment=INC-1", "--author=kim", "--yes"]);
+    let outcome = run(&mut silence, b"");
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert_eq!(std::fs::read_dir(folder.join("operations")).unwrap().count(), 1);
+    assert_eq!(
+        std::fs::read_dir(home.path()).unwrap().count(),
+        0,
+        "nothing among the real fleet's operations"
+    );
 }
 
 #[test]

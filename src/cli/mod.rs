@@ -129,7 +129,7 @@ fn on_fleet(
         Session { config, fleet, named, labels, hint_if_empty: None, now: clock::now(), streams };
     // One thread: a command waits for the network, and starting threads would cost more than it gains.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         match command {
             FleetCommand::Status(args) => status::run(args, &mut session).await,
             FleetCommand::Alerts(args) => alerts::run(args, &mut session).await,
@@ -141,11 +141,14 @@ fn on_fleet(
             FleetCommand::Query(args) => query::run(args, &mut session).await,
             FleetCommand::Doctor(args) => doctor::run(args, &mut session).await,
             FleetCommand::Silence(args) => {
-                let around = silence::Surroundings::of(env);
+                let around = silence::Surroundings::of(env, &session.config.policy);
                 silence::run(args, &mut session, &around).await
             }
         }
-    })
+    });
+    // A body that is still being decoded came too late: nobody waits for it.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Returns the global flags that are configuration.

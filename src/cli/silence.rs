@@ -4,7 +4,7 @@ use super::args::{Format, ListArgs};
 use super::error::{AppError, Exit};
 use super::filter::FilterArgs;
 use super::session::Session;
-use crate::config::Env;
+use crate::config::{Env, SilencePolicy};
 use crate::fleet::silence::OpId;
 use crate::model::time::parse_duration;
 use clap::{Args, Subcommand};
@@ -284,9 +284,9 @@ pub struct Surroundings {
 
 impl Surroundings {
     /// Takes them from the environment and the terminal.
-    pub fn of(env: &Env) -> Self {
+    pub fn of(env: &Env, policy: &SilencePolicy) -> Self {
         Self {
-            journals: env.state_folder().map(|folder| folder.join("operations")),
+            journals: env.journals(policy),
             login: env.login(),
             interactive: std::io::stdin().is_terminal() && std::io::stderr().is_terminal(),
         }

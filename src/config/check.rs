@@ -78,6 +78,7 @@ impl Checked {
         self.take_some("policy.silence.comment_pattern", &mut policy.comment_pattern, layer.comment_pattern);
         self.take("policy.silence.max_duration", &mut policy.max_duration, layer.max_duration);
         self.take_some("policy.silence.author", &mut policy.author, layer.author);
+        self.take_some("policy.silence.journals", &mut policy.journals, layer.journals);
         self.take("policy.silence.confirm_above.alerts", &mut above.alerts, layer.alerts);
         self.take("policy.silence.confirm_above.clusters", &mut above.clusters, layer.clusters);
         self.take("policy.silence.confirm_above.duration", &mut above.duration, layer.duration);

@@ -1,5 +1,6 @@
 //! The environment as a value, taken once at start, so that nothing reads it later and tests need not set it.
 
+use super::valid::SilencePolicy;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -53,6 +54,11 @@ impl Env {
         let base = self.get("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
         let base = base.or_else(|| self.home().map(|home| home.join(".local/state")))?;
         Some(base.join("iaasmon"))
+    }
+
+    /// Returns where operations' journals are kept that `policy` puts nowhere else; none without a home.
+    pub fn journals(&self, policy: &SilencePolicy) -> Option<PathBuf> {
+        policy.journals.clone().or_else(|| Some(self.state_folder()?.join("operations")))
     }
 
     /// Returns who logged in. Behind sudo the person counts, not root.

@@ -53,7 +53,7 @@ pub const POLICY: Section = Section { name: "[policy]", keys: &["silence"] };
 
 pub const SILENCE: Section = Section {
     name: "[policy.silence]",
-    keys: &["comment_required", "comment_pattern", "max_duration", "confirm_above", "author"],
+    keys: &["comment_required", "comment_pattern", "max_duration", "confirm_above", "author", "journals"],
 };
 
 pub const CONFIRM_ABOVE: Section =

@@ -75,6 +75,7 @@ pub struct SilenceLayer {
     pub clusters: Option<At<u32>>,
     pub duration: Option<At<Duration>>,
     pub author: Option<At<String>>,
+    pub journals: Option<At<PathBuf>>,
 }
 
 /// `[ui]`.
@@ -93,11 +94,12 @@ impl Layer {
         };
         let root = Table::open(document, parsed.get_ref(), &keys::ROOT, 0..0);
         let silence = root.table("policy", &keys::POLICY).and_then(|t| t.table("silence", &keys::SILENCE));
+        let silence = silence.map(|table| SilenceLayer::read(&table, paths));
         let layer = Self {
             flawed: false,
             defaults: root.table("defaults", &keys::DEFAULTS).map(|t| Common::read(&t)).unwrap_or_default(),
             clusters: read_clusters(&root, paths),
-            silence: silence.map(|t| SilenceLayer::read(&t)).unwrap_or_default(),
+            silence: silence.unwrap_or_default(),
             ui: root.table("ui", &keys::UI).map(|t| UiLayer::read(&t)).unwrap_or_default(),
         };
         Self { flawed: document.is_flawed(), ..layer }
@@ -324,7 +326,7 @@ fn read_tls(table: &Table<'_>, paths: &Paths) -> At<Tls> {
 }
 
 impl SilenceLayer {
-    fn read(table: &Table<'_>) -> Self {
+    fn read(table: &Table<'_>, paths: &Paths) -> Self {
         let above = table.table("confirm_above", &keys::CONFIRM_ABOVE);
         let count = |key: &str| above.as_ref()?.value(key, Kind::Number, value::count);
         Self {
@@ -335,6 +337,7 @@ impl SilenceLayer {
             clusters: count("clusters"),
             duration: above.as_ref().and_then(|above| above.text("duration", value::duration)),
             author: table.text("author", value::word),
+            journals: table.text("journals", |text| paths.resolve(text)),
         }
     }
 
@@ -347,6 +350,7 @@ impl SilenceLayer {
             clusters: self.clusters.or(lower.clusters),
             duration: self.duration.or(lower.duration),
             author: self.author.or(lower.author),
+            journals: self.journals.or(lower.journals),
         }
     }
 }

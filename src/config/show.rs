@@ -175,6 +175,9 @@ fn silence(config: &Config) -> Section {
     if let Some(author) = &policy.author {
         entries.push(("author", text(author)));
     }
+    if let Some(journals) = &policy.journals {
+        entries.push(("journals", text(&journals.to_string_lossy())));
+    }
     Section { header: "[policy.silence]".to_owned(), path: "policy.silence".to_owned(), entries }
 }
 

@@ -204,6 +204,8 @@ pub struct SilencePolicy {
     pub confirm_above: ConfirmAbove,
     /// The author to write; unset means the login name.
     pub author: Option<String>,
+    /// Where the journals of operations are kept; unset means below the user's state folder.
+    pub journals: Option<PathBuf>,
 }
 
 impl Default for SilencePolicy {
@@ -215,6 +217,7 @@ impl Default for SilencePolicy {
             max_duration: Some(Duration::from_secs(7 * 24 * 3600)),
             confirm_above: ConfirmAbove::default(),
             author: None,
+            journals: None,
         }
     }
 }

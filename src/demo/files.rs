@@ -113,7 +113,11 @@ pub(crate) struct Entry<'a> {
 
 /// Writes iaasmon's configuration for a demo.
 pub(crate) fn config<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> String {
-    let mut text = String::from("# Written by `iaasmon demo`; gone when it ends.\n");
+    let mut text = String::from(concat!(
+        "# Written by `iaasmon demo`; gone when it ends.\n",
+        // What is tried out here must not stand among the operations on the real fleet.
+        "\n[policy.silence]\njournals = \"operations\"\n",
+    ));
     for Entry { name, env, region, prometheus, alertmanager } in entries {
         write!(
             text,

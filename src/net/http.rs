@@ -21,6 +21,9 @@ const CONCURRENT_PER_REPLICA: usize = 4;
 /// How many redirects on the same host are followed (a route prefix, a trailing slash).
 const MAX_REDIRECTS: usize = 5;
 
+/// From this size on a body is decoded on a thread of its own: 1 MiB takes some 5 ms.
+const LARGE: usize = 1 << 20;
+
 /// A list of alerts is decoded while it comes and may be so many times as large as any other answer: 50,000 alerts
 /// with their outputs are 100 MB, which an Alertmanager before 0.26 sends uncompressed.
 const STREAMED: u64 = 8;
@@ -166,6 +169,32 @@ impl Http {
     /// Returns how long a request that is sent now may take.
     pub fn time_left(&self) -> Duration {
         self.deadline.map_or(self.timeout, |deadline| deadline.left().min(self.timeout))
+    }
+
+    /// Decodes a body within the time that its request has left. A large one is decoded on a thread of its own:
+    /// on that of the requests it would hold up everybody else's answers and time limits.
+    pub(super) async fn decode<T: Send + 'static>(
+        &self,
+        raw: Raw,
+        decode: impl FnOnce(&[u8]) -> Result<T, WireError> + Send + 'static,
+    ) -> Result<(T, Meta), NetErrorKind> {
+        let Raw { body, meta } = raw;
+        if body.len() < LARGE {
+            return Ok((decode(&body)?, meta));
+        }
+        let left = match self.deadline {
+            Some(deadline) => deadline.left(),
+            None => self.timeout.saturating_sub(meta.took),
+        };
+        let decoding = tokio::task::spawn_blocking(move || decode(&body));
+        match tokio::time::timeout(left, decoding).await {
+            Ok(Ok(decoded)) => Ok((decoded?, meta)),
+            Ok(Err(gone)) => match gone.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(NetErrorKind::Timeout(self.limit())), // the program ends
+            },
+            Err(_) => Err(NetErrorKind::Timeout(self.limit())),
+        }
     }
 
     /// Returns the same door for the requests of one question, which must all be answered by `deadline`.

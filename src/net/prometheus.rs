@@ -73,11 +73,11 @@ impl PrometheusClient {
         self.instant(expr, None, |body| prom_json::decode_vector(body, &mut Interner::default())).await
     }
 
-    async fn instant<T>(
+    async fn instant<T: Send + 'static>(
         &self,
         expr: &str,
         time: Option<Timestamp>,
-        decode: impl FnOnce(&[u8]) -> Result<Answered<T>, WireError>,
+        decode: impl FnOnce(&[u8]) -> Result<Answered<T>, WireError> + Send + 'static,
     ) -> Result<Reply<T>, NetError> {
         // The server must not go on calculating when we have stopped waiting.
         let timeout = format!("{}ms", self.http.time_left().as_millis().max(1));
@@ -89,13 +89,14 @@ impl PrometheusClient {
         let ask =
             Ask { method: reqwest::Method::POST, body: Payload::Form(&form), ..Ask::get("/api/v1/query") };
         let raw = self.http.ask(ask, error_text).await?;
-        self.decode("/api/v1/query", raw, decode)
+        self.decode("/api/v1/query", raw, decode).await
     }
 
     /// Asks for the alerts that this replica holds pending or firing.
     pub async fn alerts(&self) -> Result<Reply<Vec<PromAlert>>, NetError> {
         let raw = self.http.ask(Ask::get("/api/v1/alerts"), error_text).await?;
         self.decode("/api/v1/alerts", raw, |body| prom_json::decode_alerts(body, &mut Interner::default()))
+            .await
     }
 
     /// Asks for the version.
@@ -118,7 +119,7 @@ impl PrometheusClient {
     pub async fn has_rule(&self, record: &str) -> Result<bool, NetError> {
         let query = [("type", "record"), ("rule_name[]", record)];
         let raw = self.http.ask(Ask { query: &query, ..Ask::get("/api/v1/rules") }, error_text).await?;
-        let rules: Reply<Rules> = self.decode("/api/v1/rules", raw, prom_json::decode_data)?;
+        let rules: Reply<Rules> = self.decode("/api/v1/rules", raw, prom_json::decode_data).await?;
         Ok(rules.value.groups.iter().flat_map(|g| &g.rules).any(|rule| rule.name == record))
     }
 
@@ -135,24 +136,23 @@ impl PrometheusClient {
         Ok(reply)
     }
 
-    async fn data<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<Reply<T>, NetError> {
+    async fn data<T: serde::de::DeserializeOwned + Send + 'static>(
+        &self,
+        path: &str,
+    ) -> Result<Reply<T>, NetError> {
         let raw = self.http.ask(Ask::get(path), error_text).await?;
-        self.decode(path, raw, prom_json::decode_data)
+        self.decode(path, raw, prom_json::decode_data).await
     }
 
-    fn decode<T>(
+    async fn decode<T: Send + 'static>(
         &self,
         path: &str,
         raw: Raw,
-        decode: impl FnOnce(&[u8]) -> Result<Answered<T>, WireError>,
+        decode: impl FnOnce(&[u8]) -> Result<Answered<T>, WireError> + Send + 'static,
     ) -> Result<Reply<T>, NetError> {
-        match decode(&raw.body) {
-            Ok(answer) => Ok(Reply { value: answer.value, meta: raw.meta, warnings: answer.warnings }),
-            Err(error) => Err(NetError {
-                replica: self.replica().clone(),
-                request: path.to_owned(),
-                kind: error.into(),
-            }),
+        match self.http.decode(raw, decode).await {
+            Ok((answer, meta)) => Ok(Reply { value: answer.value, meta, warnings: answer.warnings }),
+            Err(kind) => Err(NetError { replica: self.replica().clone(), request: path.to_owned(), kind }),
         }
     }
 }

@@ -79,7 +79,7 @@ pub fn run(config: &Config, fleet: Fleet, narrowed: bool, env: &Env) -> Result<E
         // Without a receiver the interface has ended, and nobody wants to know.
         let _ = tell.send(Event::Msg(msg));
     })
-    .journal_in(env.state_folder().map(|folder| folder.join("operations")));
+    .journal_in(env.journals(&config.policy));
     let tier = Tier::detect(config.ui.color, env);
     let choice = Choice {
         name: config.ui.theme.clone().unwrap_or_else(|| "default".to_owned()),

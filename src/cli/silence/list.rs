@@ -1,12 +1,12 @@
 //! `silence list` and `silence show`.
 
 use super::{ListSilences, ShowArgs};
-use crate::cli::args::Format;
+use crate::cli::args::{Format, ListArgs};
 use crate::cli::error::{AppError, Exit};
 use crate::cli::render::{Cell, Column, Document, Shape, Tone, write_json, write_yaml};
 use crate::cli::session::Session;
 use crate::fleet::filter::SilenceSubject;
-use crate::fleet::silence::{Drift, FindError, LogicalSilence, find, group, held};
+use crate::fleet::silence::{Drift, FindError, LogicalSilence, SHORTEST_PREFIX, find, group, held};
 use crate::fleet::silences::{SilenceCopy, silences};
 use crate::fleet::{Answer, Cluster};
 use crate::model::cluster::ClusterName;
@@ -82,6 +82,11 @@ impl SilenceRow {
         }
     }
 
+    /// Returns as much of the id as every command takes for the whole.
+    fn short_id(&self) -> &str {
+        self.id.get(..SHORTEST_PREFIX).unwrap_or(&self.id)
+    }
+
     fn clusters(&self) -> String {
         let names: BTreeSet<&str> = self.copies.iter().map(|copy| copy.cluster.as_str()).collect();
         let mark = if self.drift.is_empty() { "" } else { " (drift)" };
@@ -115,6 +120,9 @@ fn drift_words(drift: &Drift) -> String {
 
 type C = Column<SilenceRow>;
 
+/// How many of a silence's alerts fire: the only column that takes more than the list of silences to know.
+const FIRING: &str = "firing";
+
 /// How silences are listed.
 pub const SHAPE: Shape<SilenceRow> = Shape {
     columns: &[
@@ -131,10 +139,10 @@ pub const SHAPE: Shape<SilenceRow> = Shape {
         }),
         C::name("author", |row, _| Cell::text(&*row.created_by)).droppable(2),
         C::name("clusters", |row, _| Cell::text(row.clusters())),
-        C::number("firing", |row, _| Cell::number(row.firing as f64)).droppable(1),
         C::text("matchers", |row, _| Cell::text(row.matchers.join(" "))),
-        C::text("comment", |row, _| Cell::text(&*row.comment)).droppable(3),
-        C::word("id", |row, _| Cell::text(&*row.id)),
+        C::text("comment", |row, _| Cell::text(&*row.comment)).droppable(1),
+        C::word("id", |row, _| Cell { text: row.short_id().into(), ..Cell::text(&*row.id) }),
+        C::number(FIRING, |row, _| Cell::number(row.firing as f64)).wide(),
         C::word("starts", |row, _| Cell::text(rfc3339(row.starts_at))).wide(),
         C::word("ends", |row, _| Cell::text(rfc3339(row.ends_at))).wide(),
         C::name("ids", |row, _| {
@@ -177,10 +185,21 @@ impl<'a> Held<'a> {
     }
 }
 
-async fn part(cluster: &Cluster) -> Answer<Vec<Part>> {
+/// Asks a cluster for its silences, and `with_held` also for the alerts that they hold back, which costs
+/// Alertmanager far more: it goes through all its alerts.
+async fn part(cluster: &Cluster, with_held: bool) -> Answer<Vec<Part>> {
+    if !with_held {
+        return silences(cluster, |_| {}).await.map(|copies| vec![Part { copies, held: Vec::new() }]);
+    }
     let (silences, held) = tokio::join!(silences(cluster, |_| {}), held(cluster));
     let coverage = silences.coverage.join(held.coverage);
     Answer { value: vec![Part { copies: silences.value, held: held.value }], coverage, notes: silences.notes }
+}
+
+/// Reports whether a list in this form shows what its silences hold back.
+fn shows_held(list: &ListArgs) -> bool {
+    let sorted = list.sort.iter().any(|name| name.trim_start_matches('-').eq_ignore_ascii_case(FIRING));
+    sorted || !matches!(list.output, Format::Table | Format::Name)
 }
 
 /// Runs `silence list`.
@@ -189,14 +208,16 @@ pub async fn run(args: &ListSilences, session: &mut Session<'_>) -> Result<Exit,
     // Who asks for expired ones by name wants to see them.
     let expired = args.expired || filter.names(Pseudo::State, SilenceState::Expired.word());
     let (own, now) = (&session.labels, session.now);
-    let answer = session.ask_all(part).await.map(|parts| {
-        let (copies, held): (Vec<_>, Vec<_>) = parts.into_iter().map(|p| (p.copies, p.held)).unzip();
-        let held = Held::of(held.iter().flatten());
-        let mut all = group(copies.into_iter().flatten());
-        all.retain(|silence| expired || silence.state != SilenceState::Expired);
-        all.retain(|silence| filter.is_empty() || filter.shows(&SilenceSubject::new(silence, own, now)));
-        all.iter().map(|silence| SilenceRow::new(silence, held.count(silence))).collect()
-    });
+    let with_held = shows_held(&args.list);
+    let answer =
+        session.ask_all(async |cluster: &Cluster| part(cluster, with_held).await).await.map(|parts| {
+            let (copies, held): (Vec<_>, Vec<_>) = parts.into_iter().map(|p| (p.copies, p.held)).unzip();
+            let held = Held::of(held.iter().flatten());
+            let mut all = group(copies.into_iter().flatten());
+            all.retain(|silence| expired || silence.state != SilenceState::Expired);
+            all.retain(|silence| filter.is_empty() || filter.shows(&SilenceSubject::new(silence, own, now)));
+            all.iter().map(|silence| SilenceRow::new(silence, held.count(silence))).collect()
+        });
     session.list(&SHAPE, answer, &args.list, "no silences")
 }
 
@@ -214,7 +235,7 @@ pub fn not_found(error: &FindError, exit: Exit) -> AppError {
 
 /// Runs `silence show`.
 pub async fn show(args: &ShowArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
-    let answer = session.ask_all(part).await;
+    let answer = session.ask_all(async |cluster: &Cluster| part(cluster, true).await).await;
     let held: Vec<_> = answer.value.iter().flat_map(|part| &part.held).cloned().collect();
     let all = group(answer.value.into_iter().flat_map(|part| part.copies));
     let silence = match find(&all, &args.id) {

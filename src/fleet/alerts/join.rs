@@ -5,6 +5,7 @@ use super::{
 };
 use crate::model::alert::Alert;
 use crate::model::cluster::ClusterName;
+use std::collections::hash_map::Entry;
 
 /// What one Prometheus replica says.
 #[derive(Debug, Clone)]
@@ -37,7 +38,7 @@ pub struct JoinInput<'a> {
 /// The order of replicas does not matter. An alert that any replica reports is in the list: a member
 /// that lags or has just started takes nothing away.
 pub fn join(input: &JoinInput<'_>) -> Vec<Alert> {
-    let mut table = Table { input, alerts: HashMap::new(), by_name: HashMap::new() };
+    let mut table = Table { input, alerts: Vec::new(), index: HashMap::new(), by_name: HashMap::new() };
     for (member, alerts) in &input.alertmanager {
         for alert in *alerts {
             table.add_alertmanager(member, alert);
@@ -63,20 +64,22 @@ pub fn join(input: &JoinInput<'_>) -> Vec<Alert> {
         let fingerprint = table.find(&labels).unwrap_or_else(|| labels.fingerprint());
         table.add_prometheus(fingerprint, labels, view, alert);
     }
-    let mut list: Vec<Alert> = table.alerts.into_values().collect();
+    let mut list = table.alerts;
     for alert in &mut list {
         alert.seen_by.sort();
         alert.seen_by.dedup();
     }
-    list.sort_by_key(|alert| alert.fingerprint);
+    list.sort_unstable_by_key(|alert| alert.fingerprint);
     list
 }
 
 struct Table<'a> {
     input: &'a JoinInput<'a>,
-    alerts: HashMap<Fingerprint, Alert>,
+    alerts: Vec<Alert>,
+    /// Where each is in `alerts`: an alert is some 300 bytes, too much to be moved about in a growing table.
+    index: HashMap<Fingerprint, usize>,
     /// The alerts whose labels are known, by name, for the join by subset.
-    by_name: HashMap<String, Vec<Fingerprint>>,
+    by_name: HashMap<String, Vec<usize>>,
 }
 
 impl Table<'_> {
@@ -86,12 +89,14 @@ impl Table<'_> {
         let fingerprint =
             if labels.len() == theirs.labels.len() { theirs.fingerprint } else { labels.fingerprint() };
         let state = state_of(&theirs.silenced_by, &theirs.inhibited_by, &theirs.muted_by, theirs.unprocessed);
-        let Some(ours) = self.alerts.get_mut(&fingerprint) else {
-            self.alerts.insert(
-                fingerprint,
-                from_alertmanager(&self.input.cluster, fingerprint, labels, member, theirs, state),
-            );
-            return;
+        let ours = match self.index.entry(fingerprint) {
+            Entry::Occupied(at) => &mut self.alerts[*at.get()],
+            Entry::Vacant(free) => {
+                free.insert(self.alerts.len());
+                let cluster = &self.input.cluster;
+                self.alerts.push(from_alertmanager(cluster, fingerprint, labels, member, theirs, state));
+                return;
+            }
         };
         ours.since = ours.since.min(theirs.starts_at);
         let newer = (Some(theirs.updated_at), &theirs.annotations, &theirs.generator_url)
@@ -112,8 +117,8 @@ impl Table<'_> {
     }
 
     fn index_names(&mut self) {
-        for (fingerprint, alert) in &self.alerts {
-            self.by_name.entry(alert.name().to_owned()).or_default().push(*fingerprint);
+        for (at, alert) in self.alerts.iter().enumerate() {
+            self.by_name.entry(alert.name().to_owned()).or_default().push(at);
         }
     }
 
@@ -126,10 +131,11 @@ impl Table<'_> {
         theirs: &PromAlert,
     ) {
         let state = self.state_without_alertmanager(theirs);
-        let ours = self
-            .alerts
-            .entry(fingerprint)
-            .or_insert_with(|| from_prometheus(&self.input.cluster, fingerprint, labels, theirs, state));
+        let at = *self.index.entry(fingerprint).or_insert_with(|| {
+            self.alerts.push(from_prometheus(&self.input.cluster, fingerprint, labels, theirs, state));
+            self.alerts.len() - 1
+        });
+        let ours = &mut self.alerts[at];
         // What Alertmanager says of an alert stands; only what no member has follows Prometheus.
         if ours.updated_at.is_none() {
             ours.state = if ours.state == AlertState::Pending { state } else { ours.state };
@@ -150,15 +156,14 @@ impl Table<'_> {
     /// Finds the alert that these labels become: by fingerprint, else the only one that has all of them.
     fn find(&self, labels: &Labels) -> Option<Fingerprint> {
         let fingerprint = labels.fingerprint();
-        if self.alerts.contains_key(&fingerprint) {
+        if self.index.contains_key(&fingerprint) {
             return Some(fingerprint);
         }
         let candidates = self.by_name.get(labels.get("alertname"))?;
-        let mut fits = candidates
-            .iter()
-            .filter(|f| self.alerts.get(f).is_some_and(|alert| labels.is_subset_of(&alert.labels)));
+        let mut fits =
+            candidates.iter().map(|&at| &self.alerts[at]).filter(|alert| labels.is_subset_of(&alert.labels));
         match (fits.next(), fits.next()) {
-            (Some(only), None) => Some(*only),
+            (Some(only), None) => Some(only.fingerprint),
             _ => None,
         }
     }

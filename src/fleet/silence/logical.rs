@@ -23,7 +23,7 @@ mod tests;
 const SAME_START: TimeDelta = TimeDelta::seconds(10);
 
 /// The shortest beginning of an id that names a silence.
-const SHORTEST_PREFIX: usize = 8;
+pub const SHORTEST_PREFIX: usize = 8;
 
 /// The same silence on one or more clusters.
 #[derive(Debug, Clone, PartialEq)]

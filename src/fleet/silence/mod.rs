@@ -31,7 +31,7 @@ pub use engine::{
 };
 pub use held::held;
 pub use identity::{OP_ANNOTATION, OpId};
-pub use logical::{Drift, FindError, LogicalSilence, find, group};
+pub use logical::{Drift, FindError, LogicalSilence, SHORTEST_PREFIX, find, group};
 pub use operation::{Change, Content, Kind, Operation, Seen, Task, add, edit, expire, undo};
 pub use policy::{ConfirmLevel, Judgement, judge, judge_expiry};
 pub use preview::{
