@@ -94,7 +94,7 @@ fn refused(coverage: &Coverage) -> Option<String> {
 pub async fn run(args: &QueryArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
     let filter = args.filter.parse(RowKind::Series, session)?;
     let now = session.now;
-    let mut answer = session.ask_all(async |cluster| query(cluster, &args.expr, now, |_| {}).await).await;
+    let mut answer = session.ask_all(async |cluster| query(cluster, &args.expr, now).await).await;
     if let Some(why) = refused(&answer.coverage) {
         return Err(
             AppError::usage(why).hint("nobody could evaluate it; see the examples of `iaasmon query --help`")

@@ -5,7 +5,7 @@
 //! Prometheus would send; where that cannot be calculated, by subset.
 
 use super::clusters::Cluster;
-use super::gather::{Answer, Gathered, ask, gather};
+use super::gather::{Answer, Gathered, SoFar, ask, gather};
 use crate::model::alert::{Alert, AlertState, AmAlert, PromAlert, Severity};
 use crate::model::labels::{Fingerprint, Labels};
 use crate::model::matcher::{MatchOp, Matcher};
@@ -36,7 +36,7 @@ enum Part {
 pub async fn alerts(
     cluster: &Cluster,
     keep: Annotations,
-    so_far: impl FnMut(Answer<Vec<Alert>>),
+    so_far: impl FnMut(SoFar<'_, Vec<Alert>>),
 ) -> Answer<Vec<Alert>> {
     joined(cluster, &[], keep, so_far).await
 }
@@ -60,14 +60,15 @@ async fn joined(
     cluster: &Cluster,
     filters: &[String],
     keep: Annotations,
-    mut so_far: impl FnMut(Answer<Vec<Alert>>),
+    mut so_far: impl FnMut(SoFar<'_, Vec<Alert>>),
 ) -> Answer<Vec<Alert>> {
     let members = cluster.alertmanager.iter().map(|am| {
         let alerts = async move { Ok(am.alerts_matching(filters, keep).await?.map(Part::Alertmanager)) };
         ask(am.replica(), alerts)
     });
     let servers = cluster.prometheus.iter().map(|prom| ask(prom.replica(), prom_view(prom)));
-    let gathered = gather(members.chain(servers).collect(), |partial| so_far(answer(cluster, partial))).await;
+    let gathered =
+        gather(members.chain(servers).collect(), |partial| so_far(&|| answer(cluster, partial))).await;
     answer(cluster, &gathered)
 }
 

@@ -40,6 +40,10 @@ impl<T> Answer<Vec<T>> {
     }
 }
 
+/// What the replies so far amount to, worked out only for whoever wants to know: joining the alerts of a storm once
+/// per reply would cost a command that prints the last answer alone more than the servers take.
+pub type SoFar<'a, T> = &'a dyn Fn() -> Answer<T>;
+
 /// One replica's reply or failure.
 #[derive(Debug)]
 pub(super) struct Outcome<T> {

@@ -24,5 +24,5 @@ pub mod status;
 
 pub use clusters::{Cluster, Fleet, UnknownCluster};
 pub use coverage::{Coverage, CoverageVerdict, ReplicaCoverage, ReplicaState};
-pub use gather::Answer;
+pub use gather::{Answer, SoFar};
 pub use merge::{Merged, Vote};

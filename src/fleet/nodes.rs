@@ -1,7 +1,7 @@
 //! Nodes of a cluster: which there are, which are down, which checks fail.
 
 use super::clusters::Cluster;
-use super::gather::{Answer, Gathered, Outcome, ask, gather};
+use super::gather::{Answer, Gathered, Outcome, SoFar, ask, gather};
 use super::merge::{Merged, status_of, up_of};
 use super::node::quote;
 use super::settle::{count_absent, settle};
@@ -29,10 +29,11 @@ enum Scanned {
 }
 
 /// Asks every Prometheus of a cluster for its nodes and their failing checks.
-pub async fn nodes(cluster: &Cluster, mut so_far: impl FnMut(Answer<Vec<Node>>)) -> Answer<Vec<Node>> {
+pub async fn nodes(cluster: &Cluster, mut so_far: impl FnMut(SoFar<'_, Vec<Node>>)) -> Answer<Vec<Node>> {
     let cluster = &cluster.one_question();
     let asks = cluster.prometheus.iter().map(|prom| ask(prom.replica(), part(cluster, prom))).collect();
-    let gathered = gather(asks, |partial| so_far(answer(cluster, merge(cluster, partial), partial))).await;
+    let gathered =
+        gather(asks, |partial| so_far(&|| answer(cluster, merge(cluster, partial), partial))).await;
     let (up, mut bad) = merge(cluster, &gathered);
     count_absent(cluster, &up, &mut bad);
     settle(cluster, &mut bad).await;

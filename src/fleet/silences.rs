@@ -1,7 +1,7 @@
 //! Silences of a cluster, merged over its members.
 
 use super::clusters::Cluster;
-use super::gather::{Answer, Gathered, ask, gather};
+use super::gather::{Answer, Gathered, SoFar, ask, gather};
 use crate::model::cluster::ClusterName;
 use crate::model::silence::Silence;
 use std::collections::BTreeMap;
@@ -21,10 +21,10 @@ pub struct SilenceCopy {
 /// Asks every member of a cluster for its silences, expired ones included; each once, in order of id.
 pub async fn silences(
     cluster: &Cluster,
-    mut so_far: impl FnMut(Answer<Vec<SilenceCopy>>),
+    mut so_far: impl FnMut(SoFar<'_, Vec<SilenceCopy>>),
 ) -> Answer<Vec<SilenceCopy>> {
     let asks = cluster.alertmanager.iter().map(|am| ask(am.replica(), am.silences())).collect();
-    let gathered = gather(asks, |partial| so_far(answer(cluster, partial))).await;
+    let gathered = gather(asks, |partial| so_far(&|| answer(cluster, partial))).await;
     answer(cluster, &gathered)
 }
 

@@ -1,7 +1,7 @@
 //! The health of a cluster's own servers: every replica, and whether the members gossip.
 
 use super::clusters::Cluster;
-use super::gather::{Answer, Gathered, ask, gather};
+use super::gather::{Answer, Gathered, SoFar, ask, gather};
 use crate::model::cluster::{ClusterName, Replica};
 use crate::model::time::{Timestamp, serialize_option};
 use crate::net::{Alertmanager, NetError, NotificationCounts, PrometheusClient, Reply};
@@ -105,11 +105,12 @@ struct Part {
 /// Asks every replica of a cluster how it is.
 pub async fn status(
     cluster: &Cluster,
-    mut so_far: impl FnMut(Answer<ClusterStatus>),
+    mut so_far: impl FnMut(SoFar<'_, ClusterStatus>),
 ) -> Answer<ClusterStatus> {
     let servers = cluster.prometheus.iter().map(|prom| ask(prom.replica(), prometheus(prom)));
     let members = cluster.alertmanager.iter().map(|am| ask(am.replica(), alertmanager(am)));
-    let gathered = gather(servers.chain(members).collect(), |partial| so_far(answer(cluster, partial))).await;
+    let gathered =
+        gather(servers.chain(members).collect(), |partial| so_far(&|| answer(cluster, partial))).await;
     answer(cluster, &gathered)
 }
 

@@ -326,7 +326,8 @@ async fn fetch(index: u16, cluster: Arc<Cluster>, kind: Kind, mut parts: bool, s
     };
     match kind {
         Kind::Alerts => {
-            let whole = alerts::alerts(&cluster, Annotations::FirstLine, |part| {
+            let whole = alerts::alerts(&cluster, Annotations::FirstLine, |so_far| {
+                let part = so_far();
                 if wanted(&part.coverage) {
                     tell(alert_rows(part), false);
                 }
@@ -335,7 +336,8 @@ async fn fetch(index: u16, cluster: Arc<Cluster>, kind: Kind, mut parts: bool, s
             tell(alert_rows(whole), true);
         }
         Kind::Nodes => {
-            let whole = nodes::nodes(&cluster, |part| {
+            let whole = nodes::nodes(&cluster, |so_far| {
+                let part = so_far();
                 if wanted(&part.coverage) {
                     tell(node_rows(part), false);
                 }
@@ -344,7 +346,8 @@ async fn fetch(index: u16, cluster: Arc<Cluster>, kind: Kind, mut parts: bool, s
             tell(node_rows(whole), true);
         }
         Kind::Silences => {
-            let whole = silences::silences(&cluster, |part| {
+            let whole = silences::silences(&cluster, |so_far| {
+                let part = so_far();
                 if wanted(&part.coverage) {
                     tell(Payload::Silences(part), false);
                 }
@@ -357,7 +360,8 @@ async fn fetch(index: u16, cluster: Arc<Cluster>, kind: Kind, mut parts: bool, s
             tell(Payload::Flapping(alerts::marks(&cluster, wanted).await), true);
         }
         Kind::Status => {
-            let whole = status::status(&cluster, |part| tell(Payload::Status(Box::new(part)), false)).await;
+            let whole =
+                status::status(&cluster, |so_far| tell(Payload::Status(Box::new(so_far())), false)).await;
             tell(Payload::Status(Box::new(whole)), true);
         }
     }

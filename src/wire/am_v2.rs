@@ -5,7 +5,7 @@
 
 use super::WireError;
 use super::elements::Elements;
-use super::seed::{Each, Element, LabelSet, Shared, SharedList, Text, Values};
+use super::seed::{Each, Element, LabelSet, Moment, Shared, SharedList, Text, Values};
 use crate::model::alert::AmAlert;
 use crate::model::labels::{Fingerprint, Interner, Labels};
 use crate::model::matcher::{MatchOp, Matcher};
@@ -121,9 +121,9 @@ impl<'de> Visitor<'de> for OneAlert<'_> {
                 AlertField::Annotations => {
                     alert.annotations = map.next_value_seed(LabelSet { interner, values })?
                 }
-                AlertField::StartsAt => alert.starts_at = map.next_value()?,
-                AlertField::EndsAt => alert.ends_at = map.next_value()?,
-                AlertField::UpdatedAt => alert.updated_at = map.next_value()?,
+                AlertField::StartsAt => alert.starts_at = map.next_value_seed(Moment)?,
+                AlertField::EndsAt => alert.ends_at = map.next_value_seed(Moment)?,
+                AlertField::UpdatedAt => alert.updated_at = map.next_value_seed(Moment)?,
                 AlertField::GeneratorUrl => alert.generator_url = map.next_value_seed(Shared(interner))?,
                 AlertField::Fingerprint => {
                     fingerprint = map.next_value_seed(Text(|text: &str| text.parse::<Fingerprint>().ok()))?

@@ -25,6 +25,7 @@ use crate::model::time::Timestamp;
 use serde::Serialize;
 use std::cmp::Ordering;
 use std::io::{self, Write};
+use std::mem::ManuallyDrop;
 
 /// What kind of rows a command lists.
 pub struct Shape<T: 'static> {
@@ -53,22 +54,25 @@ impl<T: Serialize> Listing<'_, T> {
     pub fn print(mut self, args: &ListArgs, view: View, out: &mut dyn Write) -> Result<(), AppError> {
         self.sort(&args.sort)?;
         self.rows.truncate(args.limit.unwrap_or(usize::MAX));
+        // A list is the last thing that a command does. To take thousands of rows apart before the program ends
+        // would take an eighth of all its time.
+        let this = ManuallyDrop::new(self);
         match args.output {
             Format::Table | Format::Wide => {
                 let wide = args.output == Format::Wide;
-                table::write(&self, wide, !args.no_headers, view, out)?;
+                table::write(&this, wide, !args.no_headers, view, out)?;
             }
-            Format::Json => write_json(&self.document(), out)?,
-            Format::Yaml => write_yaml(&self.document(), out)?,
+            Format::Json => write_json(&this.document(), out)?,
+            Format::Yaml => write_yaml(&this.document(), out)?,
             Format::Jsonl => {
-                for row in &self.rows {
+                for row in &this.rows {
                     structured::write_line(row, out)?;
                 }
             }
-            Format::Csv => self.write_csv(!args.no_headers, view.is_terminal(), out)?,
+            Format::Csv => this.write_csv(!args.no_headers, view.is_terminal(), out)?,
             Format::Name => {
-                for row in &self.rows {
-                    writeln!(out, "{}", crate::model::text::line(&(self.shape.name)(row)))?;
+                for row in &this.rows {
+                    writeln!(out, "{}", crate::model::text::line(&(this.shape.name)(row)))?;
                 }
             }
         }

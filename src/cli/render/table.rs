@@ -67,7 +67,10 @@ fn pieces<'a, T>(listing: &'a Listing<'_, T>, columns: &[&Column<T>], row: &'a T
         let cell = (column.cell)(row, listing.now);
         let text = match cell.text {
             Cow::Borrowed(raw) => text::line(raw),
-            Cow::Owned(raw) => Cow::Owned(text::line(&raw).into_owned()),
+            Cow::Owned(raw) => Cow::Owned(match text::line(&raw) {
+                Cow::Borrowed(_) => raw,
+                Cow::Owned(safe) => safe,
+            }),
         };
         Piece { width: text::width(&text), text, tone: cell.tone }
     };
