@@ -80,7 +80,7 @@ fn summarise(cluster: &Cluster, gathered: &Gathered<Part>) -> Vec<CheckSummary> 
             .iter()
             .map(|s| Sample { labels: s.labels.without(&["__name__"]), ..*s })
             .collect();
-        bad = bad.union(Merged::of(&outcome.replica.name, &nameless, &cluster.config.drop_labels));
+        bad.add(&outcome.replica.name, &nameless, &cluster.config.drop_labels);
         for sample in &reply.value.total {
             // An empty, restarted replica counts fewer; the larger count is the fleet.
             let total = totals.entry(sample.labels.get(&cluster.config.check_label).into()).or_default();

@@ -8,7 +8,7 @@ use crate::model::labels::Labels;
 use crate::model::node::NodeUp;
 use crate::model::status::Status;
 use crate::wire::prom_json::Sample;
-use foldhash::{HashMap, HashMapExt as _};
+use foldhash::HashMap;
 use std::sync::Arc;
 
 /// What one replica says of a series.
@@ -51,12 +51,20 @@ pub struct Merged {
 impl Merged {
     /// Takes one replica's instant vector, without the labels that only tell replicas apart.
     pub fn of(replica: &Arc<str>, samples: &[Sample], drop_labels: &[String]) -> Self {
-        let mut series: HashMap<Labels, Vec<Vote>> = HashMap::with_capacity(samples.len());
+        let mut merged = Self::default();
+        merged.add(replica, samples, drop_labels);
+        merged
+    }
+
+    /// Joins one replica's instant vector with what is there: the same as the union with [`Self::of`] it, without
+    /// a table of its own.
+    pub fn add(&mut self, replica: &Arc<str>, samples: &[Sample], drop_labels: &[String]) {
+        // A pair knows the same series: the second finds its room taken.
+        self.series.reserve(samples.len().saturating_sub(self.series.len()));
         for sample in samples {
             let vote = Vote { replica: replica.clone(), value: sample.value };
-            insert(series.entry(sample.labels.without(drop_labels)).or_default(), vote);
+            insert(self.series.entry(sample.labels.without(drop_labels)).or_default(), vote);
         }
-        Self { series }
     }
 
     /// Joins two merged answers.
@@ -160,6 +168,16 @@ mod tests {
             prop_assert_eq!(a.clone().union(b.clone()), b.clone().union(a.clone()));
             prop_assert_eq!(a.clone().union(b.clone()).union(c.clone()), a.clone().union(b.clone().union(c)));
             prop_assert_eq!(a.clone().union(a.clone()), a);
+        }
+
+        #[test]
+        fn adding_is_the_union(a in any_answer(), replica in 0u8..3, numbers in proptest::collection::vec(0u8..6, 0..8)) {
+            let name: Arc<str> = format!("r{replica}").into();
+            let sample = |n: &u8| Sample { labels: [("n", n.to_string())].into_iter().collect(), time: 1.0, value: 2.0 };
+            let samples: Vec<Sample> = numbers.iter().map(sample).collect();
+            let mut added = a.clone();
+            added.add(&name, &samples, &[]);
+            prop_assert_eq!(added, a.union(Merged::of(&name, &samples, &[])));
         }
 
         #[test]

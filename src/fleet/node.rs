@@ -170,7 +170,7 @@ fn status_series(cluster: &Cluster, gathered: &Gathered<Part>) -> Merged {
             }
         }
         let samples: Vec<Sample> = by_check.into_values().collect();
-        merged = merged.union(Merged::of(&outcome.replica.name, &samples, &cluster.config.drop_labels));
+        merged.add(&outcome.replica.name, &samples, &cluster.config.drop_labels);
     }
     merged
 }

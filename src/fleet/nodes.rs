@@ -73,8 +73,8 @@ fn merge(cluster: &Cluster, gathered: &Gathered<Part>) -> (Merged, Merged) {
     for outcome in &gathered.outcomes {
         let Ok(reply) = &outcome.result else { continue };
         let name = &outcome.replica.name;
-        up = up.union(Merged::of(name, &reply.value.up, &dropped));
-        bad = bad.union(Merged::of(name, &reply.value.bad, &dropped));
+        up.add(name, &reply.value.up, &dropped);
+        bad.add(name, &reply.value.bad, &dropped);
     }
     (up, bad)
 }

@@ -47,12 +47,10 @@ fn answer(cluster: &Cluster, gathered: &Gathered<QueryValue>) -> Answer<Vec<Quer
         let Ok(reply) = &outcome.result else { continue };
         let name = &outcome.replica.name;
         match &reply.value {
-            QueryValue::Vector(samples) => {
-                merged = merged.union(Merged::of(name, samples, &cluster.config.drop_labels))
-            }
+            QueryValue::Vector(samples) => merged.add(name, samples, &cluster.config.drop_labels),
             QueryValue::Scalar { time, value } => {
                 let sample = Sample { labels: Labels::default(), time: *time, value: *value };
-                merged = merged.union(Merged::of(name, &[sample], &[]));
+                merged.add(name, &[sample], &[]);
             }
             QueryValue::Text(text) => texts.push((Labels::default(), name.clone(), text.clone())),
             QueryValue::Matrix(series) => {

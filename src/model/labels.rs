@@ -3,21 +3,46 @@
 use foldhash::HashSet;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::{Serialize, Serializer};
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{BuildHasher as _, Hash, Hasher};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// One name and its value.
 pub type Label = (Arc<str>, Arc<str>);
 
 /// A set of labels, cheap to clone, sorted by name, without empty values.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Labels(Arc<[Label]>);
+///
+/// Its hash is taken once, while the strings are at hand: merging replicas looks each set up several times, and
+/// every look at twenty scattered strings is a look at memory.
+#[derive(Debug, Clone)]
+pub struct Labels {
+    pairs: Arc<[Label]>,
+    hash: u64,
+}
+
+/// Different in every process, as for any table that foreign text can fill.
+static HASHING: LazyLock<foldhash::fast::RandomState> = LazyLock::new(Default::default);
 
 impl Labels {
     /// Builds a set: sorts, drops empty values (as Alertmanager does on arrival), keeps the last of a repeated name.
     pub fn new(pairs: impl IntoIterator<Item = Label>) -> Self {
         let mut pairs: Vec<Label> = pairs.into_iter().collect();
+        // Servers write them in order.
+        if !pairs.is_sorted_by(|a, b| a.0 < b.0) {
+            Self::put_in_order(&mut pairs);
+        }
+        pairs.retain(|(_, value)| !value.is_empty());
+        Self::of(pairs)
+    }
+
+    /// Takes pairs that are in order, each name once, no value empty.
+    fn of(pairs: Vec<Label>) -> Self {
+        Self { hash: HASHING.hash_one(&pairs), pairs: pairs.into() }
+    }
+
+    fn put_in_order(pairs: &mut Vec<Label>) {
         pairs.sort_by(|a, b| a.0.cmp(&b.0));
         // A stable sort leaves repeated names in order of arrival; `dedup_by` passes (later, earlier).
         pairs.dedup_by(|later, earlier| {
@@ -27,49 +52,46 @@ impl Labels {
             }
             same
         });
-        pairs.retain(|(_, value)| !value.is_empty());
-        Self(pairs.into())
     }
 
     /// Returns the value of `name`, or `""` where it is absent.
     pub fn get(&self, name: &str) -> &str {
         // Sets are small (about ten labels): a scan beats a binary search over scattered strings.
-        self.0.iter().find(|(n, _)| &**n == name).map_or("", |(_, value)| value)
+        self.pairs.iter().find(|(n, _)| &**n == name).map_or("", |(_, value)| value)
     }
 
     /// Returns the pairs in order of name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (&**name, &**value))
+        self.pairs.iter().map(|(name, value)| (&**name, &**value))
     }
 
     /// Returns the pairs as shared strings, in order of name.
     pub fn pairs(&self) -> &[Label] {
-        &self.0
+        &self.pairs
     }
 
     /// Reports whether the set has no label.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.pairs.is_empty()
     }
 
     /// Returns how many labels there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.pairs.len()
     }
 
     /// Returns the set without the labels in `names`.
     pub fn without(&self, names: &[impl AsRef<str>]) -> Self {
-        if !self.0.iter().any(|(n, _)| names.iter().any(|drop| drop.as_ref() == &**n)) {
+        if !self.pairs.iter().any(|(n, _)| names.iter().any(|drop| drop.as_ref() == &**n)) {
             return self.clone();
         }
-        Self(
-            self.0.iter().filter(|(n, _)| !names.iter().any(|drop| drop.as_ref() == &**n)).cloned().collect(),
-        )
+        let kept = self.pairs.iter().filter(|(n, _)| !names.iter().any(|drop| drop.as_ref() == &**n));
+        Self::of(kept.cloned().collect())
     }
 
     /// Returns the set with `name` set to `value` (removed if `value` is empty).
     pub fn with(&self, name: &str, value: &str) -> Self {
-        Self::new(self.0.iter().cloned().chain([(name.into(), value.into())]))
+        Self::new(self.pairs.iter().cloned().chain([(name.into(), value.into())]))
     }
 
     /// Reports whether every label of `self` stands in `other` with the same value.
@@ -94,9 +116,35 @@ impl Labels {
     }
 }
 
+impl PartialEq for Labels {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && (Arc::ptr_eq(&self.pairs, &other.pairs) || self.pairs == other.pairs)
+    }
+}
+
+impl Eq for Labels {}
+
+impl Hash for Labels {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl Ord for Labels {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.pairs.cmp(&other.pairs)
+    }
+}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl Default for Labels {
     fn default() -> Self {
-        Self(Arc::new([]))
+        Self::of(Vec::new())
     }
 }
 

@@ -19,6 +19,8 @@ const ELLIPSIS: &str = "..";
 const TAB: usize = 8;
 /// ZERO WIDTH JOINER, which makes one emoji of several.
 const JOINER: char = '\u{200d}';
+/// How far before a joiner is looked, in bytes: an emoji with its modifiers and selectors takes some 15.
+const JOIN_REACH: usize = 64;
 
 /// Returns `text` as one safe line: line breaks and tabs become a space.
 pub fn line(text: &str) -> Cow<'_, str> {
@@ -236,6 +238,9 @@ impl Cleaner {
 /// Reports whether a joiner between `before` and `after` makes one grapheme of them, as inside an emoji. A
 /// combining mark behind the joiner does not count: it clings to anything.
 fn joins(before: &str, after: &str) -> bool {
+    // The end of it decides. Looked at whole, a megabyte of joined emoji, which is one grapheme, would be copied once
+    // for each of its joiners.
+    let before = &before[before.floor_char_boundary(before.len().saturating_sub(JOIN_REACH))..];
     let (Some(last), Some(next)) = (before.graphemes(true).next_back(), after.chars().next()) else {
         return false;
     };

@@ -136,6 +136,14 @@ fn hostile() -> impl Strategy<Value = String> {
     proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
+/// Takes minutes where every joiner looks at everything before it.
+#[test]
+fn a_megabyte_of_joined_emoji_is_one_line_soon() {
+    let family = "👩\u{200d}".repeat(150_000) + "👧";
+    assert_eq!(line(&family), family);
+    assert_eq!(line(&format!("{family}\u{1b}[31m")), family);
+}
+
 proptest! {
     #[test]
     fn what_is_shown_holds_no_control(text in hostile()) {
