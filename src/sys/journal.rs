@@ -2,8 +2,10 @@
 //!
 //! Whoever opens a journal to write holds its lock, so that two processes never carry out the same
 //! operation. A line that was cut off by a crash is not a line: it is ignored when read, and ended before
-//! the next one is written.
+//! the next one is written. What lies in the folder and is no file of a journal's size is refused unread: a
+//! pipe would be waited for, a device read, for ever.
 
+use nix::fcntl::OFlag;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -12,6 +14,9 @@ use std::time::Duration;
 
 /// What a journal's file name ends with.
 const SUFFIX: &str = "jsonl";
+
+/// No journal of ours comes near this.
+const MOST_BYTES: u64 = 16 << 20;
 
 /// How often, and how far apart, the lock is tried before somebody else is taken for its owner.
 const LOCK_TRIES: u32 = 10;
@@ -33,7 +38,7 @@ pub enum JournalError {
     /// There is none of that name.
     #[error("{}: there is no such operation", .0.display())]
     Missing(PathBuf),
-    /// Whoever reads its lines does not understand them.
+    /// It is no journal, or whoever reads its lines does not understand them.
     #[error("{}: {why}", path.display())]
     Illegible {
         /// Which journal.
@@ -78,14 +83,9 @@ impl Journal {
     /// Opens a journal to go on with it, and returns its whole lines.
     pub fn open(folder: &Path, name: &str) -> Result<(Self, Vec<String>), JournalError> {
         let path = Self::path_of(folder, name);
-        let mut file =
-            OpenOptions::new().append(true).read(true).open(&path).map_err(|source| match source.kind() {
-                io::ErrorKind::NotFound => JournalError::Missing(path.clone()),
-                _ => JournalError::Io { path: path.clone(), source },
-            })?;
+        let mut file = open_file(OpenOptions::new().append(true), &path)?;
         lock(&file, &path)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(at(&path))?;
+        let bytes = read_bytes(&mut file, &path)?;
         if bytes.last().is_some_and(|last| *last != b'\n') {
             // The rest of a line that a crash cut off must not run into the next one.
             file.write_all(b"\n").and_then(|()| file.sync_data()).map_err(at(&path))?;
@@ -96,16 +96,16 @@ impl Journal {
     /// Reads a journal's whole lines without a lock, and whether somebody is writing to it now.
     pub fn read(folder: &Path, name: &str) -> Result<(Vec<String>, bool), JournalError> {
         let path = Self::path_of(folder, name);
-        let mut file = File::open(&path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => JournalError::Missing(path.clone()),
-            _ => JournalError::Io { path: path.clone(), source },
-        })?;
+        let mut file = open_file(&mut OpenOptions::new(), &path)?;
         let busy = matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
         // Held no longer than the question takes: somebody may want to write.
         file.unlock().map_err(at(&path))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(at(&path))?;
-        Ok((whole_lines(&bytes), busy))
+        Ok((whole_lines(&read_bytes(&mut file, &path)?), busy))
+    }
+
+    /// Deletes the journal; whoever still has it open is left with a file that has no name.
+    pub fn remove(self) -> Result<(), JournalError> {
+        fs::remove_file(&self.path).map_err(at(&self.path))
     }
 
     /// Returns the names of all journals in `folder`, in order; none where the folder is missing.
@@ -145,6 +145,34 @@ impl Journal {
     pub fn path_of(folder: &Path, name: &str) -> PathBuf {
         folder.join(format!("{name}.{SUFFIX}"))
     }
+}
+
+/// Opens what is a file; anything else neither keeps us waiting nor is read.
+fn open_file(options: &mut OpenOptions, path: &Path) -> Result<File, JournalError> {
+    let opened = options.read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
+    let file = opened.map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => JournalError::Missing(path.to_owned()),
+        _ => JournalError::Io { path: path.to_owned(), source },
+    })?;
+    match file.metadata().map_err(at(path))?.is_file() {
+        true => Ok(file),
+        false => Err(illegible(path, "not a file, no journal of ours")),
+    }
+}
+
+/// Reads the whole file if a journal can be that large.
+fn read_bytes(file: &mut File, path: &Path) -> Result<Vec<u8>, JournalError> {
+    let mut bytes = Vec::new();
+    // Some files say that they are empty and never end.
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(at(path))?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(illegible(path, "larger than 16 MiB, no journal of ours"));
+    }
+    Ok(bytes)
+}
+
+fn illegible(path: &Path, why: &str) -> JournalError {
+    JournalError::Illegible { path: path.to_owned(), why: why.to_owned() }
 }
 
 fn lock(file: &File, path: &Path) -> Result<(), JournalError> {
@@ -212,6 +240,47 @@ mod tests {
         journal.append("three").expect("written");
         drop(journal);
         assert_eq!(Journal::read(root.path(), "01A").expect("readable").0, ["one", "tw", "three"]);
+    }
+
+    /// Asserts that what lies under a journal's name is refused at once, in these words, by whoever reads it.
+    fn assert_refused(folder: &Path, words: &str) {
+        let path = Journal::path_of(folder, "01A").display().to_string();
+        let read = Journal::read(folder, "01A").expect_err("it is no journal").to_string();
+        let opened = Journal::open(folder, "01A").expect_err("it is no journal").to_string();
+        for error in [read, opened] {
+            assert!(error.starts_with(&path) && error.contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_pipe_a_device_or_a_folder_is_not_waited_for() {
+        let root = folder();
+        let path = Journal::path_of(root.path(), "01A");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        assert_refused(root.path(), "not a file, no journal of ours");
+        fs::remove_file(&path).expect("removed");
+        std::os::unix::fs::symlink("/dev/zero", &path).expect("linked");
+        assert_refused(root.path(), "not a file, no journal of ours");
+        fs::remove_file(&path).expect("removed");
+        fs::create_dir(&path).expect("a folder");
+        assert_refused(root.path(), "");
+    }
+
+    #[test]
+    fn what_is_larger_than_any_journal_is_not_read_to_its_end() {
+        let root = folder();
+        let file = File::create(Journal::path_of(root.path(), "01A")).expect("created");
+        file.set_len(MOST_BYTES).expect("sparse");
+        assert!(Journal::read(root.path(), "01A").is_ok());
+        file.set_len(1 << 40).expect("sparse");
+        assert_refused(root.path(), "larger than 16 MiB, no journal of ours");
+    }
+
+    #[test]
+    fn a_journal_that_was_removed_is_not_there() {
+        let root = folder();
+        Journal::create(root.path(), "01A").and_then(Journal::remove).expect("removed");
+        assert!(Journal::list(root.path()).expect("listed").is_empty());
     }
 
     #[test]

@@ -10,8 +10,10 @@ use super::operation::{Operation, Task};
 use super::record::{Outcome, Progress, Record, Standing, VERSION};
 use crate::fleet::Fleet;
 use crate::model::cluster::ClusterName;
+use crate::model::time::Timestamp;
 use crate::sys::clock;
 use crate::sys::journal::{Journal, JournalError};
+use chrono::TimeDelta;
 use futures_util::StreamExt as _;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -27,6 +29,9 @@ pub use doubt::find_out;
 pub(super) use write::request;
 
 use super::identity::OpId;
+
+/// So long is a journal kept after its operation began: whoever asks what happened asks within a quarter.
+const KEPT: TimeDelta = TimeDelta::days(90);
 
 /// So many clusters are worked on at a time.
 const CLUSTERS_AT_ONCE: usize = 8;
@@ -152,10 +157,12 @@ impl Opened {
     }
 }
 
-/// Writes the operation into a new journal in `folder`. Nothing is sent before this has succeeded.
+/// Writes the operation into a new journal in `folder`. Nothing is sent before this has succeeded. Old journals that
+/// nobody needs any more go.
 pub fn begin(folder: &Path, operation: Operation) -> Result<Opened, JournalError> {
     let mut journal = Journal::create(folder, &operation.op.to_string())?;
     journal.append(&line(&Record::Begin { v: VERSION, operation: operation.clone() }))?;
+    prune(folder, operation.began);
     Ok(Opened { standing: Standing::new(operation), journal: Some(journal) })
 }
 
@@ -171,6 +178,26 @@ pub fn load(folder: &Path, op: OpId) -> Result<Option<(Standing, bool)>, Journal
     let name = op.to_string();
     let (lines, busy) = Journal::read(folder, &name)?;
     Ok(understood(&lines, &Journal::path_of(folder, &name))?.map(|standing| (standing, busy)))
+}
+
+/// Deletes the journals of operations that are over and older than [`KEPT`], as far as that can be done: what is
+/// unfinished, worked on or cannot be read stays, and no trouble with it hinders what is about to begin.
+fn prune(folder: &Path, now: Timestamp) {
+    let is_old = |op: &OpId| op.made() < now - KEPT;
+    let is_over = |lines: &[String]| {
+        Standing::read(lines).is_ok_and(|standing| standing.is_none_or(|standing| standing.is_over()))
+    };
+    for op in operations(folder).unwrap_or_default().into_iter().take_while(is_old) {
+        let name = op.to_string();
+        // Opened only then, because that mends what a crash cut off; under the lock nobody goes on with it any more.
+        if Journal::read(folder, &name).is_ok_and(|(lines, busy)| !busy && is_over(&lines))
+            && let Ok((journal, lines)) = Journal::open(folder, &name)
+            && is_over(&lines)
+        {
+            // The next operation tries again.
+            let _ = journal.remove();
+        }
+    }
 }
 
 fn understood(lines: &[String], path: &Path) -> Result<Option<Standing>, JournalError> {
@@ -258,8 +285,11 @@ impl Engine<'_> {
         self.shared().standing.tasks.get(cluster).cloned().unwrap_or_default()
     }
 
-    fn operation(&self) -> (OpId, crate::model::time::Timestamp) {
+    fn operation(&self) -> (OpId, Timestamp) {
         let shared = self.shared();
         (shared.standing.operation.op, shared.standing.operation.began)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -276,6 +276,11 @@ impl Standing {
         self.tasks.values().all(over)
     }
 
+    /// Reports whether nobody has to come back to it: it hangs nowhere, or was taken back.
+    pub fn is_over(&self) -> bool {
+        self.undone.is_some() || self.is_settled()
+    }
+
     /// Returns the outcomes so far, skipped clusters among them, in order of cluster.
     pub fn outcomes(&self) -> Vec<(ClusterName, Option<Outcome>)> {
         let skipped = self.operation.skipped.iter();
