@@ -13,10 +13,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 mod change;
+mod confirm;
 mod draft;
 mod list;
 mod operations;
 mod report;
+mod results;
+mod resume;
 #[cfg(test)]
 mod twin_tests;
 mod when;
@@ -83,8 +86,10 @@ pub enum SilenceCommand {
     #[command(after_help = "Example:\n  iaasmon silence status")]
     Status(StatusArgs),
     /// Finish an interrupted operation; nothing is made twice
-    #[command(after_help = "Example:\n  iaasmon silence resume 01KAVX3V9W8T5D8N1Q6Z2R4B7C")]
-    Resume(OperationArgs),
+    ///
+    /// The members are read first: what stands already is shown, and what is still to be sent.
+    #[command(after_help = "Example:\n  iaasmon silence resume --dry-run")]
+    Resume(ResumeArgs),
     /// Take an operation back: what it made ends, what it ended is made again
     #[command(after_help = "Example:\n  iaasmon silence undo 01KAVX3V9W8T5D8N1Q6Z2R4B7C")]
     Undo(UndoArgs),
@@ -149,23 +154,31 @@ pub struct WhatArgs {
     pub all_clusters: bool,
 }
 
-/// How a write is confirmed.
+/// Whether a write is asked about.
 #[derive(Debug, Clone, Args)]
-pub struct ConfirmArgs {
+pub struct AskArgs {
     /// Do it without asking
     #[arg(long, short)]
     pub yes: bool,
+    /// Print the requests and send none
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// How a new operation is confirmed, journalled and reported.
+#[derive(Debug, Clone, Args)]
+pub struct ConfirmArgs {
+    /// Whether.
+    #[command(flatten)]
+    pub ask: AskArgs,
     /// With --yes, also what is broad: no particular or only negative matchers, more than 500 alerts, at least 20 and
     /// more than a tenth of the critical ones, all clusters where there are more than two, or longer than 24h
     #[arg(long)]
     pub allow_broad: bool,
-    /// Print the requests and send none
-    #[arg(long)]
-    pub dry_run: bool,
     /// Go on where no journal can be written: after a crash nobody knows what was done
     #[arg(long)]
     pub no_journal: bool,
-    /// How to print the result
+    /// How to print the result; a table goes to stderr, so that stdout has the id alone
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: Format,
 }
@@ -253,10 +266,13 @@ pub struct StatusArgs {
 
 /// Arguments of `resume`.
 #[derive(Debug, Clone, Args)]
-pub struct OperationArgs {
-    /// The operation, as `iaasmon silence status` lists it
-    pub op: OpId,
-    /// How to print the result
+pub struct ResumeArgs {
+    /// The operation, as `iaasmon silence status` lists it [default: the only unfinished one]
+    pub op: Option<OpId>,
+    /// How.
+    #[command(flatten)]
+    pub ask: AskArgs,
+    /// How to print the result; a table goes to stderr, so that stdout has the id alone
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: Format,
 }
@@ -264,8 +280,8 @@ pub struct OperationArgs {
 /// Arguments of `undo`.
 #[derive(Debug, Clone, Args)]
 pub struct UndoArgs {
-    /// The operation, as `iaasmon silence status` lists it
-    pub op: OpId,
+    /// The operation, as `iaasmon silence status` lists it [default: the only unfinished one]
+    pub op: Option<OpId>,
     /// How.
     #[command(flatten)]
     pub confirm: ConfirmArgs,
@@ -308,7 +324,7 @@ pub async fn run(
         SilenceCommand::Extend(args) => change::extend(args, session, around).await,
         SilenceCommand::Expire(args) => change::expire(args, session, around).await,
         SilenceCommand::Status(args) => operations::status(args, session, around),
-        SilenceCommand::Resume(args) => operations::resume(args, session, around).await,
+        SilenceCommand::Resume(args) => resume::resume(args, session, around).await,
         SilenceCommand::Undo(args) => operations::undo(args, session, around).await,
     }
 }

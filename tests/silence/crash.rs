@@ -64,7 +64,10 @@ fn one_round(demo: &Demo, deed: Deed, step: usize, take_back: bool) -> Option<St
     let (op, state) = desk.newest();
     assert_eq!(state == "unfinished", done < 2, "{state} after {steps:#?}");
 
-    let did = if take_back { vec!["undo", &op, "--yes"] } else { vec!["resume", &op] };
+    let did = if take_back { ["undo", &op, "--yes"] } else { ["resume", &op, "--yes"] };
+    if !take_back {
+        assert_asked(&desk, &op);
+    }
     let outcome = desk.silence(&did);
     assert_eq!(
         outcome.code,
@@ -75,6 +78,8 @@ fn one_round(demo: &Demo, deed: Deed, step: usize, take_back: bool) -> Option<St
     );
     assert_law(demo, deed, &comment, take_back);
     if !take_back {
+        let dry = desk.silence(&["resume", &op, "--dry-run"]);
+        assert_eq!((dry.code, &*dry.stdout), (Some(0), ""), "{comment}: {}", dry.stderr);
         let again = desk.silence(&["resume", &op]);
         assert_eq!(again.code, Some(0), "{comment}: {}{}", again.stdout, again.stderr);
         assert_law(demo, deed, &comment, false);
@@ -82,12 +87,30 @@ fn one_round(demo: &Demo, deed: Deed, step: usize, take_back: bool) -> Option<St
         assert_eq!(undone.code, Some(0), "{comment}: {}{}", undone.stdout, undone.stderr);
         assert_law(demo, deed, &comment, true);
     }
-    let refused = desk.silence(&["resume", &op]);
+    let refused = desk.silence(&["resume", &op, "--yes"]);
     assert_eq!(refused.code, Some(2), "{comment}: {}", refused.stdout);
     assert!(refused.stderr.contains("was taken back"), "{}", refused.stderr);
     assert_law(demo, deed, &comment, true);
     let name = steps.last()?.split("what: ").nth(1)?;
     Some(name.split(['(', ' ']).next()?.to_owned())
+}
+
+/// Asserts that a script is not obeyed without a word where anything is left to be sent, and that this was shown.
+fn assert_asked(desk: &Desk, op: &str) {
+    let dry = desk.silence(&["resume", op, "--dry-run"]);
+    assert_eq!(dry.code, Some(0), "{}", dry.stderr);
+    let plain = desk.silence(&["resume", op]);
+    match plain.code {
+        Some(2) => {
+            assert!(plain.stderr.contains("nobody is there to be asked"), "{}", plain.stderr);
+            assert!(dry.stdout.contains("POST") || dry.stdout.contains("DELETE"), "{dry:?} {plain:?}");
+        }
+        // What is under way to the other member may have come meanwhile, so that less is left than was.
+        code => {
+            assert_eq!(code, Some(0), "{}{}", plain.stdout, plain.stderr);
+            assert!(plain.stderr.contains("nothing is left to be sent"), "{}", plain.stderr);
+        }
+    }
 }
 
 fn names(steps: &[&str]) -> BTreeSet<String> {

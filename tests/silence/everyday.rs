@@ -64,7 +64,8 @@ fn live_a_silence_over_two_clusters_is_one_from_its_making_to_its_end() {
     let list = listed(&desk, comment, false);
     assert_eq!(list.len(), 1, "{list:#?}");
     let id = list[0]["id"].as_str().unwrap();
-    assert_eq!(added.stdout.lines().next(), Some(id), "the id listed is the id printed");
+    assert_eq!(added.stdout, format!("{id}\n"), "the id listed is all that a script gets");
+    assert!(added.stderr.contains("applied") && added.stderr.contains(ids[1]), "{}", added.stderr);
     assert!(list[0]["firing"].as_u64().unwrap() > 0, "{list:#?}");
     let copies = list[0]["copies"].as_array().unwrap();
     assert_eq!((copies.len(), copies[0]["members"].as_array().unwrap().len()), (2, 2), "{list:#?}");
@@ -79,12 +80,17 @@ fn live_a_silence_over_two_clusters_is_one_from_its_making_to_its_end() {
         shorter.iter().zip(&made).all(|(s, m)| s["id"] == m["id"] && minutes_left(s) < 31),
         "{shorter:#?}"
     );
-    assert_code(&desk.silence(&["extend", ids[0], "1h", "--yes"]), 0);
+    let extended = desk.silence(&["extend", ids[0], "1h", "--yes"]);
+    assert_code(&extended, 0);
+    assert_eq!(extended.stdout, added.stdout);
+    assert!(!extended.stderr.contains("similar"), "it is not like itself: {}", extended.stderr);
     assert!(assert_one(clusters, comment).iter().all(|s| (85..=90).contains(&minutes_left(s))));
     let edited = desk.silence(&["edit", ids[1], "alertname=~Check.*", "rack=~.+", "--yes", "--allow-broad"]);
     assert_code(&edited, 0);
     let after = assert_one(clusters, comment);
     assert!(after.iter().zip(&made).all(|(s, m)| s["id"] != m["id"]), "new matchers, new ids");
+    let new = after.iter().map(|s| s["id"].as_str().unwrap()).min().unwrap();
+    assert_eq!(edited.stdout, format!("{new}\n"));
     assert_eq!(listed(&desk, comment, false).len(), 1);
 
     let (op, state) = desk.newest();
@@ -106,6 +112,7 @@ fn live_a_silence_over_two_clusters_is_one_from_its_making_to_its_end() {
     let ended = desk.silence(&["expire", ids[0], ids[1], "--yes"]);
     assert_code(&ended, 0);
     assert!(ended.stderr.contains("will page again"), "{}", ended.stderr);
+    assert_eq!(ended.stdout, format!("{}\n", ids.iter().min().unwrap()));
     assert_none(clusters, comment);
     assert!(listed(&desk, comment, false).is_empty());
     assert!(!listed(&desk, comment, true).is_empty());
@@ -189,12 +196,20 @@ fn live_a_silence_goes_where_it_matches_and_as_far_as_policy_allows() {
     refused(&["add", "x=y", "--all-clusters", "--yes"], &["refused", "CHG-[0-9]+"]);
     refused(&["preview", "x=y", "--all-clusters"], &["refused: the policy", "CHG-[0-9]+"]);
     refused(&["add", "x=y", "--cluster", "prod-west", "--yes"], &["prod-west read-only"]);
+    // Whoever only looks need not say why; all else is as for an addition.
+    let looked = strict.silence(&["preview", "x=y", "--all-clusters"]);
+    assert_code(&looked, 0);
+    let wish = "hint: the policy wants a comment that contains `CHG-[0-9]+`";
+    assert!(looked.stderr.contains(wish) && !looked.stdout.contains("refused"), "{looked:?}");
+    let looked = strict.silence(&["preview", "x=y", "--all-clusters", "-d", "5h"]);
+    assert_code(&looked, 2);
+    assert!(looked.stderr.contains("refused: it would last 5h, the policy allows 4h"), "{}", looked.stderr);
     let outcome = strict.silence(&["add", "x=y", "--all-clusters", "-c", "CHG-1", "-d", "5h", "--yes"]);
     assert_code(&outcome, 2);
     assert!(outcome.stderr.contains("it would last 5h, the policy allows 4h"), "{}", outcome.stderr);
     let outcome = strict.silence(&["add", "x=y", "--all-clusters", "-c", "CHG-1", "--yes"]);
     assert_code(&outcome, 0);
-    assert!(outcome.stdout.contains("skipped (read-only)"), "{}", outcome.stdout);
+    assert!(outcome.stderr.contains("skipped (read-only)"), "{}", outcome.stderr);
     only("CHG-1", east, west);
     let foreign = held(&west.alertmanager[0], "INC-3 glob")[0]["id"].as_str().unwrap().to_owned();
     let outcome = strict.silence(&["expire", &foreign, "--yes"]);

@@ -31,7 +31,7 @@ fn live_a_silence_whose_answer_is_lost_is_found_and_not_made_again() {
         assert_eq!(outcome.code, Some(0), "{comment}: {}{}", outcome.stdout, outcome.stderr);
         assert_eq!(proxies.posts(), 1, "{comment}: no second POST");
         let one = assert_one(east(&demo), comment);
-        assert_eq!(outcome.stdout.lines().next(), one[0]["id"].as_str(), "{comment}");
+        assert_eq!(outcome.stdout.strip_suffix('\n'), one[0]["id"].as_str(), "{comment}: the id alone");
         let undone = desk.silence(&["undo", &desk.newest().0, "--yes"]);
         assert_eq!(undone.code, Some(0), "{comment}: {}", undone.stderr);
         assert_none(east(&demo), comment);
@@ -49,7 +49,7 @@ fn live_a_silence_whose_answer_is_lost_is_found_and_not_made_again() {
     proxies.plan(&[Fault::Refuse("403 Forbidden", "\"no write role\"")]);
     let outcome = add(&desk, "INC-7 forbidden");
     assert_eq!((outcome.code, proxies.posts()), (Some(3), 1), "{}{}", outcome.stdout, outcome.stderr);
-    assert!(outcome.stdout.contains("no right to write"), "{}", outcome.stdout);
+    assert!(outcome.stderr.contains("no right to write"), "{}", outcome.stderr);
     assert_none(east(&demo), "INC-7 forbidden");
     // What passes, is.
     proxies.plan(&[Fault::Refuse("429 Too Many Requests", "")]);
@@ -72,7 +72,7 @@ fn live_a_request_that_arrives_after_the_retry_makes_no_second_silence() {
         adding.join().unwrap()
     });
     assert_eq!(outcome.code, Some(0), "{}{}", outcome.stdout, outcome.stderr);
-    assert!(outcome.stdout.contains("1 late twin"), "{}", outcome.stdout);
+    assert!(outcome.stderr.contains("1 late twin"), "{}", outcome.stderr);
     assert_one(east(&demo), "INC-1 late");
     assert_eq!(desk.newest().1, "ended");
 }
@@ -88,16 +88,18 @@ fn live_members_that_are_stopped_while_they_are_asked_leave_a_doubt_that_resume_
     proxies.plan(&[Fault::Frozen]);
     let outcome = add(&desk, "INC-1 frozen");
     assert_eq!((outcome.code, proxies.posts()), (Some(3), 1), "{}{}", outcome.stdout, outcome.stderr);
-    assert!(outcome.stdout.contains("may or may not be there"), "{}", outcome.stdout);
+    assert!(outcome.stderr.contains("may or may not be there"), "{}", outcome.stderr);
     let (op, state) = desk.newest();
     assert_eq!(state, "unfinished");
-    // Nobody can tell yet, so nothing is sent again.
-    assert_eq!((desk.silence(&["resume", &op]).code, proxies.posts()), (Some(3), 1));
+    // Nobody can tell yet, so nothing is sent again, and there is nothing to be asked.
+    let resumed = desk.silence(&["resume", &op]);
+    assert_eq!((resumed.code, proxies.posts()), (Some(3), 1), "{}", resumed.stderr);
+    assert!(resumed.stderr.contains("nothing can be sent as long as that is so"), "{}", resumed.stderr);
     let undone = desk.silence(&["undo", &op, "--yes"]);
     assert_eq!((undone.code, proxies.posts()), (Some(3), 1), "{}", undone.stderr);
     assert!(undone.stderr.contains("cannot be read"), "{}", undone.stderr);
     wake();
-    let outcome = desk.silence(&["resume", &op]);
+    let outcome = desk.silence(&["resume", &op, "--yes"]);
     assert_eq!(outcome.code, Some(0), "{}{}", outcome.stdout, outcome.stderr);
     assert_one(east(&demo), "INC-1 frozen");
 
@@ -107,9 +109,9 @@ fn live_members_that_are_stopped_while_they_are_asked_leave_a_doubt_that_resume_
     let outcome = add(&desk, "INC-2 both");
     assert_eq!((outcome.code, proxies.posts()), (Some(3), 1), "{}{}", outcome.stdout, outcome.stderr);
     let (op, _) = desk.newest();
-    assert_eq!((desk.silence(&["resume", &op]).code, proxies.posts()), (Some(3), 1));
+    assert_eq!((desk.silence(&["resume", &op, "--yes"]).code, proxies.posts()), (Some(3), 1));
     wake();
-    let outcome = desk.silence(&["resume", &op]);
+    let outcome = desk.silence(&["resume", &op, "--yes"]);
     assert_eq!(outcome.code, Some(0), "{}{}", outcome.stdout, outcome.stderr);
     assert_one(east(&demo), "INC-2 both");
     assert_eq!(desk.silence(&["undo", &op, "--yes"]).code, Some(0));
@@ -126,24 +128,24 @@ fn live_what_the_other_member_lacks_is_said_until_it_has_it() {
     first.kill().unwrap();
     let outcome = add(&desk, "INC-1 one down");
     assert_eq!(outcome.code, Some(0), "{}{}", outcome.stdout, outcome.stderr);
-    assert!(outcome.stdout.contains("not answering"), "{}", outcome.stdout);
+    assert!(outcome.stderr.contains("not answering"), "{}", outcome.stderr);
     assert_eq!(held(second, "INC-1 one down").len(), 1);
     first.restart().unwrap();
-    let resumed = desk.silence(&["resume", &desk.newest().0]);
+    let resumed = desk.silence(&["resume", &desk.newest().0, "--yes"]);
     assert_eq!(resumed.code, Some(0), "{}{}", resumed.stdout, resumed.stderr);
-    assert!(!resumed.stdout.contains("not answering"), "{}", resumed.stdout);
+    assert!(!resumed.stderr.contains("not answering"), "{}", resumed.stderr);
     assert_one(east(&demo), "INC-1 one down");
 
     cluster.split_gossip().unwrap();
     let outcome = add(&desk, "INC-2 split");
     assert_eq!(outcome.code, Some(3), "{}{}", outcome.stdout, outcome.stderr);
-    assert!(outcome.stdout.contains("not replicated to"), "{}", outcome.stdout);
+    assert!(outcome.stderr.contains("not replicated to"), "{}", outcome.stderr);
     let copies = cluster.alertmanager.each_ref().map(|member| held(member, "INC-2 split").len());
     assert_eq!(copies.iter().sum::<usize>(), 1, "one POST to one member: {copies:?}");
     second.restart().unwrap();
-    let resumed = desk.silence(&["resume", &desk.newest().0]);
+    let resumed = desk.silence(&["resume", &desk.newest().0, "--yes"]);
     assert_eq!(resumed.code, Some(0), "{}{}", resumed.stdout, resumed.stderr);
-    assert!(!resumed.stdout.contains("not replicated"), "{}", resumed.stdout);
+    assert!(!resumed.stderr.contains("not replicated"), "{}", resumed.stderr);
     assert_one(east(&demo), "INC-2 split");
 
     // Nobody there: nothing was done, and nothing hangs in the air.
@@ -155,7 +157,7 @@ fn live_what_the_other_member_lacks_is_said_until_it_has_it() {
     let both = Desk::on(&demo);
     let outcome = add(&both, "INC-4 half");
     assert_eq!(outcome.code, Some(3), "{}{}", outcome.stdout, outcome.stderr);
-    assert!(outcome.stdout.contains("connection refused"), "{}", outcome.stdout);
+    assert!(outcome.stderr.contains("connection refused"), "{}", outcome.stderr);
     let id = assert_one(&demo.clusters()[1..], "INC-4 half")[0]["id"].as_str().unwrap().to_owned();
     let (op, _) = both.newest();
     let outcome = both.silence(&["expire", &id, "--yes"]);
@@ -165,7 +167,7 @@ fn live_what_the_other_member_lacks_is_said_until_it_has_it() {
     let unknown = both.silence(&["expire", "00000000-0000-0000-0000-000000000000", "--yes"]);
     assert_eq!(unknown.code, Some(3), "nobody knows whether it is there: {}", unknown.stderr);
     cluster.alertmanager.iter().try_for_each(|member| member.restart()).unwrap();
-    let outcome = both.silence(&["resume", &op]);
+    let outcome = both.silence(&["resume", &op, "--yes"]);
     assert_eq!(outcome.code, Some(0), "{}{}", outcome.stdout, outcome.stderr);
     assert_one(east(&demo), "INC-4 half");
     assert_none(&demo.clusters()[1..], "INC-4 half");

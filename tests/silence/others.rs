@@ -53,7 +53,7 @@ fn live_processes_side_by_side_do_not_disturb_each_other() {
     assert!(await_until(SOON, || order.steps().len() == 4), "{:?}", order.steps());
     let (op, state) = desk.newest();
     assert_eq!(state, "running");
-    for args in [&["resume", &op][..], &["undo", &op, "--yes"]] {
+    for args in [&["resume", &op, "--yes"][..], &["undo", &op, "--yes"]] {
         let outcome = desk.silence(args);
         assert_eq!(outcome.code, Some(2), "{}{}", outcome.stdout, outcome.stderr);
         assert!(outcome.stderr.contains("is running in another process"), "{}", outcome.stderr);
@@ -94,7 +94,7 @@ fn live_an_edit_loses_no_silence_whoever_else_edits() {
     let ids = make(&demo, "INC-1");
     let outcome = desk.silence(&["edit", &ids[0], "alertname=INC-1", "instance=~(?<!x)y", "--yes"]);
     assert_eq!(outcome.code, Some(3), "{}{}", outcome.stdout, outcome.stderr);
-    assert!(outcome.stdout.contains("failed"), "{}", outcome.stdout);
+    assert!(outcome.stderr.contains("failed"), "{}", outcome.stderr);
     let still = assert_one(demo.clusters(), "INC-1");
     assert!(still.iter().zip(&ids).all(|(s, id)| s["id"] == id.as_str()), "{still:#?}");
 
@@ -103,9 +103,9 @@ fn live_an_edit_loses_no_silence_whoever_else_edits() {
     let cut = Order { kill_at: Some(0), ..order(&desk, Deed::Extend, "INC-2") };
     assert!(!cut.start().wait().unwrap().success());
     a_colleague_extends(&demo, "INC-2", &ids);
-    let outcome = desk.silence(&["resume", &desk.newest().0]);
+    let outcome = desk.silence(&["resume", &desk.newest().0, "--yes"]);
     assert_eq!(outcome.code, Some(3), "{}{}", outcome.stdout, outcome.stderr);
-    assert!(outcome.stdout.contains("changed meanwhile by colleague"), "{}", outcome.stdout);
+    assert!(outcome.stderr.contains("changed meanwhile by colleague"), "{}", outcome.stderr);
     assert!(colleagues_stands(&demo, "INC-2"));
     assert_one(demo.clusters(), "INC-2");
 
@@ -115,14 +115,70 @@ fn live_an_edit_loses_no_silence_whoever_else_edits() {
     assert!(!cut.start().wait().unwrap().success());
     assert!(cut.steps().last().is_some_and(|step| step.contains("Written")), "{:?}", cut.steps());
     a_colleague_extends(&demo, "INC-3", &ids);
-    let outcome = desk.silence(&["resume", &desk.newest().0]);
+    let outcome = desk.silence(&["resume", &desk.newest().0, "--yes"]);
     assert_eq!(outcome.code, Some(3), "{}{}", outcome.stdout, outcome.stderr);
     assert!(
-        outcome.stdout.contains("colleague changed the old one meanwhile: look at both"),
+        outcome.stderr.contains("colleague changed the old one meanwhile: look at both"),
         "{}",
-        outcome.stdout
+        outcome.stderr
     );
     assert!(colleagues_stands(&demo, "INC-3"));
+}
+
+#[test]
+fn live_an_operation_need_not_be_named_where_one_alone_is_unfinished() {
+    let demo = quiet_fleet();
+    let desk = Desk::on(&demo);
+    let refused = |args: &[&str], words: &[&str]| {
+        let outcome = desk.silence(args);
+        assert_eq!((outcome.code, &*outcome.stdout), (Some(2), ""), "{args:?}: {}", outcome.stderr);
+        for word in words {
+            assert!(outcome.stderr.contains(word), "{args:?}: `{word}` in {}", outcome.stderr);
+        }
+    };
+    refused(&["resume", "--yes"], &["no operation is unfinished"]);
+    refused(&["undo", "--yes"], &["no operation is unfinished"]);
+
+    let cut = |comment| {
+        let cut = Order { kill_at: Some(0), ..order(&desk, Deed::Add, comment) };
+        assert!(!cut.start().wait().unwrap().success());
+        desk.newest().0
+    };
+    let first = cut("INC-1");
+    let ended = desk.silence(&["add", "x=y", "--all-clusters", "--comment", "INC-0", "--yes"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(
+        desk.json(&["status", "--limit", "1"])[0]["op"],
+        first.as_str(),
+        "what is unfinished comes first"
+    );
+    let second = cut("INC-2");
+    for verb in ["resume", "undo"] {
+        let words =
+            ["2 operations are unfinished", &first, &second, "add, begun ", "on prod-east, prod-west"];
+        refused(&[verb, "--yes"], &words);
+    }
+    let undone = desk.silence(&["undo", &second, "--yes"]);
+    assert_eq!(undone.code, Some(0), "{}{}", undone.stdout, undone.stderr);
+
+    let dry = desk.silence(&["resume", "--dry-run"]);
+    assert_eq!((dry.code, dry.stdout.matches("POST ").count()), (Some(0), 2), "{}{}", dry.stdout, dry.stderr);
+    refused(&["resume"], &[&first, "nothing is done; still to make it", "nobody is there to be asked"]);
+    refused(&["resume", &first, "--yes", "--cluster", "prod-east"], &["is for prod-west too"]);
+    refused(&["resume", &first, "--yes", "--no-journal"], &["unexpected argument"]);
+    assert_none(demo.clusters(), "INC-1");
+    assert_eq!(desk.newest(), (first.clone(), "unfinished".to_owned()), "nothing was written down either");
+
+    let resumed = desk.silence(&["resume", "--yes"]);
+    assert_eq!(resumed.code, Some(0), "{}{}", resumed.stdout, resumed.stderr);
+    assert!(resumed.stderr.contains(&first), "{}", resumed.stderr);
+    let made = assert_one(demo.clusters(), "INC-1");
+    let id = made.iter().map(|s| s["id"].as_str().unwrap()).min().unwrap();
+    assert_eq!(resumed.stdout, format!("{id}\n"));
+    let again = desk.silence(&["resume", &first]);
+    assert_eq!((again.code, &again.stdout), (Some(0), &resumed.stdout), "{}", again.stderr);
+    assert!(again.stderr.contains("nothing is left to be sent"), "{}", again.stderr);
+    assert_eq!(assert_one(demo.clusters(), "INC-1"), made);
 }
 
 #[test]
@@ -140,10 +196,15 @@ fn a_journal_that_cannot_be_read_is_listed_and_nothing_is_done_on_its_word() {
     std::fs::write(desk.journals().join("01KAVX3V9W8T5D8N1Q6Z2R4B7E.jsonl"), "{\"event\":\"beg").unwrap();
     let list = desk.json(&["status"]);
     assert_eq!(list.as_array().unwrap().len(), 2, "{list:#}");
+    let outcome = desk.silence(&["resume", "--yes"]);
+    assert_eq!(outcome.code, Some(2), "{}{}", outcome.stdout, outcome.stderr);
+    for words in ["no operation is unfinished", "2 journal(s) cannot be read"] {
+        assert!(outcome.stderr.contains(words), "{}", outcome.stderr);
+    }
     for (row, (op, _, why)) in list.as_array().unwrap().iter().rev().zip(journals) {
         assert_eq!((&row["op"], &row["state"]), (&op.into(), &"unreadable".into()), "{row}");
         assert!(row["why"].as_str().unwrap().contains(why) && row["kind"].is_null(), "{row}");
-        for args in [&["resume", op][..], &["undo", op, "--yes"], &["status", op]] {
+        for args in [&["resume", op, "--yes"][..], &["undo", op, "--yes"], &["status", op]] {
             let outcome = desk.silence(args);
             assert_eq!(outcome.code, Some(2), "{}{}", outcome.stdout, outcome.stderr);
             assert!(outcome.stderr.contains(why), "{args:?}: {}", outcome.stderr);

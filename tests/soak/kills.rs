@@ -69,11 +69,11 @@ fn one_round(demo: &Demo, random: &mut TestRng, number: usize) {
     let (op, _) = desk.newest();
     if below(random, 2) == 0 {
         // With a member away it may stay in doubt; it must not make things worse.
-        let outcome = desk.silence(&["resume", &op]);
+        let outcome = desk.silence(&["resume", &op, "--yes"]);
         assert!(matches!(outcome.code, Some(0 | 3)), "{comment}: {}{}", outcome.stdout, outcome.stderr);
     }
     end(demo, member, fault);
-    let resumed = desk.silence(&["resume", &op]);
+    let resumed = desk.silence(&["resume", &op, "--yes"]);
     let said = format!("{comment}, killed at {kill_at}: {}{}", resumed.stdout, resumed.stderr);
     assert_eq!(resumed.code, Some(0), "{said}\n{:#?}", order.steps());
     assert_law(demo, deed, &comment, false);

@@ -1,29 +1,22 @@
-//! `silence add`, `preview`, `edit`, `extend`, `expire`: show, ask, do, report.
+//! `silence add`, `preview`, `edit`, `extend`, `expire`: what is to be done, and what it would do.
 
+use super::confirm::Desk;
 use super::draft::{author, later, of_args, parse_matchers, when};
 use super::list::not_found;
-use super::report::{
-    both_clocks, dry_run, print_preview, print_results, refusal, write_preview, write_reasons,
-};
-use super::{AddArgs, ConfirmArgs, EditArgs, ExpireArgs, ExtendArgs, PreviewArgs, Surroundings, WhatArgs};
-use crate::cli::args::Format;
+use super::report::{Drafted, both_clocks, print_preview, refusal, write_preview, write_reasons};
+use super::{AddArgs, EditArgs, ExpireArgs, ExtendArgs, PreviewArgs, Surroundings, WhatArgs};
 use crate::cli::error::{AppError, Exit};
 use crate::cli::session::Session;
+use crate::config::{Access, SilencePolicy};
 use crate::fleet::Coverage;
 use crate::fleet::silence::{
-    self, Change, ConfirmLevel, Draft, Facts, Judgement, Kind, Limits, LogicalSilence, OpId, Opened,
-    Operation, Preview, PreviewError, Targets, fetch_facts, find, group, judge, judge_expiry, would_page,
+    self, Change, Draft, Facts, Kind, LogicalSilence, OpId, Operation, PreviewError, Targets, comment_wish,
+    fetch_facts, find, group, judge, judge_expiry, would_page,
 };
 use crate::model::alert::Alert;
 use crate::model::silence::SilenceState;
 use crate::model::text;
 use futures_util::future::join_all;
-use std::ops::ControlFlow;
-use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
-
-/// How long requests in flight may take when somebody hangs up.
-const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Everything that is known, of every chosen cluster.
 pub struct Known {
@@ -81,23 +74,16 @@ fn nowhere(error: &PreviewError, known: &Known) -> AppError {
     }
 }
 
-struct Drafted {
-    draft: Draft,
-    preview: Preview,
-    judgement: Judgement,
-    known: Known,
-}
-
 async fn drafted(
     what: &WhatArgs,
     session: &mut Session<'_>,
     around: &Surroundings,
-) -> Result<Drafted, AppError> {
+) -> Result<(Drafted, Known), AppError> {
     let known = ask(session).await;
     let draft = of_args(what, &known.facts, session, session.named, around)?;
     let preview = silence::preview(&draft, &known.facts);
     let judgement = judge(&draft, &preview, &known.facts, &session.config.policy, session.now);
-    Ok(Drafted { draft, preview, judgement, known })
+    Ok((Drafted { draft, preview, judgement }, known))
 }
 
 /// Runs `silence preview`.
@@ -106,28 +92,41 @@ pub async fn preview(
     session: &mut Session<'_>,
     around: &Surroundings,
 ) -> Result<Exit, AppError> {
-    let Drafted { draft, preview, judgement, known } = drafted(&args.what, session, around).await?;
-    print_preview(args.output, &draft, &preview, &judgement, &known.coverage, session)?;
+    let (mut drafted, known) = drafted(&args.what, session, around).await?;
+    let wish = comment_wish(&drafted.draft.comment, &session.config.policy);
+    // Whoever only looks need not say why.
+    let wish = wish.filter(|_| args.what.comment.is_none());
+    if wish.is_some() {
+        let policy =
+            SilencePolicy { comment_required: false, comment_pattern: None, ..session.config.policy.clone() };
+        let Drafted { draft, preview, .. } = &drafted;
+        drafted.judgement = judge(draft, preview, &known.facts, &policy, session.now);
+    }
+    print_preview(args.output, &drafted, &known.coverage, session)?;
     let exit = session.tell(&known.coverage, &[])?;
-    preview.targets().map_err(|error| nowhere(&error, &known))?;
-    refusal(&judgement).map_or(Ok(exit), Err)
+    drafted.preview.targets().map_err(|error| nowhere(&error, &known))?;
+    if let Some(wish) = wish {
+        writeln!(session.streams.err, "  hint: the policy wants {}: --comment TEXT", text::line(&wish))?;
+    }
+    refusal(&drafted.judgement).map_or(Ok(exit), Err)
 }
 
 /// Runs `silence add`.
 pub async fn add(args: &AddArgs, session: &mut Session<'_>, around: &Surroundings) -> Result<Exit, AppError> {
-    let Drafted { draft, preview, judgement, known } = drafted(&args.what, session, around).await?;
-    write_preview(session.streams.err, &draft, &preview, &judgement, session.now)?;
+    let (drafted, known) = drafted(&args.what, session, around).await?;
+    write_preview(session.streams.err, &drafted, session.now)?;
     session.tell(&known.coverage, &[])?;
+    let Drafted { draft, preview, judgement } = drafted;
     preview.targets().map_err(|error| nowhere(&error, &known))?;
     if let Some(error) = refusal(&judgement) {
         return Err(error);
     }
-    let op = OpId::new(session.now);
-    let operation = silence::add(&draft, &preview, &known.facts, op, session.now);
-    let exit = carry_out(operation, &judgement, &args.confirm, &known.coverage, session, around).await?;
+    let operation = silence::add(&draft, &preview, &known.facts, OpId::new(session.now), session.now);
+    let mut desk = Desk { session, around, confirm: &args.confirm, known: &known };
+    let exit = desk.carry_out(operation, &judgement).await?;
     // Where it would have been needed is not known everywhere.
     let partial = draft.targets == Targets::Matching && preview.unknown().next().is_some();
-    Ok(if partial && !args.confirm.dry_run { Exit::Partial } else { exit })
+    Ok(if partial && !args.confirm.ask.dry_run { Exit::Partial } else { exit })
 }
 
 /// Runs `silence edit`.
@@ -152,7 +151,8 @@ pub async fn edit(
         return Err(AppError::usage("nothing to change")
             .hint("give --duration, --end, --comment, --author or matchers"));
     }
-    change_silence(&known, silence, &change, Kind::Edit, &args.confirm, session, around).await
+    let mut desk = Desk { session, around, confirm: &args.confirm, known: &known };
+    change_silence(&mut desk, silence, &change, Kind::Edit).await
 }
 
 /// Runs `silence extend`.
@@ -166,26 +166,24 @@ pub async fn extend(
     // What is over is made again, from now on.
     let from = if silence.state == SilenceState::Expired { session.now } else { silence.ends_at };
     let change = Change { ends_at: Some(later(from, args.duration)?), ..Change::default() };
-    change_silence(&known, silence, &change, Kind::Extend, &args.confirm, session, around).await
+    let mut desk = Desk { session, around, confirm: &args.confirm, known: &known };
+    change_silence(&mut desk, silence, &change, Kind::Extend).await
 }
 
 async fn change_silence(
-    known: &Known,
+    desk: &mut Desk<'_, '_>,
     silence: &LogicalSilence,
     change: &Change,
     kind: Kind,
-    confirm: &ConfirmArgs,
-    session: &mut Session<'_>,
-    around: &Surroundings,
 ) -> Result<Exit, AppError> {
-    let now = session.now;
+    let (known, now) = (desk.known, desk.session.now);
     if silence.state == SilenceState::Expired {
         if change.ends_at.is_none() {
             return Err(
                 AppError::usage("the silence has ended").hint("give --duration or --end to make it again")
             );
         }
-        writeln!(session.streams.err, "note: the silence has ended; it is made again with a new id")?;
+        writeln!(desk.session.streams.err, "note: the silence has ended; it is made again with a new id")?;
     }
     let draft = Draft {
         matchers: change.matchers.clone().unwrap_or_else(|| silence.matchers.clone()),
@@ -195,24 +193,26 @@ async fn change_silence(
         comment: change.comment.clone().unwrap_or_else(|| silence.comment.clone()),
         targets: Targets::Named(silence.clusters()),
     };
-    let preview = silence::preview(&draft, &known.facts);
-    let judgement = judge(&draft, &preview, &known.facts, &session.config.policy, now);
-    write_preview(session.streams.err, &draft, &preview, &judgement, now)?;
-    session.tell(&known.coverage, &[])?;
-    if let Some(error) = refusal(&judgement) {
+    let mut preview = silence::preview(&draft, &known.facts);
+    // What is changed is no other silence like it.
+    preview.overlaps.retain(|overlap| !silence.has_id(&overlap.silence.id));
+    let judgement = judge(&draft, &preview, &known.facts, &desk.session.config.policy, now);
+    let drafted = Drafted { draft, preview, judgement };
+    write_preview(desk.session.streams.err, &drafted, now)?;
+    desk.session.tell(&known.coverage, &[])?;
+    if let Some(error) = refusal(&drafted.judgement) {
         return Err(error);
     }
-    let unseen = known.tell_unseen(session)?;
+    let unseen = known.tell_unseen(desk.session)?;
     let mut operation = silence::edit(silence, change, kind, OpId::new(now), now);
     skip_read_only(&mut operation, &known.facts);
-    let exit = carry_out(operation, &judgement, confirm, &known.coverage, session, around).await?;
-    Ok(if unseen && exit == Exit::Done && !confirm.dry_run { Exit::Partial } else { exit })
+    let exit = desk.carry_out(operation, &drafted.judgement).await?;
+    Ok(if unseen && exit == Exit::Done && !desk.confirm.ask.dry_run { Exit::Partial } else { exit })
 }
 
 /// Takes out what may not be written to.
 pub fn skip_read_only(operation: &mut Operation, facts: &[Facts]) {
-    let read_only =
-        |cluster: &_| facts.iter().any(|f| f.cluster == *cluster && f.access == crate::config::Access::Ro);
+    let read_only = |cluster: &_| facts.iter().any(|f| f.cluster == *cluster && f.access == Access::Ro);
     let skipped = operation.tasks.extract_if(.., |task| read_only(&task.cluster));
     operation.skipped.extend(skipped.map(|task| (task.cluster, "read-only".to_owned())));
 }
@@ -230,15 +230,16 @@ pub async fn expire(
     chosen.sort_by(|a, b| a.id.cmp(&b.id));
     chosen.dedup_by(|a, b| a.id == b.id);
     let alerts = known.alerts();
-    let unseen = known.tell_unseen(session)? && !args.confirm.dry_run;
+    let unseen = known.tell_unseen(session)? && !args.confirm.ask.dry_run;
     let (one, mut exits) = (chosen.len() == 1, Vec::new());
+    let mut desk = Desk { session, around, confirm: &args.confirm, known: &known };
     for silence in chosen {
-        match expire_one(silence, &known, &alerts, &args.confirm, session, around).await {
+        match expire_one(&mut desk, silence, &alerts).await {
             Ok(exit) => exits.push(exit),
             Err(error) if one => return Err(error),
             // One that may not be written to keeps none of the others alive.
             Err(error) => {
-                error.write(session.streams.err)?;
+                error.write(desk.session.streams.err)?;
                 exits.push(error.exit);
             }
         }
@@ -253,20 +254,18 @@ fn together(a: Exit, b: Exit) -> Exit {
 }
 
 async fn expire_one(
+    desk: &mut Desk<'_, '_>,
     silence: &LogicalSilence,
-    known: &Known,
     alerts: &[Alert],
-    confirm: &ConfirmArgs,
-    session: &mut Session<'_>,
-    around: &Surroundings,
 ) -> Result<Exit, AppError> {
-    let err = &mut *session.streams.err;
+    let (known, now) = (desk.known, desk.session.now);
+    let err = &mut *desk.session.streams.err;
     let matchers: Vec<String> = silence.matchers.iter().map(ToString::to_string).collect();
     writeln!(err, "silence  {}", text::line(&matchers.join(" ")))?;
     writeln!(err, "by       {}: {}", text::line(&silence.created_by), text::line(&silence.comment))?;
     if silence.state == SilenceState::Expired {
         writeln!(err, "note     it ended at {}", both_clocks(silence.ends_at))?;
-        writeln!(session.streams.out, "{}", text::line(&silence.id))?;
+        writeln!(desk.session.streams.out, "{}", text::line(&silence.id))?;
         return Ok(Exit::Done);
     }
     let pages: Vec<&Alert> = would_page(silence, alerts, &known.silences).collect();
@@ -278,125 +277,9 @@ async fn expire_one(
     if pages.len() > 10 {
         writeln!(err, "         and {} more", pages.len() - 10)?;
     }
-    let mut operation = silence::expire(silence, OpId::new(session.now), session.now);
+    let mut operation = silence::expire(silence, OpId::new(now), now);
     skip_read_only(&mut operation, &known.facts);
-    let judgement = judge_expiry(pages.len(), &session.config.policy);
-    write_reasons(session.streams.err, &judgement)?;
-    carry_out(operation, &judgement, confirm, &known.coverage, session, around).await
-}
-
-/// Shows what would be sent, or asks, journals, sends and reports.
-async fn carry_out(
-    operation: Operation,
-    judgement: &Judgement,
-    confirm: &ConfirmArgs,
-    coverage: &Coverage,
-    session: &mut Session<'_>,
-    around: &Surroundings,
-) -> Result<Exit, AppError> {
-    match prepare(operation, judgement, confirm, coverage, session, around)? {
-        Some(opened) => finish(opened, confirm.output, coverage, session).await,
-        None if confirm.dry_run => Ok(Exit::Done),
-        None => Ok(Exit::Usage),
-    }
-}
-
-/// Shows what would be sent, or asks and journals. `None`: nothing is to be sent.
-pub fn prepare(
-    operation: Operation,
-    judgement: &Judgement,
-    confirm: &ConfirmArgs,
-    coverage: &Coverage,
-    session: &mut Session<'_>,
-    around: &Surroundings,
-) -> Result<Option<Opened>, AppError> {
-    if confirm.dry_run {
-        dry_run(&operation, confirm.output, coverage, session)?;
-        return Ok(None);
-    }
-    if operation.tasks.is_empty() {
-        let why: Vec<String> =
-            operation.skipped.iter().map(|(cluster, why)| format!("{cluster} {why}")).collect();
-        return Err(AppError::usage(format!("nothing can be written: {}", why.join(", "))));
-    }
-    if !confirmed(&operation, judgement, confirm, session, around)? {
-        writeln!(session.streams.err, "nothing was done")?;
-        return Ok(None);
-    }
-    if confirm.no_journal {
-        return Ok(Some(Opened::without_journal(operation)));
-    }
-    let folder = around.journals.as_deref().ok_or_else(|| {
-        AppError::usage("there is no place for the journal: neither $XDG_STATE_HOME nor $HOME is set")
-            .hint("--no-journal goes on without one")
-    })?;
-    silence::begin(folder, operation).map(Some).map_err(|error| {
-        AppError::usage(format!("the journal cannot be written: {error}; nothing was sent"))
-            .hint("--no-journal goes on without one: after a crash nobody knows what was done")
-    })
-}
-
-/// Carries an opened operation out and reports; a hang-up leaves the requests in flight a few seconds.
-pub async fn finish(
-    opened: Opened,
-    output: Format,
-    coverage: &Coverage,
-    session: &mut Session<'_>,
-) -> Result<Exit, AppError> {
-    let (op, journalled) = (opened.standing().operation.op, opened.is_journalled());
-    let fleet = session.fleet.clone();
-    let mut running =
-        std::pin::pin!(silence::run(&fleet, opened, Limits::default(), &|_| ControlFlow::Continue(())));
-    let mut signals = [SignalKind::interrupt(), SignalKind::hangup(), SignalKind::terminate()].map(signal);
-    let [Ok(interrupt), Ok(hangup), Ok(terminate)] = &mut signals else {
-        return Err(AppError::new(Exit::Partial, "signals cannot be watched; nothing was sent"));
-    };
-    let ended = tokio::select! {
-        ended = &mut running => ended,
-        _ = interrupt.recv() => tokio::time::timeout(LAST_WORDS, running).await.ok().flatten(),
-        _ = hangup.recv() => tokio::time::timeout(LAST_WORDS, running).await.ok().flatten(),
-        _ = terminate.recv() => tokio::time::timeout(LAST_WORDS, running).await.ok().flatten(),
-    };
-    match ended {
-        Some(standing) => print_results(&standing, output, journalled, coverage, session),
-        None if !journalled => {
-            Err(AppError::new(Exit::Partial, "interrupted; there is no journal of what was done")
-                .hint("`iaasmon silence list` shows what is there"))
-        }
-        None => Err(AppError::new(Exit::Partial, format!("operation {op} was interrupted"))
-            .hint(format!("`iaasmon silence resume {op}` finishes it, `undo {op}` takes it back"))),
-    }
-}
-
-fn confirmed(
-    operation: &Operation,
-    judgement: &Judgement,
-    confirm: &ConfirmArgs,
-    session: &mut Session<'_>,
-    around: &Surroundings,
-) -> Result<bool, AppError> {
-    let broad = judgement.level == ConfirmLevel::Broad;
-    if confirm.yes && broad && !confirm.allow_broad {
-        let why: Vec<&str> = judgement.why().collect();
-        return Err(AppError::usage(format!("this is broad: {}", text::line(&why.join("; "))))
-            .hint("--allow-broad with --yes does it all the same"));
-    }
-    if confirm.yes {
-        return Ok(true);
-    }
-    if !around.interactive {
-        return Err(AppError::usage("nobody is there to be asked").hint("--yes does it without asking"));
-    }
-    let clusters = operation.tasks.len();
-    let err = &mut *session.streams.err;
-    if broad {
-        write!(err, "This is broad. Type the number of clusters ({clusters}) to go on: ")?;
-    } else {
-        write!(err, "{} on {clusters} cluster(s)? [y/N] ", operation.kind.word())?;
-    }
-    err.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    let answer = answer.trim();
-    Ok(if broad { answer == clusters.to_string() } else { matches!(answer, "y" | "Y" | "yes") })
+    let judgement = judge_expiry(pages.len(), &desk.session.config.policy);
+    write_reasons(err, &judgement)?;
+    desk.carry_out(operation, &judgement).await
 }

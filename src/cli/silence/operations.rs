@@ -1,15 +1,17 @@
-//! `silence status`, `resume` and `undo`: what became of operations.
+//! `silence status` and `undo`: what became of operations.
 
-use super::change::{ask, finish, prepare, skip_read_only};
-use super::report::{print_results, rows};
-use super::{OperationArgs, StatusArgs, Surroundings, UndoArgs};
+use super::change::{ask, skip_read_only};
+use super::confirm::Desk;
+use super::results::{Results, rows};
+use super::{StatusArgs, Surroundings, UndoArgs};
 use crate::cli::args::Format;
 use crate::cli::error::{AppError, Exit};
 use crate::cli::render::{Cell, Column, Listing, Shape, Tone};
 use crate::cli::session::Session;
 use crate::fleet::Coverage;
 use crate::fleet::silence::{self, ConfirmLevel, Judgement, Limits, OpId, Standing};
-use crate::model::time::Timestamp;
+use crate::model::cluster::ClusterName;
+use crate::model::time::{Timestamp, age, format_left};
 use crate::sys::journal::JournalError;
 use serde::Serialize;
 use std::path::Path;
@@ -70,7 +72,8 @@ impl OperationRow {
     }
 }
 
-fn folder(around: &Surroundings) -> Result<&Path, AppError> {
+/// Returns where the journals are.
+pub fn folder(around: &Surroundings) -> Result<&Path, AppError> {
     around.journals.as_deref().ok_or_else(|| {
         AppError::usage("there is no place for journals: neither $XDG_STATE_HOME nor $HOME is set")
     })
@@ -81,7 +84,7 @@ fn unreadable(error: &JournalError) -> AppError {
 }
 
 /// Says why an operation cannot be gone on with.
-fn unusable(op: OpId, error: &JournalError) -> AppError {
+pub fn unusable(op: OpId, error: &JournalError) -> AppError {
     match error {
         JournalError::Busy(_) => AppError::usage(format!("operation {op} is running in another process"))
             .hint("`iaasmon silence status` shows when it has ended"),
@@ -95,7 +98,8 @@ fn unwritten(error: &JournalError) -> AppError {
     AppError::new(Exit::Partial, format!("the journal cannot be written: {error}; nothing was sent"))
 }
 
-fn nothing_sent(op: OpId) -> AppError {
+/// Says that there is nothing to finish or to take back.
+pub fn nothing_sent(op: OpId) -> AppError {
     AppError::usage(format!(
         "operation {op} was interrupted before anything was sent: there is nothing to do"
     ))
@@ -107,7 +111,8 @@ pub fn status(args: &StatusArgs, session: &mut Session<'_>, around: &Surrounding
     if let Some(op) = args.op {
         let loaded = silence::load(folder, op).map_err(|error| unreadable(&error))?;
         let (standing, _) = loaded.ok_or_else(|| nothing_sent(op))?;
-        return print_results(&standing, args.list.output, true, &Coverage::default(), session);
+        let results = Results { standing: &standing, journalled: true, coverage: &Coverage::default() };
+        return results.show(args.list.output, session);
     }
     let mut list = Vec::new();
     for op in silence::operations(folder).map_err(|error| unreadable(&error))?.into_iter().rev() {
@@ -118,6 +123,8 @@ pub fn status(args: &StatusArgs, session: &mut Session<'_>, around: &Surrounding
             Err(error) => list.push(OperationRow::unreadable(op, &error)),
         }
     }
+    // Whatever else there is, and however few are wanted: what somebody has to look at comes first.
+    list.sort_by_key(|row| !row.is_left());
     let coverage = Coverage::default();
     let listing = Listing { shape: &SHAPE, rows: list, coverage: &coverage, notes: &[], now: session.now };
     let unfinished = listing.rows.iter().any(OperationRow::is_left);
@@ -148,26 +155,43 @@ fn operation_row(standing: &Standing, busy: bool) -> OperationRow {
     }
 }
 
-/// Runs `silence resume`.
-pub async fn resume(
-    args: &OperationArgs,
-    session: &mut Session<'_>,
-    around: &Surroundings,
-) -> Result<Exit, AppError> {
-    let opened = silence::open(folder(around)?, args.op).map_err(|error| unusable(args.op, &error))?;
-    let opened = opened.ok_or_else(|| nothing_sent(args.op))?;
-    match opened.standing().undone {
-        // Nothing of it stood any more.
-        Some(by) if by == args.op => {
-            return Err(AppError::usage(format!("operation {by} was taken back")));
-        }
-        Some(by) => {
-            return Err(AppError::usage(format!("operation {} was taken back by {by}", args.op))
-                .hint(format!("`iaasmon silence resume {by}` finishes that")));
-        }
-        None => {}
+/// Returns the operation that is meant: the one named, else the only unfinished one, which is then told.
+pub fn chosen(op: Option<OpId>, folder: &Path, session: &mut Session<'_>) -> Result<OpId, AppError> {
+    if let Some(op) = op {
+        return Ok(op);
     }
-    finish(opened, args.output, &Coverage::default(), session).await
+    let (mut unfinished, mut unread) = (Vec::new(), 0);
+    for op in silence::operations(folder).map_err(|error| unreadable(&error))?.into_iter().rev() {
+        match silence::load(folder, op) {
+            Ok(Some((standing, false))) if !standing.is_over() => unfinished.push(standing),
+            Ok(_) => {}
+            Err(_) => unread += 1,
+        }
+    }
+    if let [only] = unfinished.as_slice() {
+        writeln!(session.streams.err, "operation {}", in_words(only, session.now))?;
+        return Ok(only.operation.op);
+    }
+    let error = match unfinished.len() {
+        0 => AppError::usage("no operation is unfinished")
+            .hint("`iaasmon silence status` lists all operations; any of them can be named"),
+        several => AppError::usage(format!("{several} operations are unfinished: name one")),
+    };
+    let error = unfinished.iter().fold(error, |error, standing| error.hint(in_words(standing, session.now)));
+    Err(match unread {
+        0 => error,
+        unread => {
+            error.hint(format!("{unread} journal(s) cannot be read: `iaasmon silence status` says why"))
+        }
+    })
+}
+
+/// Says which operation it is: its id, kind, age and clusters.
+fn in_words(standing: &Standing, now: Timestamp) -> String {
+    let operation = &standing.operation;
+    let clusters: Vec<&str> = standing.tasks.keys().map(ClusterName::as_str).collect();
+    let (kind, ago) = (operation.kind.word(), format_left(age(operation.began, now)));
+    format!("{}: {kind}, begun {ago} ago, on {}", operation.op, clusters.join(", "))
 }
 
 /// Runs `silence undo`.
@@ -176,8 +200,10 @@ pub async fn undo(
     session: &mut Session<'_>,
     around: &Surroundings,
 ) -> Result<Exit, AppError> {
-    let opened = silence::open(folder(around)?, args.op).map_err(|error| unusable(args.op, &error))?;
-    let opened = opened.ok_or_else(|| nothing_sent(args.op))?;
+    let folder = folder(around)?;
+    let op = chosen(args.op, folder, session)?;
+    let opened = silence::open(folder, op).map_err(|error| unusable(op, &error))?;
+    let opened = opened.ok_or_else(|| nothing_sent(op))?;
     let mut opened = silence::find_out(&session.fleet, opened, Limits::default()).await;
     let standing = opened.standing();
     let known = ask(session).await;
@@ -192,29 +218,29 @@ pub async fn undo(
         silence::undo(&standing.operation, &standing.applied(), &copies, OpId::new(session.now), session.now);
     skip_read_only(&mut operation, &known.facts);
     let later = || {
-        AppError::new(Exit::Partial, "not everything is taken back").hint(format!(
-            "`iaasmon silence undo {}` again, when every cluster answers, does the rest",
-            args.op
-        ))
+        AppError::new(Exit::Partial, "not everything is taken back")
+            .hint(format!("`iaasmon silence undo {op}` again, when every cluster answers, does the rest"))
     };
+    let dry_run = args.confirm.ask.dry_run;
     if operation.tasks.is_empty() && operation.skipped.is_empty() {
         if !left.is_empty() {
             return Err(later());
         }
-        if !args.confirm.dry_run && standing.undone.is_none() {
-            opened.note_undone(args.op).map_err(|error| unwritten(&error))?;
+        if !dry_run && standing.undone.is_none() {
+            opened.note_undone(op).map_err(|error| unwritten(&error))?;
         }
         writeln!(session.streams.err, "nothing of it stands any more: there is nothing to take back")?;
         return Ok(Exit::Done);
     }
     let kind = standing.operation.kind.word();
-    writeln!(session.streams.err, "takes back {} ({kind}) on {} cluster(s)", args.op, operation.tasks.len())?;
+    writeln!(session.streams.err, "takes back {op} ({kind}) on {} cluster(s)", operation.tasks.len())?;
     let small = Judgement { level: ConfirmLevel::Small, reasons: Vec::new() };
-    let Some(back) = prepare(operation, &small, &args.confirm, &known.coverage, session, around)? else {
-        return Ok(if args.confirm.dry_run { Exit::Done } else { Exit::Usage });
+    let mut desk = Desk { session, around, confirm: &args.confirm, known: &known };
+    let Some(back) = desk.prepare(operation, &small)? else {
+        return Ok(if dry_run { Exit::Done } else { Exit::Usage });
     };
     let by = back.standing().operation.op;
     opened.note_undone(by).map_err(|error| unwritten(&error))?;
-    let exit = finish(back, args.confirm.output, &known.coverage, session).await?;
+    let exit = desk.finish(back).await?;
     if left.is_empty() { Ok(exit) } else { Err(later()) }
 }

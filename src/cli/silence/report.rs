@@ -1,13 +1,12 @@
-//! What the silence commands say: previews, requests of a dry run, results.
+//! What the silence commands say before anything is done: previews, requests of a dry run, refusals.
 
-use crate::cli::args::{Format, ListArgs};
+use crate::cli::args::Format;
 use crate::cli::error::{AppError, Exit};
-use crate::cli::render::{Cell, Column, Document, Listing, Shape, Tone, write_json, write_yaml};
+use crate::cli::render::{Document, write_json, write_yaml};
 use crate::cli::session::Session;
 use crate::fleet::Coverage;
 use crate::fleet::silence::{
-    ConfirmLevel, Draft, Judgement, Operation, Outcome, OverlapKind, Preview, Progress, Replication, Request,
-    Skip, Standing, requests,
+    ConfirmLevel, Draft, Judgement, Operation, OverlapKind, Preview, Request, Skip, requests,
 };
 use crate::model::cluster::ClusterName;
 use crate::model::text;
@@ -15,16 +14,17 @@ use crate::model::time::{Timestamp, age, format_left, rfc3339};
 use chrono::Local;
 use serde::Serialize;
 use std::io::{self, Write};
-use std::sync::Arc;
+
+/// A draft, what it would do, and what the policy says to it.
+pub struct Drafted {
+    pub draft: Draft,
+    pub preview: Preview,
+    pub judgement: Judgement,
+}
 
 /// Says what a draft would do, for people.
-pub fn write_preview(
-    out: &mut dyn Write,
-    draft: &Draft,
-    preview: &Preview,
-    judgement: &Judgement,
-    now: Timestamp,
-) -> io::Result<()> {
+pub fn write_preview(out: &mut dyn Write, drafted: &Drafted, now: Timestamp) -> io::Result<()> {
+    let Drafted { draft, preview, judgement } = drafted;
     let matchers: Vec<String> = draft.matchers.iter().map(ToString::to_string).collect();
     writeln!(out, "silence  {}", text::line(&matchers.join(" ")))?;
     if let Some(start) = draft.starts_at {
@@ -137,12 +137,11 @@ struct OverlapData<'a> {
 /// Prints a preview in a form for programs.
 pub fn print_preview(
     format: Format,
-    draft: &Draft,
-    preview: &Preview,
-    judgement: &Judgement,
+    drafted: &Drafted,
     coverage: &Coverage,
     session: &mut Session<'_>,
 ) -> Result<(), AppError> {
+    let Drafted { draft, preview, judgement } = drafted;
     let clusters = preview.clusters.iter().map(|c| ClusterData {
         cluster: &c.cluster,
         chosen: c.chosen,
@@ -183,7 +182,7 @@ pub fn print_preview(
         Format::Name => preview.written().try_for_each(|c| writeln!(out, "{}", c.cluster))?,
         Format::Table | Format::Wide | Format::Csv => {
             let now = session.now;
-            write_preview(out, draft, preview, judgement, now)?;
+            write_preview(out, drafted, now)?;
         }
     }
     Ok(())
@@ -215,149 +214,6 @@ pub fn dry_run(
     }
     writeln!(session.streams.err, "dry run: nothing was sent")?;
     Ok(Exit::Done)
-}
-
-/// One cluster's result; the shape of its JSON.
-#[derive(Debug, Clone, Serialize)]
-pub struct ResultRow {
-    /// The cluster.
-    pub cluster: ClusterName,
-    /// `applied`, `failed`, `unknown`, `skipped`, or `interrupted`.
-    pub result: &'static str,
-    /// Whether all members have it, where that is known.
-    pub replicated: Option<bool>,
-    /// The id there.
-    pub id: Option<Arc<str>>,
-    /// The result in words.
-    pub detail: String,
-}
-
-type C = Column<ResultRow>;
-
-/// How results are listed.
-const SHAPE: Shape<ResultRow> = Shape {
-    columns: &[
-        C::name("cluster", |row, _| Cell::text(row.cluster.as_str())),
-        C::text("result", |row, _| {
-            let tone = match row.result {
-                "applied" => Tone::Plain,
-                "skipped" => Tone::Dim,
-                _ => Tone::Bad,
-            };
-            Cell::text(&*row.detail).tone(tone)
-        }),
-        C::word("id", |row, _| Cell::text(row.id.as_deref().unwrap_or(""))),
-    ],
-    name: |row| row.id.as_deref().unwrap_or("").to_owned(),
-};
-
-#[derive(Serialize)]
-struct ResultData<'a> {
-    op: String,
-    kind: &'static str,
-    id: Option<&'a str>,
-    settled: bool,
-    clusters: &'a [ResultRow],
-}
-
-/// Returns one row per cluster.
-pub fn rows(standing: &Standing) -> Vec<ResultRow> {
-    let written = |cluster: &ClusterName| standing.tasks.get(cluster).and_then(|p| p.written.clone());
-    let row = |(cluster, outcome): (ClusterName, Option<Outcome>)| {
-        let replicated = match &outcome {
-            Some(Outcome::Applied { replication, .. }) => Some(match replication {
-                Replication::Alone | Replication::Done => true,
-                Replication::Down(_) | Replication::Missing(_) => false,
-            }),
-            _ => None,
-        };
-        let id = written(&cluster);
-        let result = outcome.as_ref().map_or("interrupted", Outcome::word);
-        let detail = outcome.map_or_else(|| "interrupted".to_owned(), |outcome| outcome.to_string());
-        ResultRow { cluster, result, replicated, id, detail }
-    };
-    standing.outcomes().into_iter().map(row).collect()
-}
-
-/// Prints what became of an operation, one id first, and returns what it amounts to. Without a journal it cannot
-/// be gone on with.
-pub fn print_results(
-    standing: &Standing,
-    format: Format,
-    journalled: bool,
-    coverage: &Coverage,
-    session: &mut Session<'_>,
-) -> Result<Exit, AppError> {
-    let rows = rows(standing);
-    let (id, settled) = (standing.id(), standing.is_settled());
-    let well = settled
-        && rows.iter().all(|row| row.result == "applied" || row.result == "skipped")
-        && all_well(standing);
-    let sentence = sentence(standing, &rows);
-    let now = session.now;
-    let out = &mut *session.streams.out;
-    let operation = &standing.operation;
-    let data = ResultData {
-        op: operation.op.to_string(),
-        kind: operation.kind.word(),
-        id: id.as_deref(),
-        settled,
-        clusters: &rows,
-    };
-    match format {
-        Format::Json => write_json(&Document::new(&data, coverage, &[]), out)?,
-        Format::Yaml => write_yaml(&Document::new(&data, coverage, &[]), out)?,
-        Format::Name => id.iter().try_for_each(|id| writeln!(out, "{}", text::line(id)))?,
-        Format::Table | Format::Wide | Format::Jsonl | Format::Csv => {
-            if matches!(format, Format::Table | Format::Wide) {
-                id.iter().try_for_each(|id| writeln!(out, "{}", text::line(id)))?;
-            }
-            let listing = Listing { shape: &SHAPE, rows, coverage, notes: &[], now };
-            let args = ListArgs { output: format, ..ListArgs::default() };
-            listing.print(&args, session.streams.view, out)?;
-        }
-    }
-    session.streams.out.flush()?;
-    writeln!(session.streams.err, "{sentence}")?;
-    if let Some(by) = standing.undone {
-        let by = if by == operation.op { String::new() } else { format!(" by {by}") };
-        writeln!(session.streams.err, "it was taken back{by}")?;
-    } else if !well && journalled {
-        let op = operation.op;
-        writeln!(
-            session.streams.err,
-            "  hint: `iaasmon silence resume {op}` finishes it, `undo {op}` takes it back"
-        )?;
-    }
-    Ok(match well {
-        true => Exit::Done,
-        false if all_silent(standing) => Exit::Nothing,
-        false => Exit::Partial,
-    })
-}
-
-/// Reports whether nothing was done because nobody answered.
-fn all_silent(standing: &Standing) -> bool {
-    let silent = |p: &Progress| matches!(p.outcome, Some(Outcome::Failed { silent: true, .. }));
-    !standing.tasks.is_empty() && standing.tasks.values().all(silent)
-}
-
-fn all_well(standing: &Standing) -> bool {
-    standing.outcomes().iter().all(|(_, outcome)| outcome.as_ref().is_some_and(Outcome::is_well))
-}
-
-fn sentence(standing: &Standing, rows: &[ResultRow]) -> String {
-    let tasks = standing.operation.tasks.len();
-    let applied = rows.iter().filter(|row| row.result == "applied").count();
-    let mut said = format!("{} applied on {applied} of {tasks} cluster(s)", standing.operation.kind.word());
-    for word in ["failed", "unknown", "interrupted", "skipped"] {
-        let of: Vec<&str> =
-            rows.iter().filter(|row| row.result == word).map(|row| row.cluster.as_str()).collect();
-        if !of.is_empty() {
-            said += &format!("; {word}: {}", of.join(", "));
-        }
-    }
-    said
 }
 
 /// Says a judgement that forbids as an error.

@@ -233,7 +233,7 @@ fn the_short_commands_say_the_same() {
 
     let op = OpId::new(now());
     let (_, SilenceCommand::Resume(args)) = read(&twin::operations("resume", &[op])) else { panic!() };
-    assert_eq!(args.op, op);
+    assert_eq!(args.op, Some(op));
     let (_, SilenceCommand::Undo(args)) = read(&twin::operations("undo", &[op])) else { panic!() };
-    assert_eq!(args.op, op);
+    assert_eq!(args.op, Some(op));
 }

@@ -21,11 +21,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 mod doubt;
+mod left;
 mod members;
 mod task;
 mod write;
 
 pub use doubt::find_out;
+pub use left::{Left, left};
 pub(super) use write::request;
 
 use super::identity::OpId;
@@ -215,16 +217,8 @@ pub fn operations(folder: &Path) -> Result<Vec<OpId>, JournalError> {
 /// What has been done by an earlier run is found again and not done twice, so this also [`resume`]s.
 pub async fn run(fleet: &Fleet, opened: Opened, limits: Limits, observe: Observer<'_>) -> Option<Standing> {
     let Opened { standing, journal } = opened;
-    let todo: Vec<Task> = standing
-        .operation
-        .tasks
-        .iter()
-        .filter(|t| {
-            let progress = &standing.tasks[&t.cluster];
-            !progress.is_settled() || progress.is_unreplicated()
-        })
-        .cloned()
-        .collect();
+    let todo: Vec<Task> =
+        standing.operation.tasks.iter().filter(|t| standing.tasks[&t.cluster].is_left()).cloned().collect();
     let engine = Engine { fleet, limits, observe, shared: Mutex::new(Shared { journal, standing }) };
     engine.step(None, What::Journalled).ok()?;
     // Collected first: a stream that maps borrowed tasks makes a future that cannot be spawned.

@@ -27,13 +27,13 @@ mod requests;
 
 pub use draft::{Draft, DraftError, Facts, Targets, fetch_facts};
 pub use engine::{
-    Limits, Observer, Opened, Step, What, begin, find_out, load, open, operations, resume, run,
+    Left, Limits, Observer, Opened, Step, What, begin, find_out, left, load, open, operations, resume, run,
 };
 pub use held::held;
 pub use identity::{OP_ANNOTATION, OpId};
 pub use logical::{Drift, FindError, LogicalSilence, SHORTEST_PREFIX, find, group};
 pub use operation::{Change, Content, Kind, Operation, Seen, Task, add, edit, expire, undo};
-pub use policy::{ConfirmLevel, Judgement, judge, judge_expiry};
+pub use policy::{ConfirmLevel, Judgement, comment_wish, judge, judge_expiry};
 pub use preview::{
     ClusterPreview, Hit, Overlap, OverlapKind, Preview, PreviewError, Skip, preview, would_page,
 };

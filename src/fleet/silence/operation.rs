@@ -123,7 +123,7 @@ impl Content {
 }
 
 impl Seen {
-    fn of(silence: &Silence) -> Self {
+    pub(super) fn of(silence: &Silence) -> Self {
         Self { id: silence.id.clone(), updated_at: silence.updated_at, content: Content::of(silence) }
     }
 }

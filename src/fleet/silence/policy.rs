@@ -87,6 +87,14 @@ pub fn judge_expiry(pages: usize, policy: &SilencePolicy) -> Judgement {
     Judgement { level: ConfirmLevel::Medium, reasons: vec![(ConfirmLevel::Medium, why)] }
 }
 
+/// Says which comment the policy wants, where this is none of that kind.
+pub fn comment_wish(comment: &str, policy: &SilencePolicy) -> Option<String> {
+    match &policy.comment_pattern {
+        Some(pattern) if !pattern.is_match(comment) => Some(format!("a comment that contains `{pattern}`")),
+        _ => (policy.comment_required && comment.trim().is_empty()).then(|| "a comment".to_owned()),
+    }
+}
+
 /// Returns what forbids the draft.
 fn refusals<F: Borrow<Facts>>(
     draft: &Draft,
@@ -101,13 +109,7 @@ fn refusals<F: Borrow<Facts>>(
         Err(error) => why.push(error.to_string()),
         Ok(()) => {}
     }
-    if policy.comment_required && draft.comment.trim().is_empty() {
-        why.push("the policy requires a comment".to_owned());
-    } else if let Some(pattern) = &policy.comment_pattern
-        && !pattern.is_match(&draft.comment)
-    {
-        why.push(format!("the policy requires a comment that contains `{pattern}`"));
-    }
+    why.extend(comment_wish(&draft.comment, policy).map(|wish| format!("the policy requires {wish}")));
     let length = length(draft, now);
     // The end is given to the second; an operation moves it by less than one.
     if let Some(max) = policy.max_duration.filter(|max| length > *max + Duration::from_secs(1)) {

@@ -207,9 +207,14 @@ impl Progress {
     }
 
     /// Reports whether a member did not have it when it was last asked: it may have it now.
-    pub(super) fn is_unreplicated(&self) -> bool {
+    fn is_unreplicated(&self) -> bool {
         let Some(Outcome::Applied { replication, .. }) = &self.outcome else { return false };
         matches!(replication, Replication::Down(_) | Replication::Missing(_))
+    }
+
+    /// Reports whether a run has anything to do or to look at here.
+    pub(super) fn is_left(&self) -> bool {
+        !self.is_settled() || self.is_unreplicated()
     }
 
     /// Reports whether anything of it is known to be done.
@@ -320,6 +325,14 @@ impl Standing {
     /// Returns the id that stands for what the operation made: the smallest of those written.
     pub fn id(&self) -> Option<Arc<str>> {
         self.tasks.values().filter_map(|p| p.written.clone()).min()
+    }
+
+    /// Returns the id that stands for what the operation ended, where it was to end something and make nothing.
+    pub fn ended_id(&self) -> Option<Arc<str>> {
+        if self.operation.tasks.iter().any(|task| task.write.is_some()) {
+            return None;
+        }
+        self.tasks.values().flat_map(|p| p.expired.iter().cloned()).min()
     }
 }
 

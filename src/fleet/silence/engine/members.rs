@@ -134,6 +134,13 @@ pub(super) async fn newest(
     (now, holders, errors)
 }
 
+/// Reports whether a silence has ended wherever it can be read; `None` where no member shows it.
+pub(super) async fn has_ended(id: &Arc<str>, members: &[Member<'_>]) -> Option<bool> {
+    let answers = join_all(members.iter().map(|m| m.am.silence(id))).await;
+    let states: Vec<SilenceState> = answers.into_iter().flatten().map(|reply| reply.value.state).collect();
+    (!states.is_empty()).then(|| states.iter().all(|state| *state == SilenceState::Expired))
+}
+
 /// What a member must show to have caught up.
 #[derive(Clone, Copy)]
 pub(super) enum Expected<'s> {

@@ -1,7 +1,8 @@
 //! One cluster's task from beginning to end: write, expire, verify, look for forks.
 
-use super::members::{Caught, Expected, Member, newest, read_all, survey};
+use super::members::{Caught, Expected, Member, has_ended, newest, read_all, survey};
 use super::{Engine, Halt, What};
+use crate::config::Access;
 use crate::fleet::Cluster;
 use crate::fleet::silence::identity::Key;
 use crate::fleet::silence::operation::{Seen, Task};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 pub(super) type Go<T> = Result<Result<T, Outcome>, Halt>;
 
 /// What somebody else did to a silence that is about to be replaced.
-enum Changed {
+pub(super) enum Changed {
     Ended,
     /// It is still in force; its author now.
     Lives(String),
@@ -40,6 +41,11 @@ pub(super) fn failed_by<'e>(
 ) -> Outcome {
     let silent = errors.into_iter().all(|kind| !matches!(kind, NetErrorKind::Status { .. }));
     Outcome::Failed { why: why.into(), silent }
+}
+
+/// Says that somebody changed a silence that was about to be replaced.
+pub(super) fn changed_behind(who: &str, old: &Seen) -> String {
+    format!("{who} changed the old one meanwhile: look at both, {}", old.id)
 }
 
 pub(super) fn unknown(why: impl Into<String>) -> Outcome {
@@ -71,13 +77,11 @@ impl Engine<'_> {
     }
 
     async fn carry_out(&self, task: &Task) -> Result<Outcome, Halt> {
-        let Some(cluster) = self.fleet.cluster(&task.cluster) else {
-            return Ok(failed("the cluster is not in the configuration"));
+        let cluster = match self.cluster_of(task) {
+            Ok(cluster) => cluster,
+            Err(outcome) => return Ok(outcome),
         };
         let members = survey(cluster, &self.limits).await;
-        if members.is_empty() {
-            return Ok(failed("the cluster has no Alertmanager"));
-        }
         let wrote = match self.write(task, cluster, &members).await? {
             Ok(wrote) => wrote,
             Err(outcome) => return Ok(outcome),
@@ -95,10 +99,7 @@ impl Engine<'_> {
                     Changed::Ended => notes.push(format!("{} had been ended by somebody else", seen.id)),
                     Changed::Lives(who) => {
                         let new = wrote.as_ref().map(|w| w.id.clone()).unwrap_or_default();
-                        return Ok(failed(format!(
-                            "{who} changed the old one meanwhile: look at both, {} and {new}",
-                            seen.id
-                        )));
+                        return Ok(failed(format!("{} and {new}", changed_behind(&who, seen))));
                     }
                 }
             }
@@ -114,9 +115,26 @@ impl Engine<'_> {
         Ok(Outcome::Applied { id: wrote.map(|w| w.id), replication, notes })
     }
 
+    /// Returns the cluster of a task, if it may be written to.
+    pub(super) fn cluster_of(&self, task: &Task) -> Result<&Cluster, Outcome> {
+        match self.fleet.cluster(&task.cluster) {
+            None => Err(failed("the cluster is not in the configuration")),
+            Some(cluster) if cluster.config.access == Access::Ro => Err(failed("the cluster is read-only")),
+            Some(cluster) if cluster.alertmanager.is_empty() => {
+                Err(failed("the cluster has no Alertmanager"))
+            }
+            Some(cluster) => Ok(cluster),
+        }
+    }
+
     /// Tells whether somebody else has changed or ended what this task is about to replace. After a crash an end
     /// may be this operation's own, so then only a change counts.
-    async fn changed_by_another(&self, task: &Task, seen: &Seen, members: &[Member<'_>]) -> Option<Changed> {
+    pub(super) async fn changed_by_another(
+        &self,
+        task: &Task,
+        seen: &Seen,
+        members: &[Member<'_>],
+    ) -> Option<Changed> {
         let now = newest(&seen.id, members).await.0?;
         if now.updated_at <= seen.updated_at {
             return None;
@@ -140,9 +158,16 @@ impl Engine<'_> {
     /// Ends one silence. Repeating that does no harm, so every member is tried until one has done it.
     async fn expire(&self, task: &Task, seen: &Seen, members: &[Member<'_>]) -> Go<()> {
         let id = &seen.id;
-        // What an earlier run has ended may have been lost with the member that was told.
         let progress = self.progress(&task.cluster);
-        if progress.expired.contains(id) && !progress.resumed {
+        let known = progress.expired.contains(id);
+        // What an earlier run has ended may have been lost with the member that was told: the members have to say it.
+        if progress.resumed && has_ended(id, members).await == Some(true) {
+            if !known {
+                self.note(Record::Expired { cluster: task.cluster.clone(), id: id.clone() })?;
+            }
+            return Ok(Ok(()));
+        }
+        if known && !progress.resumed {
             return Ok(Ok(()));
         }
         self.step(Some(&task.cluster), What::Expiring(id.clone()))?;

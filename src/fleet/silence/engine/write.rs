@@ -18,6 +18,14 @@ use std::sync::Arc;
 /// So many POSTs without an answer are enough: a cluster that swallows these swallows more.
 const TRIES: usize = 3;
 
+/// How a silence stands that is to be changed in place.
+pub(super) enum Onto {
+    /// It shows already what is wanted.
+    Shows(Arc<str>),
+    /// These members hold it as it was when the change was planned.
+    AsSeen(BTreeSet<Arc<str>>),
+}
+
 /// How one POST ended.
 enum Posted {
     /// It is there.
@@ -160,17 +168,19 @@ impl Engine<'_> {
                 let note = if over { "it has ended since" } else { "somebody has ended it since" };
                 Ok(Ok(Some(Wrote { id, notes: vec![note.to_owned()], gone: true })))
             }
-            Found::Nothing => {
-                let Progress { sent, written, .. } = self.progress(&task.cluster);
-                // What was written once may be on any member that cannot be read.
-                let doubtful = holdings.in_doubt(|name| written.is_some() || sent.contains(name));
-                Ok(if doubtful.is_empty() || (sent.is_empty() && written.is_none()) {
-                    Ok(None)
-                } else {
-                    Err(unknown(format!("it may or may not be there, cannot read {}", doubtful.join(", "))))
-                })
-            }
+            Found::Nothing => Ok(self.absent(task, &holdings).map(|()| None)),
         }
+    }
+
+    /// Tells whether a silence that no member shows is certainly not there.
+    pub(super) fn absent(&self, task: &Task, holdings: &Holdings) -> Result<(), Outcome> {
+        let Progress { sent, written, .. } = self.progress(&task.cluster);
+        // What was written once may be on any member that cannot be read.
+        let doubtful = holdings.in_doubt(|name| written.is_some() || sent.contains(name));
+        if doubtful.is_empty() || (sent.is_empty() && written.is_none()) {
+            return Ok(());
+        }
+        Err(unknown(format!("it may or may not be there, cannot read {}", doubtful.join(", "))))
     }
 
     pub(super) fn own<'t>(&self, task: &'t Task, content: &'t Content) -> Own<'t> {
@@ -252,7 +262,7 @@ impl Engine<'_> {
     }
 
     /// Reports a change of what is about to be replaced, made by somebody else since the plan.
-    async fn changed_since(&self, task: &Task, members: &[Member<'_>]) -> Option<Outcome> {
+    pub(super) async fn changed_since(&self, task: &Task, members: &[Member<'_>]) -> Option<Outcome> {
         for seen in &task.expire {
             if let Some(now) = newest(&seen.id, members).await.0
                 && now.updated_at > seen.updated_at
@@ -261,6 +271,36 @@ impl Engine<'_> {
             }
         }
         None
+    }
+
+    /// Looks at a silence that is to be changed in place; an outcome where it must be left alone.
+    pub(super) async fn look_onto(
+        &self,
+        task: &Task,
+        seen: &Seen,
+        content: &Content,
+        members: &[Member<'_>],
+    ) -> Result<Onto, Outcome> {
+        let sent = self.progress(&task.cluster).sent;
+        let (now, holders, errors) = newest(&seen.id, members).await;
+        let Some(now) = now else {
+            if errors.is_empty() {
+                return Err(failed("no member has it any more"));
+            }
+            let why = errors.values().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let failed = failed_by(why.clone(), errors.values().map(|error| &error.kind));
+            return Err(if sent.is_empty() { failed } else { unknown(why) });
+        };
+        if shows(&now, content) {
+            return Ok(Onto::Shows(now.id));
+        }
+        if let Some(name) = sent.iter().find(|name| errors.contains_key(*name)) {
+            return Err(unknown(format!("it may or may not be changed, cannot read {name}")));
+        }
+        if now.updated_at > seen.updated_at || now.state == SilenceState::Expired {
+            return Err(failed(changed(&now)));
+        }
+        Ok(Onto::AsSeen(holders))
     }
 
     /// Changes a silence in place, on a member that holds it as it was seen.
@@ -273,27 +313,15 @@ impl Engine<'_> {
     ) -> Go<Wrote> {
         let mut reasons = Vec::new();
         for _ in 0..TRIES {
-            let sent = self.progress(&task.cluster).sent;
-            let (now, holders, errors) = newest(&seen.id, members).await;
-            let Some(now) = now else {
-                let why = match errors.is_empty() {
-                    true => return Ok(Err(failed("no member has it any more"))),
-                    false => errors.values().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-                };
-                let failed = failed_by(why.clone(), errors.values().map(|error| &error.kind));
-                return Ok(Err(if sent.is_empty() { failed } else { unknown(why) }));
+            let holders = match self.look_onto(task, seen, content, members).await {
+                Ok(Onto::AsSeen(holders)) => holders,
+                Ok(Onto::Shows(id)) => {
+                    self.written(task, &id)?;
+                    self.resolve(task, self.progress(&task.cluster).sent.iter())?;
+                    return Ok(Ok(Wrote { id, notes: Vec::new(), gone: false }));
+                }
+                Err(outcome) => return Ok(Err(outcome)),
             };
-            if shows(&now, content) {
-                self.written(task, &now.id)?;
-                self.resolve(task, sent.iter())?;
-                return Ok(Ok(Wrote { id: now.id, notes: Vec::new(), gone: false }));
-            }
-            if let Some(name) = sent.iter().find(|name| errors.contains_key(*name)) {
-                return Ok(Err(unknown(format!("it may or may not be changed, cannot read {name}"))));
-            }
-            if now.updated_at > seen.updated_at || now.state == SilenceState::Expired {
-                return Ok(Err(failed(changed(&now))));
-            }
             let Some(holder) =
                 members.iter().find(|m| holders.contains(&m.name()) && !reasons.contains(&m.name()))
             else {
