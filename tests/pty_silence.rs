@@ -196,3 +196,29 @@ fn live_a_write_that_was_cut_off_is_seen_at_the_next_start_and_finished_once() {
         session.wait_for_end();
     }
 }
+
+#[test]
+fn what_is_left_of_an_operation_is_sent_only_when_somebody_says_yes() {
+    let home = tempfile::tempdir().unwrap();
+    let config = home.path().join("config.toml");
+    // Nothing listens on port 1: every request is refused at once.
+    std::fs::write(&config, "[[cluster]]\nname = \"east\"\nalertmanager = [\"http://127.0.0.1:1\"]\n")
+        .unwrap();
+    let silence = |args: &[&str]| {
+        let mut command = support::command();
+        command.env("HOME", home.path()).arg("--config").arg(&config).arg("silence").args(args);
+        support::run(&mut command, b"")
+    };
+    let added = silence(&["add", "x=y", "--all-clusters", "--comment", "INC-1", "--yes"]);
+    assert_eq!((added.code, &*added.stdout), (Some(4), ""), "{}", added.stderr);
+    let op = silence(&["status", "-o", "name"]).stdout.trim().to_owned();
+    for (answer, code, end) in [("n\r", 2, "nothing was done"), ("y\r", 4, "add applied on 0 of 1")] {
+        let words = [PROGRAM, "--config", config.to_str().unwrap(), "silence", "resume", &op];
+        let mut session = start_at_home(home.path(), &[("NO_COLOR", "1")], &words.map(str::to_owned));
+        session.wait_for("what is left", |bytes| bytes.contains("east: nothing is done; still to make it"));
+        session.wait_for("question", |bytes| bytes.contains("finish add on 1 cluster(s)? [y/N]"));
+        session.send(answer);
+        assert_eq!(session.wait_for_end().0.exit_code(), code, "{}", session.bytes());
+        session.wait_for("result", |bytes| bytes.contains(end));
+    }
+}
