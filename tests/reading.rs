@@ -13,6 +13,7 @@ mod support;
 
 use iaasmon::demo::Demo;
 use serde_json::Value;
+use std::io::Write as _;
 use std::process::Command;
 use std::time::Duration;
 use support::{Outcome, await_until, fleet, iaasmon_on};
@@ -234,6 +235,14 @@ fn live_what_only_one_of_two_split_members_knows_is_listed() {
             .unwrap();
         assert!(outcome.status.success(), "{}", String::from_utf8_lossy(&outcome.stderr));
     };
+    let body = r#"[{"labels": {"alertname": "OnlyHere", "severity": "critical"}}]"#;
+    let mut stream = std::net::TcpStream::connect(second.address()).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "POST /api/v2/alerts HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
     post(&first.url(), "INC-1 first");
     post(&second.url(), "INC-2 second");
     let listed = json(&demo, &["silence", "list"]).0.to_string();
@@ -243,6 +252,10 @@ fn live_what_only_one_of_two_split_members_knows_is_listed() {
         outcome.code == Some(0) && rows(&alerts, "prod-east").iter().any(|a| a["state"] == "active")
     };
     assert!(await_until(SOON, whole), "alerts come to both members");
+    let alone =
+        || json(&demo, &["alerts", "OnlyHere"]).0["data"].as_array().is_some_and(|list| list.len() == 1);
+    assert!(await_until(SOON, alone), "an alert that one member alone knows");
+    assert!(!crate::support::alert_names(&first.url()).contains(&"OnlyHere".to_owned()));
     let (alerts, _) = json(&demo, &["alerts"]);
     let mut fingerprints: Vec<&str> =
         rows(&alerts, "prod-east").iter().map(|a| a["fingerprint"].as_str().unwrap()).collect();
