@@ -10,6 +10,7 @@
 //! * [`add`], [`expire`], [`edit`] and [`undo`] plan an [`Operation`]: a task per cluster, with an identity
 //!   that is found again on the servers.
 //! * [`run`] and [`resume`] carry an operation out (I/O), journalled, and tell of every [`Step`] on the way.
+//!   [`left`] tells beforehand what of an interrupted one is still to be sent, [`find_out`] notes what it has done.
 
 mod draft;
 mod engine;
