@@ -3,7 +3,7 @@
 use crate::desk::{Desk, assert_none, assert_one, held};
 use crate::support::{Outcome, settled_fleet};
 use iaasmon::demo::Demo;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Works on all servers of `demo`; the journals are the desk's own, as on a real fleet.
 fn desk(demo: &Demo) -> Desk {
@@ -120,6 +120,12 @@ fn live_a_silence_over_two_clusters_is_one_from_its_making_to_its_end() {
     assert_none(clusters, comment);
     assert!(listed(&desk, comment, false).is_empty());
     assert!(!listed(&desk, comment, true).is_empty());
+    let over = desk.json(&["expire", ids[0], "--yes"]);
+    assert_eq!(
+        (&over["kind"], over["clusters"].as_array().map(Vec::len)),
+        (&json!("expire"), Some(0)),
+        "{over}"
+    );
 
     let again = desk.silence(&["edit", ids[0], "--duration", "1h", "--yes", "--allow-broad"]);
     assert_code(&again, 0);

@@ -4,14 +4,16 @@ use super::confirm::Desk;
 use super::draft::{author, later, of_args, parse_matchers, when};
 use super::list::not_found;
 use super::report::{Drafted, both_clocks, print_preview, refusal, write_preview, write_reasons};
+use super::results::Results;
 use super::{AddArgs, EditArgs, ExpireArgs, ExtendArgs, PreviewArgs, Surroundings, WhatArgs};
+use crate::cli::args::Format;
 use crate::cli::error::{AppError, Exit};
 use crate::cli::session::Session;
 use crate::config::{Access, SilencePolicy};
 use crate::fleet::Coverage;
 use crate::fleet::silence::{
-    self, Change, Draft, Facts, Kind, LogicalSilence, OpId, Operation, PreviewError, Targets, comment_wish,
-    fetch_facts, find, group, judge, judge_expiry, would_page,
+    self, Change, Draft, Facts, Kind, LogicalSilence, OpId, Opened, Operation, PreviewError, Targets,
+    comment_wish, fetch_facts, find, group, judge, judge_expiry, would_page,
 };
 use crate::model::alert::Alert;
 use crate::model::silence::SilenceState;
@@ -253,6 +255,19 @@ fn together(a: Exit, b: Exit) -> Exit {
     if a == b { a } else { Exit::Partial }
 }
 
+/// Reports in the form asked for that there was nothing to end.
+fn already_over(desk: &mut Desk<'_, '_>, silence: &LogicalSilence) -> Result<Exit, AppError> {
+    let output = desk.confirm.output;
+    if matches!(output, Format::Table | Format::Wide | Format::Name) {
+        writeln!(desk.session.streams.out, "{}", text::line(&silence.id))?;
+        return Ok(Exit::Done);
+    }
+    let nothing = silence::expire(silence, OpId::new(desk.session.now), desk.session.now);
+    let opened = Opened::without_journal(nothing);
+    let results = Results { standing: opened.standing(), journalled: false, coverage: &desk.known.coverage };
+    results.show(output, desk.session)
+}
+
 async fn expire_one(
     desk: &mut Desk<'_, '_>,
     silence: &LogicalSilence,
@@ -265,8 +280,7 @@ async fn expire_one(
     writeln!(err, "by       {}: {}", text::line(&silence.created_by), text::line(&silence.comment))?;
     if silence.state == SilenceState::Expired {
         writeln!(err, "note     it ended at {}", both_clocks(silence.ends_at))?;
-        writeln!(desk.session.streams.out, "{}", text::line(&silence.id))?;
-        return Ok(Exit::Done);
+        return already_over(desk, silence);
     }
     let pages: Vec<&Alert> = would_page(silence, alerts, &known.silences).collect();
     writeln!(err, "pages    {} alert(s) will page again", pages.len())?;
