@@ -17,7 +17,7 @@ use ratatui::layout::Size;
 use signal_hook::consts::SIGHUP;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 /// How often the state hears of the time. Most ticks change no cell and therefore send no byte.
@@ -96,9 +96,6 @@ pub fn run(config: &Config, fleet: Fleet, narrowed: bool, env: &Env) -> Result<E
         state.author = env.login().unwrap_or_default();
     }
     state.message = warnings.into_iter().next().map(|warning| (Role::Notice, warning));
-    crash::install(env.state_folder().unwrap_or_else(std::env::temp_dir));
-    events::start(&sender)?;
-    terminal::enter()?;
     let mut tui = Tui {
         screen,
         state,
@@ -110,17 +107,32 @@ pub fn run(config: &Config, fleet: Fleet, narrowed: bool, env: &Env) -> Result<E
         resumed: None,
         resized: false,
     };
-    let outcome = match tui.run(&inbox) {
-        // The watchdog says the same a moment later.
-        Err(_) if terminal::gone() => Ok(ExitReason::Signal(SIGHUP)),
-        other => other,
-    };
-    terminal::leave();
+    let reports = env.state_folder().unwrap_or_else(std::env::temp_dir);
+    let outcome = on_terminal(reports, &sender, || tui.run(&inbox));
     if outcome.is_ok() {
         tui.effects.settle(GRACE);
     }
     // Tasks that read are of no use any more.
     tasks.shutdown_background();
+    outcome
+}
+
+/// Runs `body` on the terminal and gives the terminal back however that ends: by its value, an error or a panic,
+/// of which a report is written into `reports`. Events go to `sender` meanwhile.
+pub(super) fn on_terminal(
+    reports: PathBuf,
+    sender: &Sender<Event>,
+    body: impl FnOnce() -> Result<ExitReason, TuiError>,
+) -> Result<ExitReason, TuiError> {
+    crash::install(reports);
+    events::start(sender)?;
+    terminal::enter()?;
+    let outcome = match body() {
+        // The watchdog says the same a moment later.
+        Err(_) if terminal::gone() => Ok(ExitReason::Signal(SIGHUP)),
+        other => other,
+    };
+    terminal::leave();
     outcome
 }
 

@@ -2,6 +2,7 @@
 
 mod bytes;
 mod laws;
+mod panic;
 mod screens;
 mod sources;
 pub mod world;
