@@ -101,6 +101,12 @@ pub fn rfc3339(time: Timestamp) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// Writes a time in UTC and as the operator's own clock shows it.
+pub fn both_clocks(time: Timestamp) -> String {
+    let local = time.with_timezone(&chrono::Local);
+    format!("{} UTC = {} local", time.format("%d %b %Y %H:%M"), local.format("%d %b %H:%M"))
+}
+
 /// Serialises a time as [`rfc3339`]; for serde's `serialize_with`.
 pub fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&rfc3339(*time))

@@ -3,7 +3,7 @@
 use super::confirm::Desk;
 use super::draft::{author, later, of_args, parse_matchers, when};
 use super::list::not_found;
-use super::report::{Drafted, both_clocks, print_preview, refusal, write_preview, write_reasons};
+use super::report::{Drafted, print_preview, refusal, write_preview, write_reasons};
 use super::results::Results;
 use super::{AddArgs, EditArgs, ExpireArgs, ExtendArgs, PreviewArgs, Surroundings, WhatArgs};
 use crate::cli::args::Format;
@@ -18,6 +18,7 @@ use crate::fleet::silence::{
 use crate::model::alert::Alert;
 use crate::model::silence::SilenceState;
 use crate::model::text;
+use crate::model::time::both_clocks;
 use futures_util::future::join_all;
 
 /// Everything that is known, of every chosen cluster.

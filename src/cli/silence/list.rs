@@ -6,7 +6,7 @@ use crate::cli::error::{AppError, Exit};
 use crate::cli::render::{Cell, Column, Document, Shape, Tone, write_json, write_yaml};
 use crate::cli::session::Session;
 use crate::fleet::filter::SilenceSubject;
-use crate::fleet::silence::{Drift, FindError, LogicalSilence, SHORTEST_PREFIX, find, group, held};
+use crate::fleet::silence::{FindError, LogicalSilence, SHORTEST_PREFIX, find, group, held};
 use crate::fleet::silences::{SilenceCopy, silences};
 use crate::fleet::{Answer, Cluster};
 use crate::model::cluster::ClusterName;
@@ -77,7 +77,7 @@ impl SilenceRow {
             comment: silence.comment.clone(),
             matchers: silence.matchers.iter().map(ToString::to_string).collect(),
             firing,
-            drift: silence.drift.iter().map(drift_words).collect(),
+            drift: silence.drift.iter().map(ToString::to_string).collect(),
             copies: silence.copies.iter().map(copy_row).collect(),
         }
     }
@@ -102,19 +102,6 @@ fn copy_row(copy: &SilenceCopy) -> CopyRow {
         ends_at: copy.silence.ends_at,
         updated_at: copy.silence.updated_at,
         members: copy.seen_by.clone(),
-    }
-}
-
-fn drift_words(drift: &Drift) -> String {
-    match drift {
-        Drift::Ends { first, last } => {
-            format!("ends {} on {} and {} on {}", rfc3339(first.1), first.0, rfc3339(last.1), last.0)
-        }
-        Drift::Expired(clusters) => {
-            let names: Vec<&str> = clusters.iter().map(ClusterName::as_str).collect();
-            format!("has ended on {}", names.join(", "))
-        }
-        Drift::Twins(cluster) => format!("is there more than once on {cluster}"),
     }
 }
 

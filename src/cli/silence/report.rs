@@ -10,8 +10,7 @@ use crate::fleet::silence::{
 };
 use crate::model::cluster::ClusterName;
 use crate::model::text;
-use crate::model::time::{Timestamp, age, format_left, rfc3339};
-use chrono::Local;
+use crate::model::time::{Timestamp, age, both_clocks, format_left, rfc3339};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -83,12 +82,6 @@ pub fn write_preview(out: &mut dyn Write, drafted: &Drafted, now: Timestamp) -> 
 pub fn write_reasons(out: &mut dyn Write, judgement: &Judgement) -> io::Result<()> {
     let mut reasons = judgement.reasons.iter();
     reasons.try_for_each(|(level, why)| writeln!(out, "{:<8} {}", level.word(), text::line(why)))
-}
-
-/// Writes a time in UTC and as the operator's own clock shows it.
-pub fn both_clocks(time: Timestamp) -> String {
-    let local = time.with_timezone(&Local);
-    format!("{} ({} here)", time.format("%Y-%m-%d %H:%M:%SZ"), local.format("%Y-%m-%d %H:%M %:z"))
 }
 
 #[derive(Serialize)]

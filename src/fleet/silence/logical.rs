@@ -10,9 +10,10 @@ use crate::fleet::silences::SilenceCopy;
 use crate::model::cluster::ClusterName;
 use crate::model::matcher::Matcher;
 use crate::model::silence::{Silence, SilenceState};
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, rfc3339};
 use chrono::TimeDelta;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 #[cfg(test)]
@@ -62,6 +63,22 @@ pub enum Drift {
     Expired(Vec<ClusterName>),
     /// A cluster has more than one copy in force.
     Twins(ClusterName),
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ends { first, last } => {
+                let (early, late) = (rfc3339(first.1), rfc3339(last.1));
+                write!(f, "it ends {early} on {} and {late} on {}", first.0, last.0)
+            }
+            Self::Expired(clusters) => {
+                let names: Vec<&str> = clusters.iter().map(ClusterName::as_str).collect();
+                write!(f, "it has ended on {} and is in force elsewhere", names.join(", "))
+            }
+            Self::Twins(cluster) => write!(f, "it is there more than once on {cluster}"),
+        }
+    }
 }
 
 impl LogicalSilence {

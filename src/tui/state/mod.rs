@@ -49,12 +49,6 @@ pub use screen::Screen;
 use silences::{Made, SilenceRow, SilenceTable};
 use std::time::Duration;
 
-/// Writes a time in UTC and as the operator's own clock shows it.
-pub fn both_clocks(at: Timestamp) -> String {
-    let local = at.with_timezone(&chrono::Local);
-    format!("{} UTC = {} local", at.format("%d %b %Y %H:%M"), local.format("%d %b %H:%M"))
-}
-
 /// One screen with where the reader is on it.
 #[derive(Debug, Clone)]
 pub struct Page {

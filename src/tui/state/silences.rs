@@ -1,6 +1,6 @@
 //! The table of silences: one line per logical silence.
 
-use crate::fleet::silence::{Drift, LogicalSilence, Standing, group};
+use crate::fleet::silence::{LogicalSilence, Standing, group};
 use crate::fleet::silences::SilenceCopy;
 use crate::model::cluster::ClusterName;
 use crate::model::matcher::{Matcher, Verdict, accepts_all};
@@ -118,7 +118,7 @@ fn ready(silence: LogicalSilence, clusters: &[ClusterData], hits: &HashMap<&str,
         matchers: text::line(&matchers).into(),
         author: text::line(&silence.created_by).into(),
         comment: text::line(&silence.comment).into(),
-        drift: silence.drift.iter().map(drift_words).collect(),
+        drift: silence.drift.iter().map(|drift| text::line(&drift.to_string()).into_owned()).collect(),
         hits: silence.copies.iter().filter_map(|copy| hits.get(&*copy.silence.id)).sum(),
         kept: silence.copies.iter().any(|copy| is_kept(clusters, copy)),
         search: search.into(),
@@ -139,22 +139,6 @@ fn hits(clusters: &[ClusterData]) -> HashMap<&str, usize> {
         }
     }
     hits
-}
-
-/// Says how copies differ.
-fn drift_words(drift: &Drift) -> String {
-    let clock = |at: &Timestamp| at.format("%d %b %H:%M:%SZ");
-    let said = match drift {
-        Drift::Ends { first, last } => {
-            format!("it ends {} on {} and {} on {}", clock(&first.1), first.0, clock(&last.1), last.0)
-        }
-        Drift::Expired(clusters) => {
-            let names: Vec<&str> = clusters.iter().map(ClusterName::as_str).collect();
-            format!("it has ended on {} and is in force elsewhere", names.join(", "))
-        }
-        Drift::Twins(cluster) => format!("it is there more than once on {cluster}"),
-    };
-    text::line(&said).into_owned()
 }
 
 /// A silence that was made here a moment ago: Alertmanager may not have confirmed yet what it holds back.

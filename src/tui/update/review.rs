@@ -3,13 +3,13 @@
 use crate::config::Access;
 use crate::fleet::silence::{ClusterPreview, ConfirmLevel, Draft, Kind, LogicalSilence, OpId, judge_expiry};
 use crate::model::text;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, age, both_clocks, format_left};
 use crate::tui::msg::Effect;
 use crate::tui::state::confirm::Deed;
 use crate::tui::state::editor::Editor;
 use crate::tui::state::list::RowKey;
 use crate::tui::state::silences::SilenceRow;
-use crate::tui::state::{Screen, State, both_clocks, twin};
+use crate::tui::state::{Screen, State, twin};
 use crate::tui::theme::Role;
 use crate::tui::update::confirm::{Question, ask};
 use crate::tui::update::silence::{forbidden, recompute};
@@ -85,7 +85,7 @@ fn lines_of(editor: &Editor, draft: &Draft, now: Timestamp) -> Vec<String> {
     if let Some(start) = draft.starts_at {
         lines.push(format!("from      {}", both_clocks(start)));
     }
-    let length = crate::model::time::format_left(crate::model::time::age(now, draft.ends_at));
+    let length = format_left(age(now, draft.ends_at));
     lines.push(format!("until     {} (in {length})", both_clocks(draft.ends_at)));
     if let Some(old) = old.filter(|old| old.ends_at.timestamp() != draft.ends_at.timestamp()) {
         lines.push(format!("instead   {}", both_clocks(old.ends_at)));

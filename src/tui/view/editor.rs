@@ -2,10 +2,11 @@
 
 use super::pen::{Part, Pen, cell, number, part};
 use crate::model::text;
+use crate::model::time::both_clocks;
+use crate::tui::state::State;
 use crate::tui::state::confirm::Level;
 use crate::tui::state::editor::{Editor, Field, Mode, Where};
 use crate::tui::state::wrap::{cut, wrapped};
-use crate::tui::state::{State, both_clocks};
 use crate::tui::theme::Role;
 use tui_input::Input;
 

@@ -4,11 +4,11 @@ use super::pen::{Part, Pen, cell, number, part};
 use super::words;
 use crate::model::silence::SilenceState;
 use crate::model::text;
-use crate::model::time::{age, format_left};
+use crate::model::time::{age, both_clocks, format_left};
+use crate::tui::state::State;
 use crate::tui::state::list::RowKey;
 use crate::tui::state::silences::SilenceRow;
 use crate::tui::state::wrap::wrapped;
-use crate::tui::state::{State, both_clocks};
 use crate::tui::theme::Role;
 
 /// Draws the list.
