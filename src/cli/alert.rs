@@ -69,7 +69,7 @@ pub async fn run(args: &AlertArgs, session: &mut Session<'_>) -> Result<Exit, Ap
     let cluster =
         session.fleet.cluster(&row.alert.cluster).expect("only clusters of the fleet were asked").clone();
     // The search took the first line of each text; only this one's are wanted whole.
-    let whole = alerts_about(&cluster, &row.alert.labels, Annotations::Whole).await;
+    let whole = alerts_about(&cluster, &row.alert.labels, Annotations::Whole, |_| {}).await;
     if let Some(alert) = whole.value.into_iter().find(|a| a.fingerprint == row.alert.fingerprint) {
         *row = AlertRow::new(&cluster, alert);
     }

@@ -92,7 +92,7 @@ pub async fn run(args: &CheckArgs, session: &mut Session<'_>) -> Result<Exit, Ap
         output: CheckOutput::from(value),
     };
     if row.output.output.is_none() {
-        let known = node(&target.cluster, &target.name).await;
+        let known = node(&target.cluster, &target.name, |_| {}).await;
         session.tell(&coverage.join(known.coverage), &notes)?;
         return Err(missing(&row, &known.value.checks));
     }

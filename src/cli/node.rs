@@ -89,7 +89,7 @@ struct Hit {
 pub async fn run(args: &NodeArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
     let filter = args.filter.parse(RowKind::NodeCheck, session)?;
     let target = find_node(session, &args.name).await?;
-    let Answer { mut value, coverage, mut notes } = node(&target.cluster, &target.name).await;
+    let Answer { mut value, coverage, mut notes } = node(&target.cluster, &target.name, |_| {}).await;
     let silent = keep(&mut value, &filter, &target.cluster, session).await;
     notes.extend(silent.iter().cloned());
     let coverage = coverage.join(target.coverage);

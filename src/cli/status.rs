@@ -6,7 +6,7 @@ use super::filter::FilterArgs;
 use super::render::{Cell, Column, Shape, Tone};
 use super::session::Session;
 use crate::fleet::filter::ReplicaSubject;
-use crate::fleet::status::{Gossip, ReplicaStatus, status};
+use crate::fleet::status::{Gossip, ReplicaStatus, SKEW_SECONDS, status};
 use crate::model::filter::RowKind;
 use crate::model::time::format_age;
 use clap::Args;
@@ -25,7 +25,7 @@ Examples:
 ///
 /// AGE is that of the newest sample a Prometheus holds: more than a scrape or two means that it does not
 /// scrape. PEERS is how many members an Alertmanager sees, itself included. SKEW is how far its clock is
-/// ahead of ours. PROBLEM is why it does not answer, else which notifications could not be sent since it
+/// ahead of ours, where that is more than 5s. PROBLEM is why it does not answer, else which notifications could not be sent since it
 /// started. A filter knows the labels kind, replica and version, @cluster, @state (up, down) and @age.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
@@ -46,8 +46,6 @@ struct Row {
     gossip: Option<Gossip>,
 }
 
-/// A clock that is off by more than this makes `since` and silences wrong to a reader.
-const SKEW_BOUND: f64 = 5.0;
 /// Samples older than this are not from the last scrapes, whatever the interval.
 const AGE_BOUND: f64 = 180.0;
 
@@ -73,8 +71,8 @@ const SHAPE: Shape<Row> = Shape {
         })
         .droppable(2),
         C::number("skew", |row, _| {
-            Cell::optional(row.replica.skew_seconds, |s| format!("{s:+.1}s"))
-                .tone(beyond(row.replica.skew_seconds, SKEW_BOUND))
+            let skew = row.replica.skew_seconds.filter(|s| s.abs() > SKEW_SECONDS);
+            Cell::optional(skew, |s| format!("{s:+.1}s")).tone(Tone::Warn)
         })
         .droppable(5),
         C::number("peers", |row, _| Cell::optional(row.replica.peers.map(|n| n as f64), |n| n.to_string()))
@@ -114,7 +112,7 @@ fn problem(row: &Row, _: crate::model::time::Timestamp) -> Cell<'_> {
         .map(|(integration, sent, failed)| format!("{integration}: {failed} of {} failed", sent.max(failed)));
     let old = excess(row.replica.age_seconds, AGE_BOUND);
     let old = old.map(|age| format!("newest sample is {} old", words_of(age)));
-    let skew = excess(row.replica.skew_seconds, SKEW_BOUND);
+    let skew = excess(row.replica.skew_seconds, SKEW_SECONDS);
     let skew = skew.map(|skew| format!("clock is off by {}", words_of(skew)));
     Cell::text(failing.chain(old).chain(skew).collect::<Vec<_>>().join(", ")).tone(Tone::Warn)
 }

@@ -43,7 +43,14 @@ pub async fn alerts(
 
 /// As [`alerts`], only those that have all of `labels`: an Alertmanager sends no others, so that the outputs of a whole
 /// storm do not travel for the sake of one.
-pub async fn alerts_about(cluster: &Cluster, labels: &Labels, keep: Annotations) -> Answer<Vec<Alert>> {
+///
+/// `so_far` is told as by [`alerts`].
+pub async fn alerts_about(
+    cluster: &Cluster,
+    labels: &Labels,
+    keep: Annotations,
+    mut so_far: impl FnMut(SoFar<'_, Vec<Alert>>),
+) -> Answer<Vec<Alert>> {
     // A member before 0.27 cannot read other names; what it sends too much is dropped below.
     let readable = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     let filters: Vec<String> = labels
@@ -51,9 +58,11 @@ pub async fn alerts_about(cluster: &Cluster, labels: &Labels, keep: Annotations)
         .filter(|(name, _)| readable(name))
         .map(|(name, value)| Matcher::new(name, MatchOp::Equal, value).to_string())
         .collect();
-    let mut answer = joined(cluster, &filters, keep, |_| {}).await;
-    answer.value.retain(|alert| labels.is_subset_of(&alert.labels));
-    answer
+    let about = |mut answer: Answer<Vec<Alert>>| {
+        answer.value.retain(|alert| labels.is_subset_of(&alert.labels));
+        answer
+    };
+    about(joined(cluster, &filters, keep, |partial| so_far(&|| about(partial()))).await)
 }
 
 async fn joined(

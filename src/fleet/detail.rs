@@ -118,7 +118,7 @@ async fn from_alert(cluster: &Cluster, node: &str, check: &str, error: &NetError
     let why = error.to_string();
     let (node_label, check_label) = (&*cluster.config.node_label, &*cluster.config.check_label);
     let labels = [(node_label, node), (check_label, check)].into_iter().collect();
-    let found = alerts_about(cluster, &labels, Annotations::Whole).await;
+    let found = alerts_about(cluster, &labels, Annotations::Whole, |_| {}).await;
     found.map(|alerts| match alerts.into_iter().max_by_key(|a| a.updated_at) {
         Some(alert) => DetailSource::Alert { why, alert: Box::new(alert) },
         None => DetailSource::Nothing { why },

@@ -2,6 +2,7 @@
 
 use super::alerts::alerts_about;
 use super::clusters::Cluster;
+use super::coverage::Coverage;
 use super::gather::{Answer, Gathered, ask, gather};
 use super::merge::{Merged, status_of, up_of};
 use super::settle::settle;
@@ -13,12 +14,12 @@ use crate::model::labels::Labels;
 use crate::model::matcher::Verdict;
 use crate::model::node::{NodeUp, StatusCounts};
 use crate::model::silence::SilenceState;
-use crate::net::{NetError, PrometheusClient, Reply};
+use crate::net::{Alertmanager, NetError, PrometheusClient, Reply};
 use crate::wire::am_v2::Annotations;
 use crate::wire::prom_json::Sample;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Everything that is known of one node.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,39 +104,105 @@ struct Part {
     status: Vec<Sample>,
 }
 
+/// What the three questions about a node have brought so far.
+#[derive(Default)]
+struct Heard {
+    checks: Option<Checks>,
+    alerts: Option<Answer<Vec<Alert>>>,
+    silences: Option<Answer<Vec<SilenceCopy>>>,
+}
+
+/// What the Prometheus replicas say of the node itself.
+struct Checks {
+    up: (NodeUp, Labels),
+    merged: Merged,
+    coverage: Coverage,
+}
+
+impl Checks {
+    fn of(cluster: &Cluster, gathered: &Gathered<Part>) -> Self {
+        let merged = status_series(cluster, gathered);
+        Self { up: up_series(cluster, gathered), merged, coverage: gathered.coverage.clone() }
+    }
+}
+
+impl Heard {
+    /// Puts together what is there; replicas of which nothing is there yet are waited for.
+    fn detail(&self, cluster: &Cluster, name: &str) -> Answer<NodeDetail> {
+        let (alerts, notes) =
+            self.alerts.as_ref().map_or_else(Default::default, |a| (a.value.clone(), a.notes.clone()));
+        let (up, labels) =
+            self.checks.as_ref().map_or((NodeUp::Unknown, Labels::default()), |c| c.up.clone());
+        let copies = self.silences.iter().flat_map(|answer| &answer.value);
+        let hits = copies.filter_map(|copy| hit(copy.clone(), &labels, &alerts)).collect();
+        let nothing = Merged::default();
+        let merged = self.checks.as_ref().map_or(&nothing, |checks| &checks.merged);
+        let (checks, counts) = check_states(cluster, merged, &alerts);
+        let coverage = [
+            self.checks.as_ref().map(|checks| &checks.coverage),
+            self.alerts.as_ref().map(|answer| &answer.coverage),
+            self.silences.as_ref().map(|answer| &answer.coverage),
+        ];
+        let asked = cluster.prometheus.iter().map(PrometheusClient::replica);
+        let asked =
+            asked.chain(cluster.alertmanager.iter().map(Alertmanager::replica)).map(Coverage::waiting);
+        let whole = coverage.iter().all(Option::is_some);
+        let waiting = asked.filter(|_| !whole).fold(Coverage::default(), Coverage::join);
+        Answer {
+            value: NodeDetail {
+                cluster: cluster.name().clone(),
+                name: name.into(),
+                up,
+                labels,
+                checks,
+                counts,
+                alerts,
+                silences: hits,
+            },
+            coverage: coverage.into_iter().flatten().cloned().fold(waiting, Coverage::join),
+            notes,
+        }
+    }
+}
+
 /// Asks every replica of a cluster about one node.
-pub async fn node(cluster: &Cluster, name: &str) -> Answer<NodeDetail> {
+///
+/// `so_far` is told what is known each time that something comes, once a Prometheus has answered: a replica that
+/// hangs must not keep a page empty.
+pub async fn node(
+    cluster: &Cluster,
+    name: &str,
+    so_far: impl Fn(Answer<NodeDetail>) + Sync,
+) -> Answer<NodeDetail> {
     let cluster = &cluster.one_question();
+    let heard = Mutex::new(Heard::default());
+    let note = |change: &dyn Fn(&mut Heard)| {
+        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut heard);
+        if heard.checks.as_ref().is_some_and(|checks| checks.coverage.answered() > 0) {
+            so_far(heard.detail(cluster, name));
+        }
+    };
     let checks = async {
         let asks =
             cluster.prometheus.iter().map(|prom| ask(prom.replica(), part(cluster, prom, name))).collect();
-        let gathered = gather(asks, |_| {}).await;
-        let mut merged = status_series(cluster, &gathered);
-        settle(cluster, &mut merged).await;
-        (gathered, merged)
+        let partial = |partial: &Gathered<Part>| {
+            note(&|heard| heard.checks = Some(Checks::of(cluster, partial)));
+        };
+        let gathered = gather(asks, partial).await;
+        let mut checks = Checks::of(cluster, &gathered);
+        settle(cluster, &mut checks.merged).await;
+        checks
     };
     let here = [(&*cluster.config.node_label, name)].into_iter().collect();
-    let ((gathered, merged), alerts, silences) =
-        tokio::join!(checks, alerts_about(cluster, &here, Annotations::FirstLine), silences(cluster, |_| {}));
-    let alerts_here = alerts.value;
-    let (up, labels) = up_series(cluster, &gathered);
-    let hits = silences.value.into_iter().filter_map(|copy| hit(copy, &labels, &alerts_here)).collect();
-    let (checks, counts) = check_states(cluster, &merged, &alerts_here);
-    let value = NodeDetail {
-        cluster: cluster.name().clone(),
-        name: name.into(),
-        up,
-        labels,
+    let (checks, alerts, silences) = tokio::join!(
         checks,
-        counts,
-        alerts: alerts_here,
-        silences: hits,
-    };
-    Answer {
-        value,
-        coverage: gathered.coverage.join(alerts.coverage).join(silences.coverage),
-        notes: alerts.notes,
-    }
+        alerts_about(cluster, &here, Annotations::FirstLine, |partial| {
+            note(&|heard| heard.alerts = Some(partial()));
+        }),
+        silences(cluster, |partial| note(&|heard| heard.silences = Some(partial())))
+    );
+    Heard { checks: Some(checks), alerts: Some(alerts), silences: Some(silences) }.detail(cluster, name)
 }
 
 async fn part(cluster: &Cluster, prom: &PrometheusClient, name: &str) -> Result<Reply<Part>, NetError> {

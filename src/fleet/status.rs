@@ -10,6 +10,10 @@ use crate::wire::prom_json::QueryValue;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
+/// A clock that is off by more than this makes `since` and silences wrong to a reader. Less is the time that a
+/// reply travels and says nothing.
+pub const SKEW_SECONDS: f64 = 5.0;
+
 /// How the Alertmanager members of a cluster see each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

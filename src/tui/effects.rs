@@ -141,7 +141,8 @@ impl Effects {
             Effect::Write(deed) => self.write(*deed),
             Effect::LoadOperations => self.load_operations(),
             Effect::FetchNode(key) => self.on(key.cluster, move |c, send| async move {
-                let answer = node::node(&c, &key.name).await;
+                let so_far = |answer| send(Msg::Node(key.clone(), clock::now(), Box::new(answer)));
+                let answer = node::node(&c, &key.name, so_far).await;
                 send(Msg::Node(key, clock::now(), Box::new(answer)));
             }),
         }

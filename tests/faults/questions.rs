@@ -193,3 +193,32 @@ fn a_hanging_node_leaves_its_alert_the_time_it_needs_and_only_that_one_is_asked_
     assert_eq!(narrowed.load(Ordering::SeqCst), 2, "once for the alert, once for the output: {stdout}");
     assert!(took < TIMEOUT + Duration::from_millis(1_500), "took {took:?}");
 }
+
+#[tokio::test]
+async fn a_node_is_shown_before_a_hanging_replica_is_given_up_and_says_whom_it_waits_for() {
+    let good = server::start_routed(prometheus);
+    let hangs = server::start(Answer::Silence);
+    let mut config = iaasmon::config::Config::default();
+    let mut east = iaasmon::config::Cluster::new("east", &config.defaults);
+    east.prometheus = [good, hangs].map(|at| format!("http://{at}").parse().expect("a URL")).into();
+    east.timeout = TIMEOUT;
+    config.clusters.push(east);
+    let fleet = iaasmon::fleet::Fleet::new(&config);
+    let parts = std::sync::Mutex::new(Vec::new());
+    let so_far = |part| parts.lock().expect("no panic").push(part);
+    let last = iaasmon::fleet::node::node(&fleet.clusters()[0], "n1:1", so_far).await;
+    let parts = parts.into_inner().expect("no panic");
+    let first = parts.first().expect("a part before the end");
+    let stands = |answer: &iaasmon::fleet::Answer<_>| {
+        answer
+            .coverage
+            .replicas()
+            .iter()
+            .find(|r| r.replica.name.contains(&hangs.to_string()))
+            .map(|r| r.state)
+    };
+    assert_eq!(first.value.up, iaasmon::model::node::NodeUp::Up);
+    assert_eq!(stands(first), Some(iaasmon::fleet::ReplicaState::Waiting));
+    assert_eq!(stands(&last), Some(iaasmon::fleet::ReplicaState::Missing));
+    assert_eq!(last.value.up, first.value.up);
+}

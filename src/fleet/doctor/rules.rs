@@ -2,7 +2,7 @@
 
 use super::{Facts, Finding, Level, Sender, sent_by};
 use crate::fleet::coverage::ReplicaCoverage;
-use crate::fleet::status::{Gossip, ReplicaStatus};
+use crate::fleet::status::{Gossip, ReplicaStatus, SKEW_SECONDS};
 use crate::model::alert::AlertState;
 use crate::model::cluster::ReplicaKind;
 use crate::model::node::NodeUp;
@@ -10,9 +10,6 @@ use crate::model::silence::SilenceState;
 use crate::model::time::format_age;
 use std::collections::BTreeSet;
 use std::time::Duration;
-
-/// A clock further off than this makes ages and silences wrong in a way that people notice.
-const SKEW_SECONDS: f64 = 5.0;
 
 /// Prometheus' own lookback: a newest sample older than this means that it does not scrape.
 const STALE_SECONDS: f64 = 300.0;

@@ -1,6 +1,7 @@
 //! How far what is shown can be trusted, in words: the part of every screen that says who does not answer.
 
-use crate::fleet::Coverage;
+use crate::fleet::status::{ReplicaStatus, SKEW_SECONDS};
+use crate::fleet::{Coverage, ReplicaState};
 use crate::model::cluster::ReplicaKind;
 use crate::model::text;
 use crate::model::time::{Timestamp, age, format_age};
@@ -8,8 +9,22 @@ use crate::tui::state::State;
 use crate::tui::state::data::{ClusterData, Fresh};
 use std::time::Duration;
 
-/// A server whose clock is further off than this makes every age wrong.
-const SKEW_SECONDS: f64 = 5.0;
+/// Says which replicas are missing and which are still waited for.
+pub fn gaps(coverage: &Coverage) -> String {
+    let names = |stands: ReplicaState| {
+        let replicas = coverage.replicas().iter().filter(|r| r.state == stands);
+        replicas.map(|r| text::line(&r.replica.name).into_owned()).collect::<Vec<_>>().join(" ")
+    };
+    let said = |names: String, says: &str| {
+        if names.is_empty() { String::new() } else { format!("   {says} {names}") }
+    };
+    said(names(ReplicaState::Missing), "! no answer:") + &said(names(ReplicaState::Waiting), "waiting for:")
+}
+
+/// Returns how far a server's clock is off, in seconds, where that matters.
+pub fn skew_of(replica: &ReplicaStatus) -> Option<f64> {
+    replica.skew_seconds.filter(|skew| skew.abs() > SKEW_SECONDS)
+}
 
 /// Says how long ago something was, in words that change at most once a minute: each change is sent to the terminal.
 pub fn ago(then: Timestamp, now: Timestamp) -> String {
@@ -162,7 +177,7 @@ impl State {
             .iter()
             .flat_map(|c| c.status.value.iter().flat_map(move |s| s.replicas.iter().map(move |r| (c, r))));
         replicas.filter_map(|(cluster, replica)| {
-            let skew = replica.skew_seconds.filter(|skew| skew.abs() > SKEW_SECONDS)?;
+            let skew = skew_of(replica)?;
             Some(format!("clock skew {skew:.0}s {} {}", cluster.name, text::line(&replica.replica.name)))
         })
     }

@@ -1,8 +1,8 @@
 //! Answers, and when to ask next.
 
-use crate::fleet::Answer;
 use crate::fleet::detail::DetailSource;
 use crate::fleet::node::NodeDetail;
+use crate::fleet::{Answer, ReplicaState};
 use crate::model::filter::Pseudo;
 use crate::model::text;
 use crate::model::time::Timestamp;
@@ -120,9 +120,16 @@ pub fn take_output(state: &mut State, of: &OutputOf, at: Timestamp, source: &Det
 
 /// Takes everything about a node for the page that waits for it. Where nobody answered, what was there stays.
 pub fn take_node(state: &mut State, key: &NodeKey, answer: Box<Answer<NodeDetail>>) {
+    let waits = |answer: &Answer<NodeDetail>| {
+        answer.coverage.replicas().iter().any(|replica| replica.state == ReplicaState::Waiting)
+    };
     for page in state.stack.iter_mut().filter(|page| page.screen == Screen::Node(key.clone())) {
         match &mut page.node {
-            Some(old) if answer.coverage.answered() == 0 => old.coverage = answer.coverage.clone(),
+            // A part of an answer is better than nothing, and worse than the last whole one.
+            Some(old) if waits(&answer) && !waits(old) => {}
+            Some(old) if answer.coverage.answered() == 0 && !waits(&answer) => {
+                old.coverage = answer.coverage.clone()
+            }
             slot => *slot = Some(answer.clone()),
         }
     }

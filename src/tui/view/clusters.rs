@@ -6,6 +6,8 @@ use crate::model::cluster::ReplicaKind;
 use crate::model::text;
 use crate::tui::state::State;
 use crate::tui::state::data::{ClusterData, Fresh};
+use crate::tui::state::trust::skew_of;
+use crate::tui::state::wrap::cut;
 use crate::tui::theme::Role;
 
 /// Draws the list.
@@ -89,7 +91,7 @@ pub fn replicas(state: &State, cluster: &ClusterData, pen: &mut Pen<'_>) {
         facts.extend(replica.started.map(|at| format!("up {}", words::ago(at, state.now))));
         facts.extend(replica.age_seconds.map(|s| format!("newest sample {s:.0}s old")));
         facts.extend(replica.peers.map(|n| format!("sees {n} members")));
-        facts.extend(replica.skew_seconds.filter(|s| s.abs() >= 5.0).map(|s| format!("CLOCK SKEW {s:.0}s")));
+        facts.extend(skew_of(replica).map(|s| format!("CLOCK SKEW {s:.0}s")));
         for (integration, (_, failed)) in replica.notifications.iter().filter(|(_, (_, failed))| *failed > 0)
         {
             facts.push(format!("{failed} {integration} notifications FAILED"));
@@ -106,7 +108,7 @@ pub fn replicas(state: &State, cluster: &ClusterData, pen: &mut Pen<'_>) {
         ];
         // Long facts (errors above all) go on below, as far as the columns reach.
         let lines = words::wrap(facts, pen.columns().saturating_sub(widest + 13));
-        for (i, line) in lines.into_iter().enumerate().take(3) {
+        for (i, line) in cut(lines, 3).into_iter().enumerate() {
             match i {
                 0 => pen.line(row, &[&start[..], &[part(Role::Text, line)]].concat()),
                 _ => pen.text(row, Role::Text, format!("{}{line}", " ".repeat(widest + 12))),

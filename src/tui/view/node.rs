@@ -5,6 +5,7 @@ use super::words;
 use crate::model::text;
 use crate::tui::state::State;
 use crate::tui::state::rows::NodeKey;
+use crate::tui::state::trust::gaps;
 use crate::tui::theme::Role;
 
 /// Draws a node.
@@ -36,8 +37,7 @@ pub fn draw(state: &State, key: &NodeKey, pen: &mut Pen<'_>) {
         counts.unknown,
         counts.ok
     );
-    let missing = answer.coverage.missing().count();
-    let partial = if missing > 0 { format!("   ! {missing} replicas did not answer") } else { String::new() };
+    let partial = gaps(&answer.coverage);
     pen.line(3, &[part(Role::Text, sum), part(Role::Error, partial)]);
     let wide = (pen.columns() * 2 / 5).clamp(24, 48);
     pen.line(
