@@ -9,11 +9,13 @@ use crate::fleet::alerts::{AlertMarks, Wanted, marks};
 use crate::fleet::filter::{AlertSubject, MarkedAlert};
 use crate::fleet::{Answer, Cluster, alerts};
 use crate::model::alert::{Alert, AlertState};
+use crate::model::cluster::ClusterName;
 use crate::model::filter::{Pseudo, RowKind};
 use crate::wire::am_v2::Annotations;
 use clap::Args;
 use serde::Serialize;
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const EXAMPLES: &str = "\
@@ -58,6 +60,9 @@ pub struct AlertRow {
     pub node: Arc<str>,
     /// The check; empty where the alert is about none.
     pub check: Arc<str>,
+    /// Whether somebody works on it. A word for readers: `state` stays `silenced` where programs read it.
+    #[serde(skip)]
+    pub acked: bool,
     /// The alert.
     #[serde(flatten)]
     pub alert: Alert,
@@ -67,7 +72,8 @@ impl AlertRow {
     /// Finds node and check of an alert of `cluster`.
     pub fn new(cluster: &Cluster, alert: Alert) -> Self {
         let label = |name: &str| Arc::<str>::from(alert.labels.get(name));
-        Self { node: label(&cluster.config.node_label), check: label(&cluster.config.check_label), alert }
+        let (node, check) = (label(&cluster.config.node_label), label(&cluster.config.check_label));
+        Self { node, check, acked: false, alert }
     }
 }
 
@@ -85,7 +91,8 @@ pub const SHAPE: Shape<AlertRow> = Shape {
         C::name("cluster", |row, _| Cell::text(row.alert.cluster.as_str())).droppable(2),
         C::word("state", |row, _| {
             let state = row.alert.state;
-            Cell::ranked(state.word(), state as u8).tone(tone_of(state))
+            let word = if row.acked { "acked" } else { state.word() };
+            Cell::ranked(word, state as u8).tone(tone_of(state))
         }),
         C::number("since", |row, now| Cell::age(row.alert.since, now)),
         C::number("value", |row, _| Cell::optional(row.alert.value, short)).droppable(3),
@@ -129,7 +136,13 @@ pub async fn run(args: &AlertsArgs, session: &mut Session<'_>) -> Result<Exit, A
         session.ask_all(async |cluster| rows(cluster, annotations).await),
         session.ask_all(async |cluster| marks(cluster, wanted).await)
     );
-    let marks = found.value.into_iter().fold(AlertMarks::default(), AlertMarks::join);
+    let mut marks = found.value.into_iter().fold(AlertMarks::default(), AlertMarks::join);
+    if !wanted.silences && matches!(args.list.output, Format::Table | Format::Wide) {
+        marks = marks.join(acks(&answer.value, session).await);
+    }
+    for row in &mut answer.value {
+        row.acked = row.alert.state == AlertState::Silenced && marks.is_acked(&row.alert);
+    }
     answer.coverage = answer.coverage.join(found.coverage);
     let pending = args.pending || filter.uses(Pseudo::State);
     answer.value.retain(|row| pending || row.alert.state.is_firing());
@@ -140,6 +153,21 @@ pub async fn run(args: &AlertsArgs, session: &mut Session<'_>) -> Result<Exit, A
     let nothing = Session::nothing("alerts", all - answer.value.len());
     let exit = session.list(&SHAPE, answer, &args.list, &nothing)?;
     Ok(exit.or_problems(&args.list, found))
+}
+
+/// Asks those clusters that have silenced alerts by what. Where nobody answers they stay `silenced`, which is true.
+async fn acks(rows: &[AlertRow], session: &Session<'_>) -> AlertMarks {
+    let silenced = rows.iter().filter(|row| row.alert.state == AlertState::Silenced);
+    let clusters: BTreeSet<&ClusterName> = silenced.map(|row| &row.alert.cluster).collect();
+    if clusters.is_empty() {
+        return AlertMarks::default();
+    }
+    let wanted = Wanted { silences: true, flapping: false };
+    let found = session.ask_all(async |cluster| match clusters.contains(cluster.name()) {
+        true => marks(cluster, wanted).await,
+        false => Answer::concat([]),
+    });
+    found.await.value.into_iter().fold(AlertMarks::default(), AlertMarks::join)
 }
 
 fn subject<'a>(row: &'a AlertRow, marks: &'a AlertMarks, session: &'a Session<'_>) -> MarkedAlert<'a> {

@@ -134,7 +134,7 @@ pub struct WhatArgs {
     /// Somebody works on it: 30 minutes, and a comment that begins with ACK!
     #[arg(long)]
     pub ack: bool,
-    /// How long from its start [default: 1h]
+    /// How long from its start [default: 2h]
     #[arg(long, short, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "end")]
     pub duration: Option<Duration>,
     /// When it starts: 2h, 18:00, 2026-11-24 18:00 (local), 2026-11-24T18:00:00Z [default: now]

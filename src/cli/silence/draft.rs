@@ -5,7 +5,7 @@ use super::{Surroundings, WhatArgs};
 use crate::cli::error::AppError;
 use crate::cli::lookup::{listed, near};
 use crate::cli::session::Session;
-use crate::fleet::silence::{Draft, Facts, Targets};
+use crate::fleet::silence::{ACK_LENGTH, DEFAULT_LENGTH, Draft, Facts, Targets};
 use crate::model::labels::Fingerprint;
 use crate::model::matcher::{MatchOp, Matcher, MatcherError, parse_arguments};
 use crate::model::text;
@@ -13,12 +13,6 @@ use crate::model::time::Timestamp;
 use chrono::{Local, TimeDelta};
 use std::collections::BTreeSet;
 use std::time::Duration;
-
-/// How long a silence lasts where nothing is said, as in amtool.
-const DEFAULT_DURATION: Duration = Duration::from_secs(3600);
-
-/// How long an acknowledgement lasts where nothing is said.
-const ACK_DURATION: Duration = Duration::from_secs(30 * 60);
 
 /// Labels that tell who noticed, not what is wrong. `instance` stays: one alert is about one node.
 const STRIPPED: [&str; 6] =
@@ -35,7 +29,7 @@ pub fn of_args(
     let matchers = matchers(args, facts, session)?;
     let now = session.now;
     let starts_at = args.start.as_deref().map(|text| when(text, now)).transpose()?;
-    let length = args.duration.unwrap_or(if args.ack { ACK_DURATION } else { DEFAULT_DURATION });
+    let length = args.duration.unwrap_or(if args.ack { ACK_LENGTH } else { DEFAULT_LENGTH });
     let ends_at = match &args.end {
         Some(text) => when(text, now)?,
         None => later(starts_at.unwrap_or(now), length)?,

@@ -13,6 +13,13 @@ use crate::model::node::Node;
 use crate::model::time::{Timestamp, rfc3339};
 use crate::wire::am_v2::Annotations;
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long a silence lasts where nobody says, in the command line and the screens alike.
+pub const DEFAULT_LENGTH: Duration = Duration::from_secs(2 * 3600);
+
+/// How long an acknowledgement lasts where nobody says.
+pub const ACK_LENGTH: Duration = Duration::from_secs(30 * 60);
 
 /// A silence to be made.
 #[derive(Debug, Clone, PartialEq)]

@@ -26,7 +26,7 @@ mod preview;
 mod record;
 mod requests;
 
-pub use draft::{Draft, DraftError, Facts, Targets, fetch_facts};
+pub use draft::{ACK_LENGTH, DEFAULT_LENGTH, Draft, DraftError, Facts, Targets, fetch_facts};
 pub use engine::{
     Left, Limits, Observer, Opened, Step, What, begin, find_out, left, load, open, operations, resume, run,
 };

@@ -51,7 +51,10 @@ fn a_changed_end_is_drift_and_not_another_silence() {
     let all = group([copy("east", "aaaaaaaa-1", 0, 7_200_123), copy("west", "bbbbbbbb-2", 400, 9_000_000)]);
     assert_eq!(all.len(), 1);
     let drift = Drift::Ends { first: ("east".into(), at(7_200_123)), last: ("west".into(), at(9_000_000)) };
-    assert_eq!(drift.to_string(), "it ends 2027-01-15T10:00:00Z on east and 2027-01-15T10:30:00Z on west");
+    assert_eq!(
+        drift.to_string(),
+        "it ends 2027-01-15T10:00:00.123Z on east and 2027-01-15T10:30:00.000Z on west"
+    );
     assert_eq!(all[0].drift, [drift]);
     assert_eq!(all[0].ends_at, at(9_000_000));
 }
