@@ -111,7 +111,7 @@ fn screens(file: Option<&Path>, global: &GlobalArgs, env: &Env) -> Result<tui::E
     let fleet = Fleet::new(&config).select(&global.cluster)?;
     // The screens name a cluster by its place, so both must hold the same ones.
     config.clusters.retain(|cluster| fleet.cluster(&cluster.name).is_some());
-    Ok(tui::run(&config, fleet, !global.cluster.is_empty(), env)?)
+    Ok(tui::run(&config, file, fleet, !global.cluster.is_empty(), env)?)
 }
 
 /// Runs a command that asks the fleet.

@@ -16,7 +16,7 @@ use ratatui::Terminal;
 use ratatui::layout::Size;
 use signal_hook::consts::SIGHUP;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
@@ -68,8 +68,15 @@ pub fn theme_folder(env: &Env) -> Option<PathBuf> {
 
 /// Opens the interface on the terminal and returns when it is left; the terminal is as it was before.
 ///
-/// `narrowed` says that the configuration has more clusters than are shown.
-pub fn run(config: &Config, fleet: Fleet, narrowed: bool, env: &Env) -> Result<ExitReason, TuiError> {
+/// `file` is the configuration's file where it was named, so that copied commands name it too; `narrowed` says that
+/// the configuration has more clusters than are shown.
+pub fn run(
+    config: &Config,
+    file: Option<&Path>,
+    fleet: Fleet,
+    narrowed: bool,
+    env: &Env,
+) -> Result<ExitReason, TuiError> {
     check_terminal(env)?;
     // All that can fail comes before the terminal is changed, so that errors print as usual.
     let tasks = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -92,6 +99,8 @@ pub fn run(config: &Config, fleet: Fleet, narrowed: bool, env: &Env) -> Result<E
     let screen = Terminal::new(Screen::new(tier, size))?;
     let mut state = State::new(clock::now(), (size.width, size.height), config);
     state.narrowed = narrowed;
+    // From another folder, too.
+    state.config_file = file.map(|file| std::path::absolute(file).unwrap_or_else(|_| file.to_owned()));
     if state.author.is_empty() {
         state.author = env.login().unwrap_or_default();
     }

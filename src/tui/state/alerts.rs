@@ -1,10 +1,12 @@
 //! The table of alerts: sorted when data changes, filtered when the filter changes, never per frame.
 
 use crate::model::alert::{AlertState, Severity};
+use crate::model::text;
 use crate::model::time::Timestamp;
 use crate::tui::state::data::ClusterData;
 use crate::tui::state::filter::Judge;
 use crate::tui::state::list::RowKey;
+use crate::tui::state::lookup::EXTRA_LABELS;
 use crate::tui::state::rows::{AlertKey, AlertRow};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -25,24 +27,37 @@ pub enum GroupBy {
     NameAndCluster,
     /// Name.
     Name,
-    /// Node.
-    Node,
+    /// Check.
+    Check,
     /// Cluster.
     Cluster,
+    /// Node.
+    Node,
+    /// A label of [`EXTRA_LABELS`], by its place.
+    Label(usize),
     /// Nothing: one flat list.
     Nothing,
 }
 
 impl GroupBy {
-    /// Returns what `b` changes to.
-    pub fn next(self) -> Self {
-        match self {
-            Self::NameAndCluster => Self::Name,
-            Self::Name => Self::Node,
-            Self::Node => Self::Cluster,
-            Self::Cluster => Self::Nothing,
-            Self::Nothing => Self::NameAndCluster,
-        }
+    /// Everything, in the order of `b`.
+    const ALL: [Self; 9] = [
+        Self::NameAndCluster,
+        Self::Name,
+        Self::Check,
+        Self::Cluster,
+        Self::Node,
+        Self::Label(0),
+        Self::Label(1),
+        Self::Label(2),
+        Self::Nothing,
+    ];
+
+    /// Returns what `b` changes to: the next thing that some alert `has`.
+    pub fn next(self, has: impl Fn(Self) -> bool) -> Self {
+        let at = Self::ALL.iter().position(|by| *by == self).unwrap_or(0);
+        let mut others = Self::ALL.into_iter().cycle().skip(at + 1).take(Self::ALL.len());
+        others.find(|by| has(*by)).unwrap_or(self)
     }
 
     /// Returns the words for the screen.
@@ -50,7 +65,9 @@ impl GroupBy {
         match self {
             Self::NameAndCluster => "alertname,cluster",
             Self::Name => "alertname",
+            Self::Check => "check",
             Self::Node => "node",
+            Self::Label(place) => EXTRA_LABELS[place],
             Self::Cluster => "cluster",
             Self::Nothing => "nothing",
         }
@@ -195,7 +212,7 @@ impl AlertTable {
 
     /// Sorts and groups anew, after data or grouping changed.
     pub fn regroup(&mut self, clusters: &[ClusterData], judge: Judge<'_>) {
-        let (keys, order) = assign(all(clusters), self.by);
+        let (keys, order) = assign(clusters, all(clusters), self.by);
         let mut ranked: Vec<_> =
             order.iter().filter_map(|placed| Some((row(clusters, placed.0)?, *placed))).map(ranked).collect();
         // Each cluster's rows come sorted, and this sort takes runs as they are.
@@ -214,6 +231,18 @@ impl AlertTable {
         self.groups = collect(clusters, chosen, &self.keys, &self.just_silenced);
         self.shown = self.groups.iter().map(|g| g.members.len()).sum();
         self.relist();
+    }
+
+    /// Groups by the next thing that some alert has.
+    pub fn group_by_next(&mut self, clusters: &[ClusterData]) {
+        let has = |by| match by {
+            GroupBy::Check => all(clusters).any(|(_, row)| !check_of(clusters, row).is_empty()),
+            GroupBy::Label(place) => {
+                all(clusters).any(|(_, row)| !row.alert.labels.get(EXTRA_LABELS[place]).is_empty())
+            }
+            _ => true,
+        };
+        self.by = self.by.next(has);
     }
 
     /// Counts anew which alerts of each group are marked.
@@ -246,8 +275,14 @@ fn ranked<T>((row, placed): (&AlertRow, T)) -> (impl Ord, &AlertRow, T) {
     (row.rank(), row, placed)
 }
 
+/// Returns the check that an alert is about, raw; empty if it is about none.
+fn check_of<'a>(clusters: &[ClusterData], row: &'a AlertRow) -> &'a str {
+    clusters.get(usize::from(row.cluster)).map_or("", |c| row.alert.labels.get(&c.check_label))
+}
+
 /// Gives every alert the number of its group.
 fn assign<'a>(
+    clusters: &[ClusterData],
     rows: impl Iterator<Item = (At, &'a AlertRow)>,
     by: GroupBy,
 ) -> (Vec<GroupKey>, Vec<(At, u32)>) {
@@ -258,12 +293,15 @@ fn assign<'a>(
         let key = match by {
             GroupBy::NameAndCluster => (&*row.name, Some(at.cluster)),
             GroupBy::Name => (&*row.name, None),
+            GroupBy::Check => (check_of(clusters, row), None),
+            // Two clusters may have a rack of the same name.
+            GroupBy::Label(place) => (row.alert.labels.get(EXTRA_LABELS[place]), Some(at.cluster)),
             GroupBy::Node => (&*row.node, Some(at.cluster)),
             GroupBy::Cluster => ("", Some(at.cluster)),
             GroupBy::Nothing => ("", None),
         };
         let number = *numbers.entry(key).or_insert_with(|| {
-            keys.push(GroupKey { title: key.0.into(), cluster: key.1 });
+            keys.push(GroupKey { title: text::line(key.0).into(), cluster: key.1 });
             u32::try_from(keys.len() - 1).expect("fewer groups than alerts")
         });
         order.push((at, number));
@@ -328,7 +366,7 @@ fn collect<'a>(
 /// Groups what began lately and is told to somebody, whatever the filter: the first thing to see at night.
 fn new_groups(clusters: &[ClusterData], now: Timestamp, just_silenced: &HashSet<AlertKey>) -> Vec<Group> {
     let fresh = all(clusters).filter(|(_, row)| row.is_loud() && now - row.alert.since <= NEW);
-    let (keys, mut order) = assign(fresh, GroupBy::Name);
+    let (keys, mut order) = assign(clusters, fresh, GroupBy::Name);
     order.sort_by_key(|(at, _)| row(clusters, *at).map(|r| (r.alert.severity, r.cluster, r.node.clone())));
     let mut groups = collect(clusters, order.iter(), &keys, just_silenced);
     for group in &mut groups {

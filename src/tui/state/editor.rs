@@ -2,8 +2,8 @@
 
 use crate::config::{Access, SilencePolicy};
 use crate::fleet::silence::{
-    Change, ClusterPreview, ConfirmLevel, Draft, Facts, Judgement, Kind, LogicalSilence, Preview, Targets,
-    judge, preview,
+    ACK_LENGTH, Change, ClusterPreview, ConfirmLevel, DEFAULT_LENGTH, Draft, Facts, Judgement, Kind,
+    LogicalSilence, Preview, Targets, judge, preview,
 };
 use crate::model::cluster::ClusterName;
 use crate::model::matcher::{Matcher, parse_matchers};
@@ -147,6 +147,8 @@ pub struct Editor {
     pub narrowed: bool,
     /// Where keys go.
     pub focus: Field,
+    /// Whether the first character that is typed replaces what stands in the field, as with a selected text.
+    pub fresh: bool,
     /// What the reader must know of how the fields came to be.
     pub notes: Vec<String>,
     /// How Alertmanager's other grammar would read the matchers, where that differs.
@@ -171,22 +173,20 @@ pub struct Editor {
     pub token: u64,
 }
 
-/// How long an acknowledgement lasts, as on the command line.
-const ACK: &str = "30m";
-
 impl Editor {
     /// Starts a new silence of `selection`.
     pub fn new(selection: Selection, author: &str, clusters: Vec<ClusterName>, token: u64) -> Self {
         let Selection { matchers, clusters: selected, notes } = selection;
         let texts = Texts {
             matchers: Input::new(written(&matchers)),
-            duration: Input::new("2h".to_owned()),
+            duration: Input::new(format_duration(DEFAULT_LENGTH)),
             comment: Input::default(),
             author: Input::new(author.to_owned()),
         };
         Self {
             focus: if matchers.is_empty() { Field::Matchers } else { Field::Comment },
             mode: Mode::New,
+            fresh: false,
             initial: texts.clone(),
             texts,
             end: None,
@@ -212,7 +212,7 @@ impl Editor {
     /// Makes it an acknowledgement: short, with a comment that says so, straight to the last look.
     pub fn acknowledging(mut self) -> Self {
         let author = self.texts.author.value().to_owned();
-        self.texts.duration = Input::new(ACK.to_owned());
+        self.texts.duration = Input::new(format_duration(ACK_LENGTH));
         self.texts.comment = Input::new(format!("ACK! {author} is working on it"));
         self.initial = self.texts.clone();
         Self { mode: Mode::Ack, hurried: true, ..self }
@@ -221,7 +221,7 @@ impl Editor {
     /// Makes it another silence like `silence`, on the same clusters.
     pub fn duplicating(mut self, silence: &LogicalSilence) -> Self {
         self.texts.comment = Input::new(silence.comment.clone());
-        self.focus = Field::Duration;
+        self.focus_on(Field::Duration);
         self
     }
 
@@ -239,14 +239,16 @@ impl Editor {
         self.texts.comment = Input::new(silence.comment.clone());
         self.texts.author = Input::new(silence.created_by.clone());
         self.initial = self.texts.clone();
-        Self { mode: Mode::Edit(Box::new(silence.clone())), focus: Field::Duration, ..self }
+        self.focus_on(Field::Duration);
+        Self { mode: Mode::Edit(Box::new(silence.clone())), ..self }
     }
 
     /// Makes it a later end of `silence`.
     pub fn extending(mut self, silence: &LogicalSilence) -> Self {
         self.texts.duration = Input::new("1h".to_owned());
         self.initial = self.texts.clone();
-        Self { mode: Mode::Extend(Box::new(silence.clone())), focus: Field::Duration, ..self }
+        self.focus_on(Field::Duration);
+        Self { mode: Mode::Extend(Box::new(silence.clone())), ..self }
     }
 
     /// Returns the silence that is changed, if it is one.
@@ -255,6 +257,18 @@ impl Editor {
             Mode::New | Mode::Ack => None,
             Mode::Edit(silence) | Mode::Extend(silence) => Some(silence),
         }
+    }
+
+    /// Goes to a field. A duration that nobody has touched is there to be replaced: `1h` typed after `2h` is no
+    /// duration, while matchers and comments are added to.
+    pub fn focus_on(&mut self, field: Field) {
+        self.focus = field;
+        self.fresh = field == Field::Duration && !self.changed(|f| &f.duration);
+    }
+
+    /// Reports whether it waits for answers: then every one of them may change what is shown.
+    pub fn is_waiting(&self) -> bool {
+        self.is_searching() || self.known() < self.facts.len()
     }
 
     /// Returns the field that text goes into.

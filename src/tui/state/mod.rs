@@ -27,10 +27,11 @@ use crate::fleet::Answer;
 use crate::fleet::alerts::{AlertMarks, Wanted};
 use crate::fleet::filter::ClusterLabels;
 use crate::fleet::node::NodeDetail;
+use crate::fleet::silence::OpId;
 use crate::model::filter::RowKind;
 use crate::model::text;
 use crate::model::time::Timestamp;
-use crate::tui::keymap::{self, place};
+use crate::tui::keymap::{self, Action, place};
 use crate::tui::theme::Role;
 use alerts::{AlertLine, AlertTable};
 use confirm::Confirm;
@@ -40,13 +41,14 @@ use filter::{FilterField, Judge};
 use list::{List, RowKey};
 use lookup::Lookup;
 use nodes::NodeTable;
-use operations::Operations;
+use operations::{OperationRow, Operations};
 use output::Output;
 use palette::Palette;
 use rows::{AlertRow, CheckKey, NodeKey};
 use run::Run;
 pub use screen::Screen;
 use silences::{Made, SilenceRow, SilenceTable};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// One screen with where the reader is on it.
@@ -128,6 +130,8 @@ pub struct State {
     pub left: Option<Editor>,
     /// Whether only a part of the configuration's clusters is shown.
     pub narrowed: bool,
+    /// The configuration's file, where it was named at the start.
+    pub config_file: Option<PathBuf>,
     /// The operation that is or was carried out last.
     pub run: Option<Run>,
     /// The operations of the journal.
@@ -173,6 +177,7 @@ impl State {
             editor: None,
             left: None,
             narrowed: false,
+            config_file: None,
             run: None,
             operations: Operations::default(),
             made: Vec::new(),
@@ -224,11 +229,34 @@ impl State {
     /// Returns the keys and labels that are valid here: for the key line in order of rank, for the help all.
     pub fn keys(&self, all: bool) -> Vec<(&'static str, &'static str)> {
         let usable = |b: &&keymap::Binding| b.rank.is_some() && (!b.action.writes() || self.writable());
-        let mut list: Vec<_> = keymap::here(self.place()).filter(|b| all || usable(b)).collect();
+        let mut list: Vec<_> = keymap::here(self.place())
+            .filter(|b| all || usable(b))
+            .filter(|b| self.may_change_operation(b.action))
+            .collect();
         if !all {
             list.sort_by_key(|b| b.rank);
         }
         list.into_iter().map(|b| (b.shown, b.label)).collect()
+    }
+
+    /// Reports whether `action` has something to do on the operations that are shown or under the cursor; of any
+    /// other action than finishing and taking back, always.
+    fn may_change_operation(&self, action: Action) -> bool {
+        let fits: fn(&OperationRow) -> bool = match action {
+            Action::Resume => OperationRow::is_resumable,
+            Action::Undo => OperationRow::is_undoable,
+            _ => return true,
+        };
+        self.chosen_operations().iter().filter_map(|op| self.operations.find(*op)).any(fits)
+    }
+
+    /// Returns the operations that are shown or under the cursor.
+    pub fn chosen_operations(&self) -> Vec<OpId> {
+        match (self.shown_run(), self.current()) {
+            (Some(run), _) => run.ops.clone(),
+            (None, Some(RowKey::Operation(op))) => vec![op],
+            _ => Vec::new(),
+        }
     }
 
     /// Returns the filter of the root screen.

@@ -1,6 +1,6 @@
 //! The operations of this machine's journal, and those that were interrupted.
 
-use crate::fleet::silence::{OpId, Outcome, Standing};
+use crate::fleet::silence::{OpId, Outcome, Progress, Standing};
 use crate::tui::state::run::{Run, title};
 
 /// One operation.
@@ -37,6 +37,19 @@ impl OperationRow {
     /// Reports whether it was interrupted: what it has done is not known, or not all.
     pub fn is_unfinished(&self) -> bool {
         !self.busy && !self.standing.is_settled()
+    }
+
+    /// Reports whether something of it is left to be done or found out.
+    pub fn is_resumable(&self) -> bool {
+        !self.busy
+            && self.standing.undone.is_none()
+            && !self.standing.tasks.values().all(Progress::is_settled)
+    }
+
+    /// Reports whether there may be something to take back.
+    pub fn is_undoable(&self) -> bool {
+        let touched = |p: &Progress| p.has_done_something() || !p.sent.is_empty();
+        !self.busy && self.standing.undone.is_none() && self.standing.tasks.values().any(touched)
     }
 
     /// Returns the word for how it stands.

@@ -219,7 +219,7 @@ impl Run {
         };
         for row in self.rows.iter().filter(missing) {
             lines.push(format!(
-                "{} took it, but not every member has it: gossip may be split, see 5.",
+                "{} took it, but not every member has it: gossip may be split (key 5: clusters).",
                 row.cluster
             ));
         }

@@ -3,6 +3,7 @@
 use crate::fleet::silence::{LogicalSilence, OpId};
 use crate::model::cluster::ClusterName;
 use crate::tui::state::editor::{Editor, Mode, Where};
+use std::path::Path;
 
 /// Returns a word as a shell takes it. Blanks, `~` (bash expands it after `=` too) and all else but the plainest
 /// characters are quoted.
@@ -18,6 +19,19 @@ pub fn quoted(word: &str) -> String {
 fn option(name: &str, value: &str) -> String {
     let between = if value.starts_with('-') { '=' } else { ' ' };
     format!("{name}{between}{}", quoted(value))
+}
+
+/// Returns a command, or several joined by `&&`, as it is copied: with the configuration that the screens were
+/// started with, where that was named. What is shown beside a write leaves it out, for its length.
+pub fn copied(command: &str, config_file: Option<&Path>) -> String {
+    let Some(file) = config_file else { return command.to_owned() };
+    let program = format!("iaasmon --config {} ", quoted(&file.to_string_lossy()));
+    let with = |one: &str| one.strip_prefix("iaasmon ").map_or(one.to_owned(), |rest| program.clone() + rest);
+    // A text of others with blanks and `&` in it is quoted: where nothing is, ` && ` is ours.
+    if command.contains('\'') {
+        return with(command);
+    }
+    command.split(" && ").map(with).collect::<Vec<_>>().join(" && ")
 }
 
 /// Returns the command that ends these silences.
@@ -105,5 +119,22 @@ impl Editor {
                 named(&written.collect::<Vec<_>>())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copied_command_names_the_configuration_that_was_named() {
+        let file = Some(Path::new("/tmp/my demo/config.toml"));
+        let with = "iaasmon --config '/tmp/my demo/config.toml' ";
+        assert_eq!(copied("iaasmon status", None), "iaasmon status");
+        assert_eq!(copied("iaasmon status", file), format!("{with}status"));
+        let both = operations("undo", &[OpId::new(Default::default()); 2]);
+        assert_eq!(copied(&both, file).matches(with).count(), 2, "{}", copied(&both, file));
+        let text = "iaasmon silence add a=b --comment 'x && iaasmon y'";
+        assert_eq!(copied(text, file), text.replacen("iaasmon ", with, 1));
     }
 }

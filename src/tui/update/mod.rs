@@ -192,16 +192,16 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
 
 /// Copies the command line that shows the same.
 fn copy(state: &mut State) -> Vec<Effect> {
-    let command = state.command();
-    state.message =
-        Some((Role::Notice, format!("sent to the terminal's clipboard (unconfirmed): {command}")));
+    let shown = state.command();
+    let command = twin::copied(&shown, state.config_file.as_deref());
+    state.message = Some((Role::Notice, format!("sent to the terminal's clipboard (unconfirmed): {shown}")));
     vec![Effect::Copy(command)]
 }
 
 /// Copies what became of an operation.
 fn copy_report(state: &mut State) -> Vec<Effect> {
     let Some(run) = state.shown_run() else { return Vec::new() };
-    let report = run.report(&state.command());
+    let report = run.report(&twin::copied(&state.command(), state.config_file.as_deref()));
     state.message =
         Some((Role::Notice, "the report was sent to the terminal's clipboard (unconfirmed)".into()));
     vec![Effect::Copy(report)]

@@ -171,6 +171,6 @@ pub fn filter_typed(state: &mut State) {
 
 /// Groups by the next thing.
 pub fn regroup(state: &mut State) {
-    state.alerts.by = state.alerts.by.next();
+    state.alerts.group_by_next(&state.clusters);
     follow(state, State::regroup_alerts);
 }

@@ -20,10 +20,15 @@ pub fn review(state: &mut State) -> Vec<Effect> {
     let effects = recompute(state, Duration::ZERO);
     let Some(editor) = &mut state.editor else { return Vec::new() };
     // The last look opens as soon as it is known what to say there.
-    editor.hurried = editor.is_searching();
+    editor.hurried = editor.draft.is_ok() && editor.is_waiting();
+    if editor.hurried {
+        let does = if editor.is_searching() { "working out what it hits" } else { "asking the clusters" };
+        let says = format!("{does} ...: the review opens by itself (Esc calls it off)");
+        state.message = Some((Role::Notice, says));
+        return effects;
+    }
     if let Some(why) = editor.obstacle(state.now) {
-        let role = if editor.hurried { Role::Notice } else { Role::Error };
-        state.message = Some((role, text::line(&why).into_owned()));
+        state.message = Some((Role::Error, text::line(&why).into_owned()));
         return effects;
     }
     state.message = None;
@@ -214,11 +219,7 @@ pub fn operations(state: &mut State, undo: bool) -> Vec<Effect> {
         state.message = Some((Role::Error, why));
         return Vec::new();
     }
-    let ops: Vec<OpId> = match (state.shown_run(), state.current()) {
-        (Some(run), _) => run.ops.clone(),
-        (None, Some(RowKey::Operation(op))) => vec![op],
-        _ => Vec::new(),
-    };
+    let ops = state.chosen_operations();
     let question = match operations_question(state, &ops, undo) {
         Ok(question) => question,
         Err(why) => {
@@ -241,8 +242,13 @@ fn operations_question(state: &State, ops: &[OpId], undo: bool) -> Result<Questi
         return Err("it was taken back: there is nothing to finish".into());
     }
     let whole = |p: &crate::fleet::silence::Progress| p.is_settled();
-    if !undo && rows.iter().all(|row| row.standing.tasks.values().all(whole)) {
+    if !undo && !rows.iter().any(|row| row.is_resumable()) {
         return Err("it is done everywhere: there is nothing to finish".into());
+    }
+    if undo && !rows.iter().any(|row| row.is_undoable()) {
+        let was = rows.iter().all(|row| row.standing.undone.is_some());
+        let why = if was { "it was taken back already" } else { "it has written nothing" };
+        return Err(format!("{why}: there is nothing to take back"));
     }
     let mut lines = Vec::new();
     for row in &rows {

@@ -7,12 +7,13 @@ use crate::tui::msg::Effect;
 use crate::tui::state::editor::{Editor, Field, Mode, Where};
 use crate::tui::state::list::RowKey;
 use crate::tui::state::selection::Selection;
-use crate::tui::state::{Page, Popup, Screen, State};
+use crate::tui::state::{Page, Popup, Screen, State, twin};
 use crate::tui::theme::Role;
 use crate::tui::update::review;
 use crate::tui::update::typing::{edit, insert};
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use std::time::Duration;
+use tui_input::Input;
 
 /// Opens the editor on what is selected.
 pub fn silence(state: &mut State) -> Vec<Effect> {
@@ -33,7 +34,7 @@ fn on_selection(state: &mut State, selection: Selection, make: impl FnOnce(Edito
     if selection.matchers.is_empty() {
         let says = match selection.notes.first() {
             Some(note) => format!("nothing is left that a silence could match: {note}"),
-            None => "nothing is selected that a silence could match (4, n: new)".to_owned(),
+            None => "nothing is selected that a silence could match (key 4 goes to the silences, n makes a new one there)".to_owned(),
         };
         state.message = Some((Role::Notice, says));
         return Vec::new();
@@ -89,7 +90,7 @@ pub fn repair(state: &mut State) -> Vec<Effect> {
             let names = over.join(", ");
             editor.notes.push(format!("where it has ended it stays so ({names}): d makes it there again"));
         }
-        editor.focus = Field::Review;
+        editor.focus_on(Field::Review);
         editor
     })
 }
@@ -170,8 +171,7 @@ pub fn take_preview(state: &mut State, token: u64, round: u64, preview: Preview)
 /// Opens the last look if it was waited for, and nothing is left to wait for.
 fn go_on(state: &mut State) -> Vec<Effect> {
     let Some(editor) = &mut state.editor else { return Vec::new() };
-    let waits = editor.is_searching() || editor.known() < editor.facts.len();
-    if waits || !editor.hurried {
+    if editor.is_waiting() || !editor.hurried {
         return Vec::new();
     }
     match (&state.popup, state.screen()) {
@@ -194,12 +194,20 @@ pub fn take_facts(state: &mut State, cluster: u16, token: u64, facts: Facts) -> 
 pub fn press(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
     let Some(editor) = &mut state.editor else { return Vec::new() };
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
-    editor.hurried = false;
+    // What is typed while the review is awaited was meant for the review.
+    if editor.hurried && key.code != KeyCode::Esc {
+        return Vec::new();
+    }
+    if std::mem::take(&mut editor.hurried) {
+        state.message = Some((Role::Notice, "the review was called off; Esc again leaves the editor".into()));
+        return Vec::new();
+    }
+    let fresh = std::mem::take(&mut editor.fresh);
     match (key.code, editor.focus) {
         (KeyCode::Esc, _) | (KeyCode::Enter, Field::Cancel) => return close(state),
         (KeyCode::Char('x'), _) if control => return review::review(state),
         (KeyCode::Char('y'), _) if control => {
-            let command = editor.command();
+            let command = twin::copied(&editor.command(), state.config_file.as_deref());
             state.message = Some((Role::Notice, "sent to the terminal's clipboard (unconfirmed)".into()));
             return vec![Effect::Copy(command)];
         }
@@ -213,9 +221,9 @@ pub fn press(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
         (KeyCode::Tab | KeyCode::Down | KeyCode::Enter, focus)
             if focus != Field::Review || key.code == KeyCode::Tab =>
         {
-            editor.focus = focus.step(true);
+            editor.focus_on(focus.step(true));
         }
-        (KeyCode::BackTab | KeyCode::Up, focus) => editor.focus = focus.step(false),
+        (KeyCode::BackTab | KeyCode::Up, focus) => editor.focus_on(focus.step(false)),
         (KeyCode::Left | KeyCode::Right | KeyCode::Char(' '), Field::Targets) => {
             editor.next_target(key.code != KeyCode::Left);
             return recompute(state, PAUSE);
@@ -224,7 +232,7 @@ pub fn press(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
             editor.focus = if focus == Field::Cancel { Field::Review } else { Field::Cancel };
         }
         _ => {
-            if editor.input().is_some_and(|input| edit(input, key)) {
+            if editor.input().is_some_and(|input| type_into(input, key, fresh)) {
                 return recompute(state, PAUSE);
             }
         }
@@ -241,19 +249,27 @@ pub fn prompt_key(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
             state.editor = None;
             state.message = Some((Role::Notice, "nothing was written".into()));
         }
-        KeyCode::Enter if editor.is_searching() || editor.known() < editor.facts.len() => {
-            editor.hurried = true;
-        }
+        _ if editor.hurried => {}
+        KeyCode::Enter if editor.is_waiting() => editor.hurried = editor.draft.is_ok(),
         KeyCode::Enter => return finish_prompt(state),
         _ if matches!(editor.mode, Mode::Extend(_)) => {
-            editor.hurried = false;
-            if edit(&mut editor.texts.duration, key) {
+            let fresh = std::mem::take(&mut editor.fresh);
+            if type_into(&mut editor.texts.duration, key, fresh) {
                 return recompute(state, PAUSE);
             }
         }
         _ => {}
     }
     Vec::new()
+}
+
+/// Gives a key to a field; the first character replaces a text that is `fresh`.
+fn type_into(input: &mut Input, key: &KeyEvent, fresh: bool) -> bool {
+    let plain = !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+    if fresh && plain && matches!(key.code, KeyCode::Char(_)) {
+        input.reset();
+    }
+    edit(input, key)
 }
 
 /// Goes from the prompt to the last look. An acknowledgement that the policy does not take is shown whole, to be
@@ -298,8 +314,14 @@ pub fn clusters_key(state: &mut State, key: &KeyEvent, at: usize) -> Vec<Effect>
 /// Puts pasted text into the field that has the focus.
 pub fn paste(state: &mut State, text: &str) -> Vec<Effect> {
     let Some(editor) = &mut state.editor else { return Vec::new() };
-    editor.hurried = false;
+    if editor.hurried {
+        return Vec::new();
+    }
+    let fresh = std::mem::take(&mut editor.fresh);
     if let Some(input) = editor.input() {
+        if fresh {
+            input.reset();
+        }
         insert(input, text);
     }
     recompute(state, PAUSE)

@@ -17,12 +17,12 @@ pub fn press(state: &mut State, key: &KeyEvent) -> Option<Vec<Effect>> {
         Popup::Palette(_) => Some(palette(state, key)),
         Popup::Confirm(_) => Some(confirm::press(state, key)),
         Popup::Prompt => {
-            state.message = None;
+            keep_or_clear(state);
             Some(silence::prompt_key(state, key))
         }
         Popup::Clusters(at) => Some(silence::clusters_key(state, key, at)),
         Popup::None if state.screen() == &Screen::Editor => {
-            state.message = None;
+            keep_or_clear(state);
             Some(silence::press(state, key))
         }
         Popup::None if state.filter().editing => {
@@ -30,6 +30,13 @@ pub fn press(state: &mut State, key: &KeyEvent) -> Option<Vec<Effect>> {
             Some(Vec::new())
         }
         Popup::None => None,
+    }
+}
+
+/// Drops what was told, unless it says that keys are not taken now.
+fn keep_or_clear(state: &mut State) {
+    if !state.editor.as_ref().is_some_and(|editor| editor.hurried) {
+        state.message = None;
     }
 }
 

@@ -17,7 +17,11 @@ use std::borrow::Cow;
 pub fn draw(state: &State, pen: &mut Pen<'_>) {
     let alerts = &state.alerts;
     let left = format!(" grouped by {} (b)   worst, newest first", alerts.by.word());
-    let right = format!("{} in {} groups ", state.count(alerts.shown), alerts.groups.len());
+    let right = match (alerts.by, alerts.groups.len()) {
+        (GroupBy::Nothing, _) => format!("{} alerts ", state.count(alerts.shown)),
+        (_, 1) => format!("{} in 1 group ", state.count(alerts.shown)),
+        (_, groups) => format!("{} in {groups} groups ", state.count(alerts.shown)),
+    };
     pen.ends(0, &[part(Role::Muted, left)], &[part(Role::Text, right)]);
     let table = Table::fit(columns(state), pen.columns());
     pen.line(1, &table.head());
@@ -52,7 +56,7 @@ fn columns(state: &State) -> Vec<Column> {
     let node = match state.alerts.by {
         GroupBy::NameAndCluster | GroupBy::Name => wide.name.max(wide.node + 2),
         GroupBy::Node => wide.node.max(wide.name + 2),
-        GroupBy::Cluster | GroupBy::Nothing => wide.name + 1 + wide.node,
+        _ => wide.name + 1 + wide.node,
     };
     let mut columns = vec![
         Column::fixed("SEV", 4, 0, Cut::End),
@@ -125,7 +129,7 @@ fn empty(state: &State, pen: &mut Pen<'_>) {
     } else if whole == all {
         format!("No alerts firing on {all} of {all} clusters")
     } else {
-        format!("None seen on {whole} of {all} clusters; {} (5)", words::unclear(state))
+        format!("None seen on {whole} of {all} clusters; {} (key 5: clusters)", words::unclear(state))
     };
     pen.text(3, Role::Text, format!("   {says}"));
 }
@@ -223,10 +227,10 @@ fn draw_alert(state: &State, alert: &AlertRow, cursor: bool, table: &Table, row:
     };
     let title = match (state.alerts.by, &*alert.node) {
         (GroupBy::Node, _) => format!("  {}", alert.name),
-        (GroupBy::Cluster | GroupBy::Nothing, "") => alert.name.to_string(),
-        (GroupBy::Cluster | GroupBy::Nothing, node) => format!("{} {node}", alert.name),
-        (_, "") => format!("  {}", instance_words(alert)),
-        (_, node) => format!("  {node}"),
+        (GroupBy::NameAndCluster | GroupBy::Name, "") => format!("  {}", instance_words(alert)),
+        (GroupBy::NameAndCluster | GroupBy::Name, node) => format!("  {node}"),
+        (_, "") => alert.name.to_string(),
+        (_, node) => format!("{} {node}", alert.name),
     };
     let text = match (mark, alert.alert.state) {
         ('~', _) => Role::Stale,

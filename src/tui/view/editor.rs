@@ -16,7 +16,7 @@ pub fn draw(state: &State, pen: &mut Pen<'_>) {
     let field = |name: &str, field: Field, input: &Input| {
         let focus = editor.focus == field;
         let mut parts = label(name, focus);
-        parts.extend(typed(input, focus, pen.columns().saturating_sub(14)));
+        parts.extend(typed(input, focus, editor.fresh, pen.columns().saturating_sub(14)));
         parts
     };
     let edits = editor.changed_silence().is_some();
@@ -57,6 +57,10 @@ pub fn draw(state: &State, pen: &mut Pen<'_>) {
     let used = preview(state, editor, &mut pen.below(top, bottom.saturating_sub(top)));
     let row = (top + used + usize::from(top + used < bottom)).min(bottom);
     let (role, says) = match editor.obstacle(state.now) {
+        Some(why) if editor.hurried => (
+            Role::Notice,
+            format!(" {} ...: the review opens by itself (Esc calls it off)", text::line(&why)),
+        ),
         Some(why) => (Role::Error, format!(" not yet: {}", text::line(&why))),
         None => (Role::Good, " ready to be reviewed".to_owned()),
     };
@@ -85,11 +89,14 @@ fn label(name: &str, focus: bool) -> Vec<Part> {
     vec![part(if focus { Role::Title } else { Role::Muted }, format!("{cursor}{name:<10} "))]
 }
 
-/// The text of a field, scrolled so that its cursor is seen.
-fn typed(input: &Input, focus: bool, columns: usize) -> Vec<Part> {
+/// The text of a field, scrolled so that its cursor is seen; one that typing replaces looks selected.
+fn typed(input: &Input, focus: bool, fresh: bool, columns: usize) -> Vec<Part> {
     let value = text::line(input.value()).into_owned();
     if !focus {
         return vec![part(Role::Text, text::truncate_end(&value, columns).into_owned())];
+    }
+    if fresh {
+        return vec![part(Role::Selection, value), part(Role::Input, "_")];
     }
     let split = value.char_indices().nth(input.cursor()).map_or(value.len(), |(i, _)| i);
     let (before, after) = value.split_at(split);
@@ -131,8 +138,8 @@ fn preview(state: &State, editor: &Editor, pen: &mut Pen<'_>) -> usize {
     let mut row = 0;
     let columns = pen.columns();
     for note in editor.notes.iter().chain(&editor.other_reading) {
-        for line in wrapped(&format!(" ! {}", text::line(note)), columns, 3).iter().take(3) {
-            pen.text(row, Role::Notice, line.as_str());
+        for line in cut(wrapped(&format!(" ! {}", text::line(note)), columns, 3), 3) {
+            pen.text(row, Role::Notice, line);
             row += 1;
         }
     }
@@ -241,7 +248,7 @@ pub fn prompt(state: &State, pen: &mut Pen<'_>) {
     pen.text(1, Role::Text, format!(" {}", text::line(editor.texts.matchers.value())));
     if matches!(editor.mode, Mode::Extend(_)) {
         let mut parts = label("Longer by", true);
-        parts.extend(typed(&editor.texts.duration, true, 20));
+        parts.extend(typed(&editor.texts.duration, true, editor.fresh, 20));
         pen.line(3, &parts);
     }
     match (&editor.draft, editor.hurried || editor.mode == Mode::Ack) {

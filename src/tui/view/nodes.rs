@@ -65,7 +65,7 @@ fn empty(state: &State, pen: &mut Pen<'_>) {
     } else if state.is_whole() {
         "No Prometheus knows any node".to_owned()
     } else {
-        format!("No nodes seen; {} (5)", words::unclear(state))
+        format!("No nodes seen; {} (key 5: clusters)", words::unclear(state))
     };
     pen.text(3, Role::Text, format!("   {says}"));
 }

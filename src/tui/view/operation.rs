@@ -4,7 +4,7 @@ use super::pen::{Pen, cell, part};
 use super::words;
 use crate::model::text;
 use crate::tui::state::State;
-use crate::tui::state::wrap::wrapped;
+use crate::tui::state::wrap::{cut, wrapped};
 use crate::tui::theme::Role;
 
 /// Draws the list.
@@ -14,7 +14,7 @@ pub fn list(state: &State, pen: &mut Pen<'_>) {
     let says = match (&operations.error, unfinished) {
         (Some(why), _) => part(Role::Error, format!(" the journal cannot be read: {why}")),
         (None, 0) => part(Role::Muted, " nothing is left unfinished"),
-        (None, n) => part(Role::Error, format!(" {n} unfinished: r finishes, u takes back")),
+        (None, n) => part(Role::Error, format!(" {n} unfinished: r finishes one, u takes it back")),
     };
     pen.line(0, &[says]);
     let head = [
@@ -61,8 +61,8 @@ pub fn one(state: &State, pen: &mut Pen<'_>) {
     };
     let columns = pen.columns();
     let mut row = 0;
-    for line in wrapped(&format!(" {}", run.title), columns, 3).iter().take(3) {
-        pen.text(row, Role::Title, line.as_str());
+    for line in cut(wrapped(&format!(" {}", run.title), columns, 3), 3) {
+        pen.text(row, Role::Title, line);
         row += 1;
     }
     let role = match (&run.ended, run.is_well()) {
@@ -111,8 +111,12 @@ pub fn one(state: &State, pen: &mut Pen<'_>) {
         pen.text(row, Role::Muted, format!(" operation {op}"));
         row += 1;
     }
-    if run.is_resumable() {
-        let says = " r finishes it (what is there already is not made again), u takes it back";
-        pen.text(row, Role::Notice, says);
-    }
+    let known = || run.ops.iter().filter_map(|op| state.operations.find(*op));
+    let finish = " r finishes it: what is there already is not made again";
+    let says = match (known().any(|op| op.is_resumable()), known().any(|op| op.is_undoable())) {
+        (true, true) => format!("{finish}; u takes it back"),
+        (true, false) => finish.to_owned(),
+        _ => String::new(),
+    };
+    pen.text(row, Role::Notice, says);
 }

@@ -28,6 +28,20 @@ pub fn name(role: Role, text: &str, columns: usize) -> Part {
     (role, text::pad(&text::truncate_middle(text, columns), columns) + " ")
 }
 
+/// What stands at the end of a line that was cut.
+const CUT: &str = "..";
+
+/// Reports whether a line has more than blanks beyond `columns`; in fewer than four a mark would say nothing.
+fn is_longer(parts: &[Part], columns: usize) -> bool {
+    let mut used = 0;
+    columns > 3
+        && parts.iter().any(|(_, text)| {
+            let said = used + text::width(text.trim_end());
+            used += text::width(text);
+            !text.trim_end().is_empty() && said > columns
+        })
+}
+
 /// Draws into one rectangle. Rows outside of it are ignored.
 pub struct Pen<'a> {
     buffer: &'a mut Buffer,
@@ -78,16 +92,21 @@ impl<'a> Pen<'a> {
         usize::from(self.area.height)
     }
 
-    /// Writes a line.
+    /// Writes a line. One that is too long ends in `..`: nobody must take a part for the whole.
     pub fn line(&mut self, row: usize, parts: &[Part]) {
         let Some(y) = self.y(row) else { return };
         let (mut x, end) = (self.area.x, self.area.right());
+        let cut = if is_longer(parts, self.columns()) { CUT } else { "" };
+        let mut room = self.columns().saturating_sub(cut.len());
         for (role, text) in parts {
-            if x >= end {
+            let style = self.theme.style(*role);
+            let wide = text::width(text);
+            x = self.buffer.set_stringn(x, y, text, room, style).0;
+            if wide > room {
+                self.buffer.set_stringn(x, y, cut, usize::from(end - x), style);
                 break;
             }
-            let style = self.theme.style(*role);
-            x = self.buffer.set_stringn(x, y, text, usize::from(end - x), style).0;
+            room -= wide;
         }
     }
 
@@ -100,15 +119,14 @@ impl<'a> Pen<'a> {
     pub fn ends(&mut self, row: usize, left: &[Part], right: &[Part]) {
         let columns = self.columns();
         let wide: usize = right.iter().map(|(_, text)| text::width(text)).sum();
-        self.line(row, left);
         let Some(start) = columns.checked_sub(wide) else {
             return self.line(row, right);
         };
-        let Some(y) = self.y(row) else { return };
         let start = u16::try_from(start).unwrap_or(u16::MAX).min(self.area.width);
-        if start > 0 && wide > 0 {
-            self.buffer.set_string(self.area.x + start - 1, y, " ", self.theme.style(Role::Text));
-        }
+        // A blank stays between the two.
+        let room = if wide > 0 { start.saturating_sub(1) } else { start };
+        Pen { buffer: self.buffer, theme: self.theme, area: Rect { width: room, ..self.area } }
+            .line(row, left);
         let area = Rect { x: self.area.x + start, width: self.area.width - start, ..self.area };
         Pen { buffer: self.buffer, theme: self.theme, area }.line(row, right);
     }
@@ -155,5 +173,27 @@ impl<'a> Pen<'a> {
     fn y(&self, row: usize) -> Option<u16> {
         let row = u16::try_from(row).ok().filter(|row| *row < self.area.height)?;
         Some(self.area.y + row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drawn(parts: &[Part], columns: u16) -> String {
+        let area = Rect::new(0, 0, columns, 1);
+        let mut buffer = Buffer::empty(area);
+        Pen::new(&mut buffer, &Theme::mono(), area).line(0, parts);
+        buffer.content().iter().map(|cell| cell.symbol()).collect()
+    }
+
+    #[test]
+    fn a_line_that_is_cut_says_so_and_no_other_does() {
+        let parts = [part(Role::Text, "alert "), part(Role::Title, "on east"), part(Role::Text, "   ")];
+        assert_eq!(drawn(&parts, 13), "alert on east");
+        assert_eq!(drawn(&parts, 12), "alert on e..");
+        assert_eq!(drawn(&parts, 7), "alert..");
+        assert_eq!(drawn(&parts, 3), "ale", "too narrow for a mark");
+        assert_eq!(drawn(&[part(Role::Text, "日本日本")], 7), "日 本 .. ");
     }
 }

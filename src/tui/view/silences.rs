@@ -23,12 +23,13 @@ pub fn draw(state: &State, pen: &mut Pen<'_>) {
         (silences, copies) => format!("{silences} silences, {copies} copies "),
     };
     pen.ends(0, &[part(Role::Muted, format!(" {which}; first to end first"))], &[part(Role::Text, right)]);
-    let wide = pen.columns().saturating_sub(40);
+    let wide = pen.columns().saturating_sub(40 + text::width(&id_cell(state, Role::Text, "").1));
     let matchers = (wide * 3 / 5).max(16);
     pen.line(
         1,
         &[
             part(Role::Title, "   "),
+            id_cell(state, Role::Title, "ID"),
             cell(Role::Title, "ENDS IN", 7),
             cell(Role::Title, "STATE", 7),
             cell(Role::Title, "AUTHOR", 10),
@@ -52,6 +53,16 @@ pub fn draw(state: &State, pen: &mut Pen<'_>) {
     }
 }
 
+/// The first characters of its id, which name it on the command line.
+fn short_id(silence: &SilenceRow) -> String {
+    silence.silence.id.chars().take(8).collect()
+}
+
+/// The column of ids; not there where the screen is too narrow for it.
+fn id_cell(state: &State, role: Role, id: &str) -> Part {
+    if state.size.0 < 120 { part(role, "") } else { cell(role, &text::line(id), 8) }
+}
+
 fn empty(state: &State, pen: &mut Pen<'_>) {
     let loading = state.clusters.iter().any(|c| c.servers.1 > 0 && !c.silences.answered);
     let silent = state.unknown_silences();
@@ -59,7 +70,8 @@ fn empty(state: &State, pen: &mut Pen<'_>) {
         (true, ..) => "loading ...".to_owned(),
         (_, 0, true) => "No silences (n: new)".to_owned(),
         (_, 0, false) => "No silence fits the filter (/ to edit, Backspace to drop it)".to_owned(),
-        _ => format!("None seen; {silent} clusters did not answer (5)"),
+        (_, 1, _) => "None seen; a cluster did not answer (key 5: clusters)".to_owned(),
+        _ => format!("None seen; {silent} clusters did not answer (key 5: clusters)"),
     };
     pen.text(3, Role::Text, format!("   {says}"));
 }
@@ -94,11 +106,12 @@ fn draw_row(
         ' '
     };
     let role = if stands == SilenceState::Active { Role::Text } else { Role::Muted };
-    let differs = if silence.drift.is_empty() { "" } else { "(copies differ) " };
+    let differs = if silence.drift.is_empty() { "" } else { "differs: " };
     pen.line(
         row,
         &[
             part(Role::Text, words::marks(cursor, mark)),
+            id_cell(state, role, &short_id(silence)),
             cell(role, &ends(state, silence), 7),
             cell(role, stands.word(), 7),
             cell(role, &silence.author, 10),
@@ -126,6 +139,7 @@ pub fn one(state: &State, id: &str, pen: &mut Pen<'_>) {
     };
     let stands = format!("{} ({})", silence.state(state.now).word(), ends(state, silence));
     let facts = [
+        fact("id", text::line(&silence.silence.id).into_owned()),
         fact("state", stands),
         fact("matchers", silence.matchers.to_string()),
         fact("comment", silence.comment.to_string()),

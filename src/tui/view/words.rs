@@ -53,6 +53,7 @@ pub fn alert_state(state: &State, row: &AlertRow) -> (&'static str, Role) {
         AlertState::Unknown => ("?", Role::Unknown),
         AlertState::Unsent => ("UNSENT", Role::Warning),
         AlertState::Unprocessed => ("firing", Role::Text),
+        AlertState::Silenced if state.marks.is_acked(&row.alert) => ("acked", Role::Acked),
         AlertState::Silenced => ("silenced", Role::Silenced),
         AlertState::Inhibited => ("inhib", Role::Silenced),
         AlertState::Muted => ("muted", Role::Silenced),

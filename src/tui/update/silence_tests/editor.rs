@@ -1,7 +1,7 @@
 //! New silences: what is typed into the editor, and what would be written.
 
 use super::*;
-use crate::tui::state::editor::Search;
+use crate::tui::state::editor::{Field, Search};
 use std::time::Duration;
 
 #[test]
@@ -236,4 +236,39 @@ fn a_draft_that_was_left_keeps_no_answers() {
     assert!(matches!(&effects[..], [Effect::Forget(facts)] if facts.len() == CLUSTERS.len()), "{effects:?}");
     let left = state.left.as_ref().expect("the draft");
     assert!(left.facts.iter().all(Option::is_none) && left.preview.is_none());
+}
+
+#[test]
+fn a_review_that_is_asked_for_too_early_waits_takes_no_keys_and_opens_by_itself() {
+    let mut state = state();
+    keys(&mut state, "2  s");
+    keys(&mut state, "INC-5");
+    control(&mut state, 'x');
+    assert!(
+        sight(&state).contains("asking the clusters ...: the review opens by itself"),
+        "{}",
+        sight(&state)
+    );
+    keys(&mut state, "y\n\t");
+    update(&mut state, Msg::Paste("no".into()));
+    let editor = state.editor.as_ref().expect("an editor");
+    assert_eq!((editor.texts.comment.value(), editor.focus), ("INC-5", Field::Comment));
+    assert!(message(&state).contains("opens by itself"), "{}", message(&state));
+    answer_facts(&mut state);
+    assert!(lines(&state).contains("INC-5"), "{}", lines(&state));
+
+    press(&mut state, KeyCode::Esc);
+    let token = state.editor.as_ref().expect("an editor").token;
+    state.editor.as_mut().expect("an editor").facts = vec![None; CLUSTERS.len()];
+    control(&mut state, 'x');
+    press(&mut state, KeyCode::Esc);
+    assert!(message(&state).contains("called off"), "{}", message(&state));
+    assert_eq!(state.screen(), &Screen::Editor);
+    keys(&mut state, " b");
+    let told = (0..).zip(CLUSTERS).map(|(cluster, name)| (cluster, Box::new(facts(name))));
+    for (cluster, facts) in told {
+        update(&mut state, Msg::Facts { cluster, token, facts });
+    }
+    assert!(matches!(state.popup, Popup::None), "nobody waits for it");
+    assert_eq!(state.editor.as_ref().map(|e| e.texts.comment.value()), Some("INC-5 b"));
 }

@@ -136,7 +136,7 @@ fn copies_that_came_apart_are_told_in_words_and_made_alike() {
     data(&mut state, 0, Payload::Silences(answer(vec![copy("east", "1-east", hour)])));
     data(&mut state, 1, Payload::Silences(answer(vec![copy("west", "1-west", hour * 3)])));
     keys(&mut state, "4");
-    assert!(sight(&state).contains("(copies differ)"), "{}", sight(&state));
+    assert!(sight(&state).contains("differs: INC-1"), "{}", sight(&state));
     keys(&mut state, "\n");
     assert!(sight(&state).contains("on east and"), "{}", sight(&state));
     keys(&mut state, "R");
@@ -144,4 +144,51 @@ fn copies_that_came_apart_are_told_in_words_and_made_alike() {
     control(&mut state, 'x');
     let Deed::Change { change, .. } = confirm(&mut state) else { panic!("not a change") };
     assert_eq!(change, Change { ends_at: Some(now() + hour * 3), ..Change::default() });
+}
+
+/// Returns the words of the screen that stand in reverse video.
+fn reversed(state: &State) -> String {
+    let theme = crate::tui::theme::Theme::mono();
+    let backend = ratatui::backend::TestBackend::new(state.size.0, state.size.1);
+    let mut terminal = ratatui::Terminal::new(backend).expect("a backend in memory");
+    terminal.draw(|frame| crate::tui::view::draw(state, &theme, frame)).expect("drawn");
+    let cells = terminal.backend().buffer().content();
+    let reversed = cells.iter().filter(|cell| cell.modifier.contains(ratatui::style::Modifier::REVERSED));
+    reversed.map(ratatui::buffer::Cell::symbol).collect()
+}
+
+#[test]
+fn what_a_prompt_proposes_is_replaced_by_typing_and_kept_by_moving() {
+    for (typed, length) in [("3h", "3h"), ("\u{8}5m", "15m")] {
+        let mut state = state();
+        with_silences(&mut state);
+        keys(&mut state, "+");
+        answer_facts(&mut state);
+        assert!(reversed(&state).ends_with("1h"), "{}", reversed(&state));
+        for c in typed.chars() {
+            match c {
+                '\u{8}' => press(&mut state, KeyCode::Backspace),
+                c => press(&mut state, KeyCode::Char(c)),
+            };
+        }
+        assert!(!reversed(&state).ends_with("h"), "{typed:?}: {}", reversed(&state));
+        keys(&mut state, "\n");
+        assert!(lines(&state).contains(&format!("extend 1-east {length}")), "{}", lines(&state));
+    }
+}
+
+#[test]
+fn pasted_text_replaces_what_a_field_proposes() {
+    let mut state = state();
+    with_silences(&mut state);
+    keys(&mut state, "e");
+    update(&mut state, Msg::Paste("4h".into()));
+    update(&mut state, Msg::Paste("30m".into()));
+    let duration = |state: &State| state.editor.as_ref().map(|e| e.texts.duration.value().to_owned());
+    assert_eq!(duration(&state).as_deref(), Some("4h30m"));
+    // What was typed is not proposed any more: coming back adds to it.
+    keys(&mut state, "\t");
+    press(&mut state, KeyCode::BackTab);
+    keys(&mut state, "5s");
+    assert_eq!(duration(&state).as_deref(), Some("4h30m5s"));
 }

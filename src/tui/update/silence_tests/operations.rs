@@ -129,3 +129,77 @@ fn what_was_just_silenced_is_marked_until_it_is_confirmed() {
     state.now = now() + TimeDelta::minutes(6);
     assert!(!sight(&state).contains("silenced*"));
 }
+
+#[test]
+fn finishing_and_taking_back_are_offered_where_there_is_something_to_do() {
+    let applied = |id: &str| Progress {
+        written: Some(id.into()),
+        outcome: Some(Outcome::Applied {
+            id: Some(id.into()),
+            replication: crate::fleet::silence::Replication::Done,
+            notes: Vec::new(),
+        }),
+        ..Progress::default()
+    };
+    let untouched = |cluster: &str| {
+        let mut standing = standing(Progress::default());
+        standing.tasks = [(cluster.into(), Progress::default())].into();
+        standing
+    };
+    let undone = Standing { undone: Some(OpId::new(now())), ..standing(applied("5-west")) };
+    let cases = [
+        (standing(applied("5-west")), false, true),
+        (standing(Progress { sent: ["am-1".into()].into(), ..Progress::default() }), true, true),
+        (untouched("west"), true, false),
+        (undone, false, false),
+    ];
+    for (standing, finish, undo) in cases {
+        let mut state = state();
+        update(&mut state, Msg::Operations(Ok(journalled(standing))));
+        press(&mut state, KeyCode::Char('O'));
+        for all in [false, true] {
+            let offered = |label: &str| state.keys(all).iter().any(|(_, offer)| *offer == label);
+            assert_eq!((offered("finish (resume)"), offered("undo")), (finish, undo), "{}", sight(&state));
+        }
+        if !undo {
+            keys(&mut state, "u");
+            assert!(message(&state).contains("nothing to take back"), "{}", message(&state));
+        }
+    }
+}
+
+#[test]
+fn an_acknowledged_alert_says_so() {
+    let mut state = state();
+    let held = |a| Alert { state: AlertState::Silenced, silenced_by: vec!["1-east".into()], ..a };
+    let rows = alerts("east").into_iter().map(|a| AlertRow::new(0, held(a), "instance")).collect();
+    let whole = |payload| Msg::Data { cluster: 0, at: now(), last: true, payload };
+    update(&mut state, whole(Payload::Alerts(answer(rows))));
+    for (comment, word) in [("INC-1", "silenced"), ("ACK! r.ahn is working on it", "acked")] {
+        let mut copy = copy("east", "1-east", TimeDelta::hours(1));
+        copy.silence.comment = comment.into();
+        update(&mut state, whole(Payload::Silences(answer(vec![copy]))));
+        keys(&mut state, "2");
+        let seen = sight(&state);
+        assert!(seen.contains(&format!(" {word} ")), "{word}: {seen}");
+        assert_eq!(seen.contains("acked"), word == "acked", "{seen}");
+    }
+}
+
+#[test]
+fn alerts_are_grouped_by_what_they_have() {
+    let mut state = state();
+    keys(&mut state, "2");
+    let mut by = Vec::new();
+    while by.last() != Some(&"alertname,cluster") {
+        keys(&mut state, "b");
+        by.push(state.alerts.by.word());
+    }
+    // No alert has a check, a team or a role.
+    assert_eq!(by, ["alertname", "cluster", "node", "rack", "nothing", "alertname,cluster"]);
+    keys(&mut state, "bbbb");
+    let groups: Vec<_> = state.alerts.groups.iter().map(|g| (&*g.key.title, g.members.len())).collect();
+    assert_eq!(groups, [("r1", 2), ("r1", 2)], "two clusters may have a rack of the same name");
+    keys(&mut state, "l");
+    assert!(sight(&state).contains("DiskFull"), "{}", sight(&state));
+}
