@@ -9,13 +9,11 @@ use crate::fleet::alerts::{AlertMarks, Wanted, marks};
 use crate::fleet::filter::{AlertSubject, MarkedAlert};
 use crate::fleet::{Answer, Cluster, alerts};
 use crate::model::alert::{Alert, AlertState};
-use crate::model::cluster::ClusterName;
 use crate::model::filter::{Pseudo, RowKind};
 use crate::wire::am_v2::Annotations;
 use clap::Args;
 use serde::Serialize;
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const EXAMPLES: &str = "\
@@ -132,16 +130,17 @@ pub async fn run(args: &AlertsArgs, session: &mut Session<'_>) -> Result<Exit, A
         Format::Table | Format::Wide | Format::Csv | Format::Name => Annotations::FirstLine,
     };
     let wanted = Wanted::by(&filter);
+    let is_table = matches!(args.list.output, Format::Table | Format::Wide);
     let (mut answer, found) = tokio::join!(
-        session.ask_all(async |cluster| rows(cluster, annotations).await),
+        session.ask_all(async |cluster| match is_table && !wanted.silences {
+            true => rows_with_acks(cluster, annotations).await,
+            false => rows(cluster, annotations).await,
+        }),
         session.ask_all(async |cluster| marks(cluster, wanted).await)
     );
-    let mut marks = found.value.into_iter().fold(AlertMarks::default(), AlertMarks::join);
-    if !wanted.silences && matches!(args.list.output, Format::Table | Format::Wide) {
-        marks = marks.join(acks(&answer.value, session).await);
-    }
-    for row in &mut answer.value {
-        row.acked = row.alert.state == AlertState::Silenced && marks.is_acked(&row.alert);
+    let marks = found.value.into_iter().fold(AlertMarks::default(), AlertMarks::join);
+    if is_table && wanted.silences {
+        mark_acked(&mut answer.value, &marks);
     }
     answer.coverage = answer.coverage.join(found.coverage);
     let pending = args.pending || filter.uses(Pseudo::State);
@@ -155,19 +154,23 @@ pub async fn run(args: &AlertsArgs, session: &mut Session<'_>) -> Result<Exit, A
     Ok(exit.or_problems(&args.list, found))
 }
 
-/// Asks those clusters that have silenced alerts by what. Where nobody answers they stay `silenced`, which is true.
-async fn acks(rows: &[AlertRow], session: &Session<'_>) -> AlertMarks {
-    let silenced = rows.iter().filter(|row| row.alert.state == AlertState::Silenced);
-    let clusters: BTreeSet<&ClusterName> = silenced.map(|row| &row.alert.cluster).collect();
-    if clusters.is_empty() {
-        return AlertMarks::default();
+/// Asks one cluster, and where alerts are silenced also by what, within the time limit of the one question. Where nobody
+/// answers that they stay `silenced`, which is true.
+async fn rows_with_acks(cluster: &Cluster, keep: Annotations) -> Answer<Vec<AlertRow>> {
+    let cluster = cluster.one_question();
+    let mut answer = rows(&cluster, keep).await;
+    if answer.value.iter().any(|row| row.alert.state == AlertState::Silenced) {
+        let wanted = Wanted { silences: true, flapping: false };
+        let found = marks(&cluster, wanted).await.value;
+        mark_acked(&mut answer.value, &found.into_iter().fold(AlertMarks::default(), AlertMarks::join));
     }
-    let wanted = Wanted { silences: true, flapping: false };
-    let found = session.ask_all(async |cluster| match clusters.contains(cluster.name()) {
-        true => marks(cluster, wanted).await,
-        false => Answer::concat([]),
-    });
-    found.await.value.into_iter().fold(AlertMarks::default(), AlertMarks::join)
+    answer
+}
+
+fn mark_acked(rows: &mut [AlertRow], marks: &AlertMarks) {
+    for row in rows {
+        row.acked = row.alert.state == AlertState::Silenced && marks.is_acked(&row.alert);
+    }
 }
 
 fn subject<'a>(row: &'a AlertRow, marks: &'a AlertMarks, session: &'a Session<'_>) -> MarkedAlert<'a> {

@@ -32,7 +32,7 @@ impl Cluster {
 
     /// Returns the same cluster for one question that takes several requests one after the other: together they
     /// have the time of one.
-    pub(super) fn one_question(&self) -> Self {
+    pub fn one_question(&self) -> Self {
         self.by(self.deadline())
     }
 

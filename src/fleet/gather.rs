@@ -32,7 +32,12 @@ impl<T> Answer<Vec<T>> {
     pub fn concat(answers: impl IntoIterator<Item = Self>) -> Self {
         let mut whole = Self { value: Vec::new(), coverage: Coverage::default(), notes: Vec::new() };
         for answer in answers {
-            whole.value.extend(answer.value);
+            // One list alone, or the first of several, need not be moved.
+            if whole.value.is_empty() {
+                whole.value = answer.value;
+            } else {
+                whole.value.extend(answer.value);
+            }
             whole.coverage = whole.coverage.join(answer.coverage);
             whole.notes.extend(answer.notes);
         }
@@ -63,6 +68,15 @@ pub(super) fn ask<'a, T>(
     future: impl Future<Output = Result<Reply<T>, NetError>> + Send + 'a,
 ) -> Asked<'a, T> {
     Asked { replica: replica.clone(), future: Box::pin(future) }
+}
+
+/// Works something out on a thread of its own: putting together what a whole cluster holds takes tens of milliseconds,
+/// which the answers of the others would have to wait for.
+pub(super) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(gone) => std::panic::resume_unwind(gone.into_panic()),
+    }
 }
 
 /// What has come so far.

@@ -1,7 +1,7 @@
 //! A PromQL expression asked of every Prometheus at one moment, merged per series.
 
 use super::clusters::Cluster;
-use super::gather::{Answer, Gathered, ask, gather};
+use super::gather::{Answer, Gathered, apart, ask, gather};
 use super::merge::{Merged, Vote};
 use crate::model::cluster::ClusterName;
 use crate::model::labels::Labels;
@@ -33,13 +33,18 @@ pub async fn query(cluster: &Cluster, expr: &str, time: Timestamp) -> Answer<Vec
     let asks =
         cluster.prometheus.iter().map(|prom| ask(prom.replica(), prom.query(expr, Some(time)))).collect();
     let gathered = gather(asks, |_| {}).await;
-    answer(cluster, &gathered)
+    let (name, drop_labels) = (cluster.name().clone(), cluster.config.drop_labels.clone());
+    apart(move || answer(&name, &drop_labels, &gathered)).await
 }
 
 /// The points of one series, and the replica that holds them.
 type Range<'r> = (&'r Arc<str>, &'r [(f64, f64)]);
 
-fn answer(cluster: &Cluster, gathered: &Gathered<QueryValue>) -> Answer<Vec<QueryRow>> {
+fn answer(
+    cluster: &ClusterName,
+    drop_labels: &[String],
+    gathered: &Gathered<QueryValue>,
+) -> Answer<Vec<QueryRow>> {
     let mut merged = Merged::default();
     let mut texts: Vec<(Labels, Arc<str>, String)> = Vec::new();
     let mut ranges: BTreeMap<Labels, Range<'_>> = BTreeMap::new();
@@ -47,7 +52,7 @@ fn answer(cluster: &Cluster, gathered: &Gathered<QueryValue>) -> Answer<Vec<Quer
         let Ok(reply) = &outcome.result else { continue };
         let name = &outcome.replica.name;
         match &reply.value {
-            QueryValue::Vector(samples) => merged.add(name, samples, &cluster.config.drop_labels),
+            QueryValue::Vector(samples) => merged.add(name, samples, drop_labels),
             QueryValue::Scalar { time, value } => {
                 let sample = Sample { labels: Labels::default(), time: *time, value: *value };
                 merged.add(name, &[sample], &[]);
@@ -55,7 +60,7 @@ fn answer(cluster: &Cluster, gathered: &Gathered<QueryValue>) -> Answer<Vec<Quer
             QueryValue::Text(text) => texts.push((Labels::default(), name.clone(), text.clone())),
             QueryValue::Matrix(series) => {
                 for (labels, points) in series {
-                    let labels = labels.without(&cluster.config.drop_labels);
+                    let labels = labels.without(drop_labels);
                     let best = ranges.entry(labels).or_insert((name, points));
                     // A restarted replica holds fewer; of equally many, the first by name.
                     if (points.len(), Reverse(name)) > (best.1.len(), Reverse(best.0)) {
@@ -68,7 +73,7 @@ fn answer(cluster: &Cluster, gathered: &Gathered<QueryValue>) -> Answer<Vec<Quer
     let mut rows: Vec<QueryRow> = merged.iter().map(|(labels, votes)| row(cluster, labels, votes)).collect();
     rows.extend(text_rows(cluster, texts));
     rows.extend(ranges.into_iter().map(|(labels, (_, points))| QueryRow {
-        cluster: cluster.name().clone(),
+        cluster: cluster.clone(),
         labels,
         value: matrix_text(points),
         disagreeing: Vec::new(),
@@ -77,7 +82,7 @@ fn answer(cluster: &Cluster, gathered: &Gathered<QueryValue>) -> Answer<Vec<Quer
     Answer { value: rows, coverage: gathered.coverage.clone(), notes: Vec::new() }
 }
 
-fn row(cluster: &Cluster, labels: &Labels, votes: &[Vote]) -> QueryRow {
+fn row(cluster: &ClusterName, labels: &Labels, votes: &[Vote]) -> QueryRow {
     let value = votes.first().map_or_else(String::new, |v| number(v.value));
     let disagreeing = votes
         .iter()
@@ -85,23 +90,20 @@ fn row(cluster: &Cluster, labels: &Labels, votes: &[Vote]) -> QueryRow {
         .map(|v| (v.replica.clone(), number(v.value)))
         .filter(|(_, other)| *other != value)
         .collect();
-    QueryRow { cluster: cluster.name().clone(), labels: labels.clone(), value, disagreeing }
+    QueryRow { cluster: cluster.clone(), labels: labels.clone(), value, disagreeing }
 }
 
 /// Texts are few; the first replica's stands and the others' are shown where they differ.
-fn text_rows(cluster: &Cluster, mut texts: Vec<(Labels, Arc<str>, String)>) -> Vec<QueryRow> {
+fn text_rows(cluster: &ClusterName, mut texts: Vec<(Labels, Arc<str>, String)>) -> Vec<QueryRow> {
     texts.sort();
     let mut rows: Vec<QueryRow> = Vec::new();
     for (labels, replica, text) in texts {
         match rows.last_mut().filter(|last| last.labels == labels) {
             Some(last) if last.value == text => {}
             Some(last) => last.disagreeing.push((replica, text)),
-            None => rows.push(QueryRow {
-                cluster: cluster.name().clone(),
-                labels,
-                value: text,
-                disagreeing: Vec::new(),
-            }),
+            None => {
+                rows.push(QueryRow { cluster: cluster.clone(), labels, value: text, disagreeing: Vec::new() })
+            }
         }
     }
     rows
@@ -126,17 +128,13 @@ fn number(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{self, Config};
     use crate::fleet::Coverage;
-    use crate::fleet::Fleet;
     use crate::fleet::gather::Outcome;
     use crate::model::cluster::{Replica, ReplicaKind};
     use crate::net::{Meta, Reply};
     use std::time::Duration;
 
     fn asked(values: Vec<(&str, QueryValue)>) -> Vec<QueryRow> {
-        let mut config = Config::default();
-        config.clusters = vec![config::Cluster::new("east", &config.defaults)];
         let outcomes = values.into_iter().map(|(name, value)| {
             let meta = Meta { took: Duration::ZERO, at: Timestamp::UNIX_EPOCH, skew: None };
             let replica =
@@ -144,7 +142,7 @@ mod tests {
             Outcome { replica, result: Ok(Reply { value, meta, warnings: Vec::new() }) }
         });
         let gathered = Gathered { outcomes: outcomes.collect(), coverage: Coverage::default() };
-        answer(&Fleet::new(&config).clusters()[0], &gathered).value
+        answer(&"east".into(), &[], &gathered).value
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The client of one Alertmanager member (API v2).
 
-use super::error::NetError;
-use super::http::{Ask, Deadline, Http, Meta, Payload, Raw, Reply};
+use super::error::{NetError, NetErrorKind};
+use super::http::{Ask, Deadline, Http, Payload, Raw, Reply};
 use crate::model::alert::AmAlert;
 use crate::model::cluster::Replica;
 use crate::model::silence::Silence;
@@ -74,20 +74,21 @@ impl Alertmanager {
         let begin = |_| AlertStream::new(keep);
         let raw = self.http.stream(ask, am_v2::error_text, begin, AlertStream::push).await?;
         let Raw { body, meta } = raw;
-        self.decoded(path, meta, body.finish())
+        let value = body.finish().map_err(|error| self.failed(path, error.into()))?;
+        Ok(Reply { value, meta, warnings: Vec::new() })
     }
 
     /// Asks for every silence, expired ones included.
     pub async fn silences(&self) -> Result<Reply<Vec<Silence>>, NetError> {
         let raw = self.http.ask(Ask::get("/api/v2/silences"), am_v2::error_text).await?;
-        self.decode("/api/v2/silences", raw, am_v2::decode_silences)
+        self.decode("/api/v2/silences", raw, am_v2::decode_silences).await
     }
 
     /// Asks for one silence; a member that does not know it answers 404.
     pub async fn silence(&self, id: &str) -> Result<Reply<Silence>, NetError> {
         let path = silence_path(id);
         let raw = self.http.ask(Ask::get(&path), am_v2::error_text).await?;
-        self.decode("/api/v2/silence", raw, am_v2::decode_silence)
+        self.decode("/api/v2/silence", raw, am_v2::decode_silence).await
     }
 
     /// Creates or updates a silence and returns its id, which for an update may be a new one.
@@ -101,7 +102,7 @@ impl Alertmanager {
             ..Ask::get("/api/v2/silences")
         };
         let raw = self.http.ask(ask, am_v2::error_text).await?;
-        self.decode("/api/v2/silences", raw, am_v2::decode_silence_id)
+        self.decode("/api/v2/silences", raw, am_v2::decode_silence_id).await
     }
 
     /// Expires a silence. Expiring an expired one changes nothing, so this may be repeated.
@@ -109,39 +110,33 @@ impl Alertmanager {
         let path = silence_path(id);
         let ask = Ask { method: reqwest::Method::DELETE, ..Ask::get(&path) };
         let raw = self.http.ask(ask, am_v2::error_text).await?;
-        self.decode("/api/v2/silence", raw, |_| Ok(()))
+        self.decode("/api/v2/silence", raw, |_| Ok(())).await
     }
 
     /// Asks for version, uptime and the gossip cluster.
     pub async fn status(&self) -> Result<Reply<AmStatus>, NetError> {
         let raw = self.http.ask(Ask::get("/api/v2/status"), am_v2::error_text).await?;
-        self.decode("/api/v2/status", raw, am_v2::decode_status)
+        self.decode("/api/v2/status", raw, am_v2::decode_status).await
     }
 
     /// Asks the member's own metrics what it sent and failed to send.
     pub async fn notifications(&self) -> Result<Reply<NotificationCounts>, NetError> {
         let raw = self.http.ask(Ask::get("/metrics"), am_v2::error_text).await?;
-        self.decode("/metrics", raw, |body| Ok(notification_counts(&String::from_utf8_lossy(body))))
+        self.decode("/metrics", raw, |body| Ok(notification_counts(&String::from_utf8_lossy(body)))).await
     }
 
-    fn decode<T>(
+    async fn decode<T: Send + 'static>(
         &self,
         path: &str,
         raw: Raw,
-        decode: impl FnOnce(&[u8]) -> Result<T, WireError>,
+        decode: impl FnOnce(&[u8]) -> Result<T, WireError> + Send + 'static,
     ) -> Result<Reply<T>, NetError> {
-        self.decoded(path, raw.meta, decode(&raw.body))
+        let (value, meta) = self.http.decode(raw, decode).await.map_err(|kind| self.failed(path, kind))?;
+        Ok(Reply { value, meta, warnings: Vec::new() })
     }
 
-    fn decoded<T>(&self, path: &str, meta: Meta, value: Result<T, WireError>) -> Result<Reply<T>, NetError> {
-        match value {
-            Ok(value) => Ok(Reply { value, meta, warnings: Vec::new() }),
-            Err(error) => Err(NetError {
-                replica: self.replica().clone(),
-                request: path.to_owned(),
-                kind: error.into(),
-            }),
-        }
+    fn failed(&self, path: &str, kind: NetErrorKind) -> NetError {
+        NetError { replica: self.replica().clone(), request: path.to_owned(), kind }
     }
 }
 

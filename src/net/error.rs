@@ -24,6 +24,9 @@ pub enum NetErrorKind {
     /// No whole answer within the limit.
     #[error("timed out after {}", format_duration(*.0))]
     Timeout(Duration),
+    /// The whole answer came, but could not be decoded within the limit: it is large and this machine busy.
+    #[error("answered, but {} were not enough to read it", format_duration(*.0))]
+    Unread(Duration),
     /// No connection: refused, unreachable, name not found. The request was not sent.
     #[error("{0}")]
     Connect(String),
@@ -63,7 +66,9 @@ impl NetErrorKind {
             Self::Connect(_) | Self::Tls(_) | Self::Unsent(_) | Self::Redirect(_) => false,
             // A server error may come after the deed, and a gateway in between knows nothing.
             Self::Status { status, .. } => *status >= 500,
-            Self::Timeout(_) | Self::Broken(_) | Self::TooLarge(_) | Self::Decode(_) => true,
+            Self::Timeout(_) | Self::Unread(_) | Self::Broken(_) | Self::TooLarge(_) | Self::Decode(_) => {
+                true
+            }
         }
     }
 

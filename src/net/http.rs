@@ -186,14 +186,23 @@ impl Http {
             Some(deadline) => deadline.left(),
             None => self.timeout.saturating_sub(meta.took),
         };
-        let decoding = tokio::task::spawn_blocking(move || decode(&body));
+        let permits = self.permits.clone();
+        let decoding = async {
+            // Held by the thread, not by who waits for it: given up answers count until they are out of the way.
+            let permit = permits.acquire_owned().await;
+            tokio::task::spawn_blocking(move || {
+                let _permit = permit;
+                decode(&body)
+            })
+            .await
+        };
         match tokio::time::timeout(left, decoding).await {
             Ok(Ok(decoded)) => Ok((decoded?, meta)),
             Ok(Err(gone)) => match gone.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(NetErrorKind::Timeout(self.limit())), // the program ends
+                Err(_) => Err(NetErrorKind::Unread(self.limit())), // the program ends
             },
-            Err(_) => Err(NetErrorKind::Timeout(self.limit())),
+            Err(_) => Err(NetErrorKind::Unread(self.limit())),
         }
     }
 

@@ -27,12 +27,13 @@ pub fn write<T: Serialize>(
 ) -> io::Result<()> {
     let columns: Vec<&Column<T>> =
         listing.shape.columns.iter().filter(|column| wide || !column.wide).collect();
-    let rows: Vec<Vec<Piece<'_>>> = listing.rows.iter().map(|row| pieces(listing, &columns, row)).collect();
+    // Cells are worked out twice, for their widths and to be written: kept, they would take more memory than the rows.
+    let rows = || listing.rows.iter().map(|row| pieces(listing, &columns, row));
     // In `wide` the reader has asked for everything, whatever it does to the terminal.
     let width = view.width.filter(|_| !wide);
-    let limits = fit(&columns, &rows, headers, width);
+    let limits = fit(&columns, &widest(&columns, rows()), headers, width);
     let room = width.unwrap_or(usize::MAX);
-    if headers && !rows.is_empty() {
+    if headers && !listing.rows.is_empty() {
         let titles: Vec<Piece<'_>> = columns
             .iter()
             .map(|column| Piece {
@@ -43,7 +44,7 @@ pub fn write<T: Serialize>(
             .collect();
         write_row(&columns, &titles, &limits, room, view.color, out)?;
     }
-    rows.iter().try_for_each(|row| write_row(&columns, row, &limits, room, view.color, out))
+    rows().try_for_each(|row| write_row(&columns, &row, &limits, room, view.color, out))
 }
 
 /// Returns `text` in the style of `tone`, or as it is.
@@ -77,18 +78,28 @@ fn pieces<'a, T>(listing: &'a Listing<'_, T>, columns: &[&Column<T>], row: &'a T
     columns.iter().map(piece).collect()
 }
 
+/// Returns the width of each column's widest cell.
+fn widest<'a, T>(columns: &[&Column<T>], rows: impl Iterator<Item = Vec<Piece<'a>>>) -> Vec<usize> {
+    let mut widest = vec![0; columns.len()];
+    for row in rows {
+        for (widest, piece) in widest.iter_mut().zip(row) {
+            *widest = piece.width.max(*widest);
+        }
+    }
+    widest
+}
+
 /// Decides how wide each column may be; `None` is a column that is dropped.
 fn fit<T>(
     columns: &[&Column<T>],
-    rows: &[Vec<Piece<'_>>],
+    widest: &[usize],
     headers: bool,
     width: Option<usize>,
 ) -> Vec<Option<usize>> {
     let natural: Vec<usize> = columns
         .iter()
-        .enumerate()
-        .map(|(i, column)| {
-            let widest = rows.iter().map(|row| row[i].width).max().unwrap_or(0);
+        .zip(widest)
+        .map(|(column, &widest)| {
             let widest = if headers { widest.max(column.name.len()) } else { widest };
             if column.kind == Kind::Text { widest.min(TEXT_MAX) } else { widest }
         })

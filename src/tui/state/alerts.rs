@@ -8,7 +8,8 @@ use crate::tui::state::filter::Judge;
 use crate::tui::state::list::RowKey;
 use crate::tui::state::lookup::EXTRA_LABELS;
 use crate::tui::state::rows::{AlertKey, AlertRow};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use foldhash::{HashMap, HashMapExt as _};
+use std::collections::{BTreeSet, HashSet};
 
 /// Where a row stands: cluster, and place in its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,6 +162,19 @@ impl Tally {
 /// How long an alert counts as new.
 pub const NEW: chrono::TimeDelta = chrono::TimeDelta::minutes(15);
 
+/// An alert with its group, and what groups are made of: fetched from 50,000 rows at every key of a filter, these few
+/// bytes of each would take longer than everything else.
+#[derive(Debug, Clone, Copy)]
+struct Placed {
+    at: At,
+    group: u32,
+    severity: Severity,
+    state: AlertState,
+    since: Timestamp,
+    loud: bool,
+    stale: bool,
+}
+
 /// The table.
 #[derive(Debug, Clone, Default)]
 pub struct AlertTable {
@@ -183,7 +197,7 @@ pub struct AlertTable {
     /// The alerts that are held back by what was made here, although Alertmanager has not said so yet.
     pub just_silenced: HashSet<AlertKey>,
     /// Every alert with its group, in the order of the list within each group.
-    order: Vec<(At, u32)>,
+    order: Vec<Placed>,
     keys: Vec<GroupKey>,
 }
 
@@ -213,8 +227,11 @@ impl AlertTable {
     /// Sorts and groups anew, after data or grouping changed.
     pub fn regroup(&mut self, clusters: &[ClusterData], judge: Judge<'_>) {
         let (keys, order) = assign(clusters, all(clusters), self.by);
-        let mut ranked: Vec<_> =
-            order.iter().filter_map(|placed| Some((row(clusters, placed.0)?, *placed))).map(ranked).collect();
+        let mut ranked: Vec<_> = order
+            .iter()
+            .filter_map(|placed| Some((row(clusters, placed.at)?, *placed)))
+            .map(ranked)
+            .collect();
         // Each cluster's rows come sorted, and this sort takes runs as they are.
         ranked.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.after_rank(b.1)));
         self.order = ranked.into_iter().map(|(_, _, placed)| placed).collect();
@@ -227,7 +244,7 @@ impl AlertTable {
         let fits = |at: &At| {
             row(clusters, *at).is_some_and(|r| judge.accepts_alert(r, &clusters[usize::from(at.cluster)]))
         };
-        let chosen = self.order.iter().filter(|(at, _)| judge.filter.is_empty() || fits(at));
+        let chosen = self.order.iter().filter(|placed| judge.filter.is_empty() || fits(&placed.at));
         self.groups = collect(clusters, chosen, &self.keys, &self.just_silenced);
         self.shown = self.groups.iter().map(|g| g.members.len()).sum();
         self.relist();
@@ -285,7 +302,7 @@ fn assign<'a>(
     clusters: &[ClusterData],
     rows: impl Iterator<Item = (At, &'a AlertRow)>,
     by: GroupBy,
-) -> (Vec<GroupKey>, Vec<(At, u32)>) {
+) -> (Vec<GroupKey>, Vec<Placed>) {
     let mut numbers: HashMap<(&str, Option<u16>), u32> = HashMap::new();
     let mut keys = Vec::new();
     let mut order = Vec::new();
@@ -304,7 +321,15 @@ fn assign<'a>(
             keys.push(GroupKey { title: text::line(key.0).into(), cluster: key.1 });
             u32::try_from(keys.len() - 1).expect("fewer groups than alerts")
         });
-        order.push((at, number));
+        order.push(Placed {
+            at,
+            group: number,
+            severity: row.alert.severity,
+            state: row.alert.state,
+            since: row.alert.since,
+            loud: row.is_loud(),
+            stale: row.alert.stale,
+        });
     }
     (keys, order)
 }
@@ -312,22 +337,23 @@ fn assign<'a>(
 /// Puts sorted alerts into their groups: the worst first, then the newest.
 fn collect<'a>(
     clusters: &[ClusterData],
-    chosen: impl Iterator<Item = &'a (At, u32)>,
+    chosen: impl Iterator<Item = &'a Placed>,
     keys: &[GroupKey],
     just_silenced: &HashSet<AlertKey>,
 ) -> Vec<Group> {
     let mut places: Vec<Option<usize>> = vec![None; keys.len()];
     let mut groups: Vec<Group> = Vec::new();
     let mut states: Vec<AlertState> = Vec::new();
-    for (at, number) in chosen {
-        let Some(row) = row(clusters, *at) else { continue };
-        let place = places[*number as usize].get_or_insert_with(|| {
-            states.push(row.alert.state);
+    let is_just_silenced = |at| row(clusters, at).is_some_and(|row| just_silenced.contains(&row.key()));
+    for placed in chosen {
+        let at = placed.at;
+        let place = places[placed.group as usize].get_or_insert_with(|| {
+            states.push(placed.state);
             groups.push(Group {
-                key: keys[*number as usize].clone(),
-                severity: row.alert.severity,
-                newest: row.alert.since,
-                oldest: row.alert.since,
+                key: keys[placed.group as usize].clone(),
+                severity: placed.severity,
+                newest: placed.since,
+                oldest: placed.since,
                 members: Vec::new(),
                 loud: 0,
                 on: Vec::new(),
@@ -341,20 +367,20 @@ fn collect<'a>(
             groups.len() - 1
         });
         let group = &mut groups[*place];
-        group.severity = group.severity.min(row.alert.severity);
-        group.newest = group.newest.max(row.alert.since);
-        group.oldest = group.oldest.min(row.alert.since);
-        group.loud += usize::from(row.is_loud());
-        group.kept |= row.alert.stale;
-        group.alike &= row.alert.state == states[*place];
-        group.just_silenced += usize::from(!just_silenced.is_empty() && just_silenced.contains(&row.key()));
-        if !row.alert.stale && !group.heard_on.contains(&at.cluster) {
+        group.severity = group.severity.min(placed.severity);
+        group.newest = group.newest.max(placed.since);
+        group.oldest = group.oldest.min(placed.since);
+        group.loud += usize::from(placed.loud);
+        group.kept |= placed.stale;
+        group.alike &= placed.state == states[*place];
+        group.just_silenced += usize::from(!just_silenced.is_empty() && is_just_silenced(at));
+        if !placed.stale && !group.heard_on.contains(&at.cluster) {
             group.heard_on.push(at.cluster);
         }
         if !group.on.contains(&at.cluster) {
             group.on.push(at.cluster);
         }
-        group.members.push(*at);
+        group.members.push(at);
     }
     groups.sort_by(|a, b| {
         let rank = |g: &Group| (g.loud == 0, g.severity);
@@ -367,7 +393,9 @@ fn collect<'a>(
 fn new_groups(clusters: &[ClusterData], now: Timestamp, just_silenced: &HashSet<AlertKey>) -> Vec<Group> {
     let fresh = all(clusters).filter(|(_, row)| row.is_loud() && now - row.alert.since <= NEW);
     let (keys, mut order) = assign(clusters, fresh, GroupBy::Name);
-    order.sort_by_key(|(at, _)| row(clusters, *at).map(|r| (r.alert.severity, r.cluster, r.node.clone())));
+    order.sort_by_key(|placed| {
+        row(clusters, placed.at).map(|r| (r.alert.severity, r.cluster, r.node.clone()))
+    });
     let mut groups = collect(clusters, order.iter(), &keys, just_silenced);
     for group in &mut groups {
         let rows = group.members.iter().filter_map(|at| row(clusters, *at));

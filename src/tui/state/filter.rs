@@ -176,6 +176,7 @@ impl<S: Subject> Subject for Folded<'_, S> {
         self.subject.any_text(test)
     }
     fn has_folded(&self, word: &str) -> bool {
-        self.search.contains(word)
+        // Twice as fast as `str::contains` over the short texts of 50,000 rows, and this is done at every key.
+        memchr::memmem::find(self.search.as_bytes(), word.as_bytes()).is_some()
     }
 }
