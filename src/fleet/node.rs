@@ -3,13 +3,13 @@
 use super::alerts::alerts_about;
 use super::clusters::Cluster;
 use super::coverage::Coverage;
-use super::gather::{Answer, Gathered, ask, gather};
+use super::gather::{Answer, Gathered, SoFar, ask, gather};
 use super::merge::{Merged, status_of, up_of};
 use super::settle::settle;
 use super::silences::{SilenceCopy, silences};
 use crate::model::alert::Alert;
 use crate::model::check::CheckState;
-use crate::model::cluster::ClusterName;
+use crate::model::cluster::{ClusterName, Replica};
 use crate::model::labels::Labels;
 use crate::model::matcher::Verdict;
 use crate::model::node::{NodeUp, StatusCounts};
@@ -19,7 +19,7 @@ use crate::wire::am_v2::Annotations;
 use crate::wire::prom_json::Sample;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Everything that is known of one node.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,6 +40,13 @@ pub struct NodeDetail {
     pub alerts: Vec<Alert>,
     /// Silences in force or to come that hit it.
     pub silences: Vec<NodeSilence>,
+}
+
+impl NodeDetail {
+    /// Reports whether a Prometheus has told anything of the node itself.
+    pub fn is_known(&self) -> bool {
+        self.up != NodeUp::Unknown || !self.checks.is_empty()
+    }
 }
 
 /// A silence that hits a node.
@@ -110,6 +117,8 @@ struct Heard {
     checks: Option<Checks>,
     alerts: Option<Answer<Vec<Alert>>>,
     silences: Option<Answer<Vec<SilenceCopy>>>,
+    /// How many of the three are answered whole.
+    whole: usize,
 }
 
 /// What the Prometheus replicas say of the node itself.
@@ -127,7 +136,7 @@ impl Checks {
 }
 
 impl Heard {
-    /// Puts together what is there; replicas of which nothing is there yet are waited for.
+    /// Puts together what is there; whoever was asked what has brought nothing yet is waited for.
     fn detail(&self, cluster: &Cluster, name: &str) -> Answer<NodeDetail> {
         let (alerts, notes) =
             self.alerts.as_ref().map_or_else(Default::default, |a| (a.value.clone(), a.notes.clone()));
@@ -138,16 +147,18 @@ impl Heard {
         let nothing = Merged::default();
         let merged = self.checks.as_ref().map_or(&nothing, |checks| &checks.merged);
         let (checks, counts) = check_states(cluster, merged, &alerts);
+        let prometheus = || cluster.prometheus.iter().map(PrometheusClient::replica);
+        let members = || cluster.alertmanager.iter().map(Alertmanager::replica);
+        let waiting = |asked: &mut dyn Iterator<Item = &Replica>| {
+            asked.map(Coverage::waiting).fold(Coverage::default(), Coverage::join)
+        };
         let coverage = [
-            self.checks.as_ref().map(|checks| &checks.coverage),
-            self.alerts.as_ref().map(|answer| &answer.coverage),
-            self.silences.as_ref().map(|answer| &answer.coverage),
+            self.checks.as_ref().map_or_else(|| waiting(&mut prometheus()), |c| c.coverage.clone()),
+            self.alerts
+                .as_ref()
+                .map_or_else(|| waiting(&mut prometheus().chain(members())), |a| a.coverage.clone()),
+            self.silences.as_ref().map_or_else(|| waiting(&mut members()), |s| s.coverage.clone()),
         ];
-        let asked = cluster.prometheus.iter().map(PrometheusClient::replica);
-        let asked =
-            asked.chain(cluster.alertmanager.iter().map(Alertmanager::replica)).map(Coverage::waiting);
-        let whole = coverage.iter().all(Option::is_some);
-        let waiting = asked.filter(|_| !whole).fold(Coverage::default(), Coverage::join);
         Answer {
             value: NodeDetail {
                 cluster: cluster.name().clone(),
@@ -159,50 +170,88 @@ impl Heard {
                 alerts,
                 silences: hits,
             },
-            coverage: coverage.into_iter().flatten().cloned().fold(waiting, Coverage::join),
+            coverage: coverage.into_iter().fold(Coverage::default(), Coverage::join),
             notes,
+        }
+    }
+}
+
+/// The three questions about a node while they are under way.
+struct Asking<'a, F> {
+    cluster: &'a Cluster,
+    name: &'a str,
+    heard: Mutex<Heard>,
+    so_far: F,
+}
+
+impl<F: Fn(SoFar<'_, NodeDetail>)> Asking<'_, F> {
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells of a part of an answer, which is put in only if somebody wants to know.
+    fn part(&self, take: impl Fn(&mut Heard)) {
+        (self.so_far)(&|| {
+            let mut heard = self.heard();
+            take(&mut heard);
+            heard.detail(self.cluster, self.name)
+        });
+    }
+
+    /// Takes a whole answer, and tells of it unless it is the last one.
+    fn whole(&self, take: impl FnOnce(&mut Heard)) {
+        let whole = {
+            let mut heard = self.heard();
+            take(&mut heard);
+            heard.whole += 1;
+            heard.whole
+        };
+        if whole < 3 {
+            (self.so_far)(&|| self.heard().detail(self.cluster, self.name));
         }
     }
 }
 
 /// Asks every replica of a cluster about one node.
 ///
-/// `so_far` is told what is known each time that something comes, once a Prometheus has answered: a replica that
-/// hangs must not keep a page empty.
+/// `so_far` is told each time that something comes: a replica that hangs must not keep a page empty. Before a
+/// Prometheus has answered that is not [known](NodeDetail::is_known). Whoever wants to know of some parts must
+/// ask for all: what was not asked for is not in the next one, unless it was whole.
 pub async fn node(
     cluster: &Cluster,
     name: &str,
-    so_far: impl Fn(Answer<NodeDetail>) + Sync,
+    so_far: impl Fn(SoFar<'_, NodeDetail>) + Sync,
 ) -> Answer<NodeDetail> {
     let cluster = &cluster.one_question();
-    let heard = Mutex::new(Heard::default());
-    let note = |change: &dyn Fn(&mut Heard)| {
-        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut heard);
-        if heard.checks.as_ref().is_some_and(|checks| checks.coverage.answered() > 0) {
-            so_far(heard.detail(cluster, name));
-        }
-    };
+    let asking = Asking { cluster, name, heard: Mutex::default(), so_far };
     let checks = async {
         let asks =
             cluster.prometheus.iter().map(|prom| ask(prom.replica(), part(cluster, prom, name))).collect();
         let partial = |partial: &Gathered<Part>| {
-            note(&|heard| heard.checks = Some(Checks::of(cluster, partial)));
+            asking.part(|heard| heard.checks = Some(Checks::of(cluster, partial)));
         };
         let gathered = gather(asks, partial).await;
         let mut checks = Checks::of(cluster, &gathered);
         settle(cluster, &mut checks.merged).await;
-        checks
+        asking.whole(|heard| heard.checks = Some(checks));
     };
     let here = [(&*cluster.config.node_label, name)].into_iter().collect();
-    let (checks, alerts, silences) = tokio::join!(
-        checks,
-        alerts_about(cluster, &here, Annotations::FirstLine, |partial| {
-            note(&|heard| heard.alerts = Some(partial()));
-        }),
-        silences(cluster, |partial| note(&|heard| heard.silences = Some(partial())))
-    );
-    Heard { checks: Some(checks), alerts: Some(alerts), silences: Some(silences) }.detail(cluster, name)
+    let alerts = async {
+        let partial = |partial: SoFar<'_, Vec<Alert>>| {
+            asking.part(|heard| heard.alerts = Some(partial()));
+        };
+        let alerts = alerts_about(cluster, &here, Annotations::FirstLine, partial).await;
+        asking.whole(|heard| heard.alerts = Some(alerts));
+    };
+    let silences = async {
+        let partial = |partial: SoFar<'_, Vec<SilenceCopy>>| {
+            asking.part(|heard| heard.silences = Some(partial()));
+        };
+        let silences = silences(cluster, partial).await;
+        asking.whole(|heard| heard.silences = Some(silences));
+    };
+    tokio::join!(checks, alerts, silences);
+    asking.heard().detail(cluster, name)
 }
 
 async fn part(cluster: &Cluster, prom: &PrometheusClient, name: &str) -> Result<Reply<Part>, NetError> {

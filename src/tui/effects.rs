@@ -2,12 +2,13 @@
 
 use crate::config::Access;
 use crate::fleet::alerts::{Annotations, Wanted};
+use crate::fleet::node::NodeDetail;
 use crate::fleet::silence::{Limits, OpId, Opened, Operation, Step};
 use crate::fleet::{
-    Answer, Cluster, Coverage, Fleet, alerts, detail, node, nodes, silence, silences, status,
+    Answer, Cluster, Coverage, Fleet, SoFar, alerts, detail, node, nodes, silence, silences, status,
 };
 use crate::model::alert::Alert;
-use crate::model::cluster::ClusterName;
+use crate::model::cluster::{ClusterName, ReplicaKind};
 use crate::model::node::Node;
 use crate::sys::clock;
 use crate::sys::journal::JournalError;
@@ -141,7 +142,13 @@ impl Effects {
             Effect::Write(deed) => self.write(*deed),
             Effect::LoadOperations => self.load_operations(),
             Effect::FetchNode(key) => self.on(key.cluster, move |c, send| async move {
-                let so_far = |answer| send(Msg::Node(key.clone(), clock::now(), Box::new(answer)));
+                let so_far = |part: SoFar<'_, NodeDetail>| {
+                    let answer = part();
+                    // Nothing but alerts and silences is no page yet.
+                    if answer.value.is_known() || answer.coverage.covers(c.name(), ReplicaKind::Prometheus) {
+                        send(Msg::Node(key.clone(), clock::now(), Box::new(answer)));
+                    }
+                };
                 let answer = node::node(&c, &key.name, so_far).await;
                 send(Msg::Node(key, clock::now(), Box::new(answer)));
             }),

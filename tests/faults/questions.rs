@@ -2,6 +2,8 @@
 
 use super::server::{self, Answer};
 use super::{ALERTS, TIMEOUT, run_command};
+use iaasmon::fleet::{self, ReplicaState};
+use iaasmon::model::node::NodeUp;
 use serde_json::Value;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -194,31 +196,61 @@ fn a_hanging_node_leaves_its_alert_the_time_it_needs_and_only_that_one_is_asked_
     assert!(took < TIMEOUT + Duration::from_millis(1_500), "took {took:?}");
 }
 
-#[tokio::test]
-async fn a_node_is_shown_before_a_hanging_replica_is_given_up_and_says_whom_it_waits_for() {
-    let good = server::start_routed(prometheus);
-    let hangs = server::start(Answer::Silence);
+/// Asks for the node `n1:1` of these servers; returns what is told on the way, and how far each replica is then:
+/// the states of the Prometheus servers, then of the members.
+async fn node_of(
+    prometheus: &[SocketAddr],
+    members: &[SocketAddr],
+) -> Vec<(fleet::Answer<fleet::node::NodeDetail>, Vec<ReplicaState>)> {
+    let urls =
+        |list: &[SocketAddr]| list.iter().map(|at| format!("http://{at}").parse().expect("a URL")).collect();
     let mut config = iaasmon::config::Config::default();
     let mut east = iaasmon::config::Cluster::new("east", &config.defaults);
-    east.prometheus = [good, hangs].map(|at| format!("http://{at}").parse().expect("a URL")).into();
+    (east.prometheus, east.alertmanager) = (urls(prometheus), urls(members));
     east.timeout = TIMEOUT;
     config.clusters.push(east);
-    let fleet = iaasmon::fleet::Fleet::new(&config);
-    let parts = std::sync::Mutex::new(Vec::new());
-    let so_far = |part| parts.lock().expect("no panic").push(part);
-    let last = iaasmon::fleet::node::node(&fleet.clusters()[0], "n1:1", so_far).await;
-    let parts = parts.into_inner().expect("no panic");
-    let first = parts.first().expect("a part before the end");
-    let stands = |answer: &iaasmon::fleet::Answer<_>| {
-        answer
-            .coverage
-            .replicas()
-            .iter()
-            .find(|r| r.replica.name.contains(&hangs.to_string()))
-            .map(|r| r.state)
+    let fleet = fleet::Fleet::new(&config);
+    let told = std::sync::Mutex::new(Vec::new());
+    let so_far = |part: fleet::SoFar<'_, _>| told.lock().expect("no panic").push(part());
+    let last = fleet::node::node(&fleet.clusters()[0], "n1:1", so_far).await;
+    let mut told = told.into_inner().expect("no panic");
+    told.push(last);
+    let state = |answer: &fleet::Answer<_>, at: &SocketAddr| {
+        let mut replicas = answer.coverage.replicas().iter();
+        replicas.find(|r| *r.replica.name == at.to_string()).expect("it was asked").state
     };
-    assert_eq!(first.value.up, iaasmon::model::node::NodeUp::Up);
-    assert_eq!(stands(first), Some(iaasmon::fleet::ReplicaState::Waiting));
-    assert_eq!(stands(&last), Some(iaasmon::fleet::ReplicaState::Missing));
-    assert_eq!(last.value.up, first.value.up);
+    let all = || prometheus.iter().chain(members);
+    let with_states = |answer| {
+        let states = all().map(|at| state(&answer, at)).collect();
+        (answer, states)
+    };
+    told.into_iter().map(with_states).collect()
+}
+
+#[tokio::test]
+async fn a_node_is_shown_before_a_hanging_replica_is_given_up_and_says_whom_it_waits_for() {
+    use ReplicaState::{Answered, Missing, Waiting};
+    let [one, two] = [(); 2].map(|()| server::start_routed(prometheus));
+    let member = server::start_routed(alertmanager);
+    let hangs = server::start(Answer::Silence);
+    let cases: [(&[SocketAddr], &[SocketAddr], &[ReplicaState]); 5] = [
+        (&[one, hangs], &[], &[Answered, Waiting]),
+        (&[one, hangs], &[member], &[Answered, Waiting, Answered]),
+        (&[one], &[hangs], &[Answered, Waiting]),
+        (&[one], &[member, hangs], &[Answered, Answered, Waiting]),
+        (&[one, two], &[hangs], &[Answered, Answered, Waiting]),
+    ];
+    for (servers, members, early) in cases {
+        let told = node_of(servers, members).await;
+        let what = format!("{early:?} in {:#?}", told.iter().map(|(_, states)| states).collect::<Vec<_>>());
+        let known = |(answer, _): &&(fleet::Answer<fleet::node::NodeDetail>, _)| answer.value.is_known();
+        let (first, _) = told.iter().find(known).expect("something");
+        assert_eq!(first.value.up, NodeUp::Up, "{what}");
+        assert!(first.coverage.replicas().iter().all(|r| r.state != Missing), "{what}");
+        assert!(told.iter().any(|(answer, states)| answer.value.is_known() && states == early), "{what}");
+        let (last, end) = told.last().expect("the end");
+        let ends = early.iter().map(|state| if *state == Waiting { Missing } else { Answered });
+        assert_eq!(*end, ends.collect::<Vec<_>>(), "{what}");
+        assert_eq!(last.value.up, NodeUp::Up, "{what}");
+    }
 }
