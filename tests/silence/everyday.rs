@@ -1,7 +1,7 @@
 //! The commands as an operator and a script use them, on a fleet with alerts.
 
 use crate::desk::{Desk, assert_none, assert_one, held};
-use crate::support::{Outcome, settled_fleet};
+use crate::support::{Outcome, SOON, await_until, settled_fleet};
 use iaasmon::demo::Demo;
 use serde_json::{Value, json};
 
@@ -178,6 +178,16 @@ fn live_a_silence_goes_where_it_matches_and_as_far_as_policy_allows() {
     let acked = add("INC-4 mine", &["--from-alert", alert["fingerprint"].as_str().unwrap(), "--ack"]);
     only("ACK! INC-4 mine", east, west);
     assert!(minutes_left(&held(&east.alertmanager[1], "ACK! INC-4 mine")[0]) <= 30, "{}", acked.stderr);
+    // A reader sees who is looked after; for a program it is as silenced as any other.
+    let is_acked = || {
+        let table = desk.run(&["alerts", "-o", "wide"]).stdout;
+        let mut rows = table.lines();
+        rows.any(|row| row.contains(alert["fingerprint"].as_str().unwrap()) && row.contains(" acked "))
+    };
+    assert!(await_until(SOON, is_acked), "{}", desk.run(&["alerts", "-o", "wide"]).stdout);
+    assert!(desk.run(&["alerts"]).stdout.contains(" acked "));
+    let same = |a: &&Value| a["fingerprint"] == alert["fingerprint"];
+    assert_eq!(rows(&desk, &["alerts"]).iter().find(same).unwrap()["state"], "silenced");
 
     let refused = |args: &[&str], words: &[&str]| assert_refused(&demo, &desk, args, words);
     let slip = format!("x{}", node("prod-east", true));

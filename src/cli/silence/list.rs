@@ -89,7 +89,7 @@ impl SilenceRow {
 
     fn clusters(&self) -> String {
         let names: BTreeSet<&str> = self.copies.iter().map(|copy| copy.cluster.as_str()).collect();
-        let mark = if self.drift.is_empty() { "" } else { " (drift)" };
+        let mark = if self.drift.is_empty() { "" } else { " (differs)" };
         names.into_iter().collect::<Vec<_>>().join(",") + mark
     }
 }
@@ -266,7 +266,7 @@ fn write_details(row: &SilenceRow, alerts: &[String], session: &mut Session<'_>)
     writeln!(out, "author    {}", text::line(&row.created_by))?;
     writeln!(out, "comment   {}", text::line(&row.comment))?;
     for drift in &row.drift {
-        writeln!(out, "drift     {}", text::line(drift))?;
+        writeln!(out, "differs   {}", text::line(drift))?;
     }
     for copy in &row.copies {
         let members = copy.members.join(", ");
