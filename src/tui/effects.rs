@@ -3,7 +3,7 @@
 use crate::config::Access;
 use crate::fleet::alerts::{Annotations, Wanted};
 use crate::fleet::node::NodeDetail;
-use crate::fleet::silence::{Limits, OpId, Opened, Operation, Step};
+use crate::fleet::silence::{Limits, OpId, Opened, Operation, Step, What};
 use crate::fleet::{
     Answer, Cluster, Coverage, Fleet, SoFar, alerts, detail, node, nodes, silence, silences, status,
 };
@@ -12,7 +12,7 @@ use crate::model::cluster::{ClusterName, ReplicaKind};
 use crate::model::node::Node;
 use crate::sys::clock;
 use crate::sys::journal::JournalError;
-use crate::tui::msg::{Effect, Journalled, Kind, Msg, OutputOf, Payload};
+use crate::tui::msg::{Effect, Journalled, Kind, Msg, OutputOf, Payload, Remains};
 use crate::tui::state::confirm::Deed;
 use crate::tui::state::editor::Search;
 use crate::tui::state::rows::{AlertRow, CheckKey, NodeRow};
@@ -68,8 +68,7 @@ impl Effects {
     /// Carries out what was confirmed and tells of every step.
     fn write(&self, deed: Deed) {
         let Some(folder) = self.journals.clone() else {
-            let why = "no folder for the journal: neither XDG_STATE_HOME nor HOME is set".to_owned();
-            return (self.send)(Msg::Ended(Err(why)));
+            return (self.send)(Msg::Ended(Err(NO_FOLDER.to_owned())));
         };
         let work = Work { fleet: self.fleet.clone(), folder, send: self.send.clone() };
         self.writes
@@ -82,6 +81,18 @@ impl Effects {
         self.runtime.spawn_blocking(move || {
             let answer = folder.map_or_else(|| Ok(Journalled::default()), |folder| journalled(&folder));
             send(Msg::Operations(answer.map_err(|error| error.to_string())));
+        });
+    }
+
+    /// Finds out what is left of operations, without sending anything.
+    fn find_remains(&self, ops: Vec<OpId>, token: u64) {
+        let (folder, fleet, send) = (self.journals.clone(), self.fleet.clone(), self.send.clone());
+        self.runtime.spawn(async move {
+            let found = match &folder {
+                Some(folder) => remains(&fleet, folder, ops).await,
+                None => Err(NO_FOLDER.to_owned()),
+            };
+            send(Msg::Remains { token, found });
         });
     }
 
@@ -141,6 +152,7 @@ impl Effects {
             }
             Effect::Write(deed) => self.write(*deed),
             Effect::LoadOperations => self.load_operations(),
+            Effect::FindRemains { ops, token } => self.find_remains(ops, token),
             Effect::FetchNode(key) => self.on(key.cluster, move |c, send| async move {
                 let so_far = |part: SoFar<'_, NodeDetail>| {
                     let answer = part();
@@ -175,6 +187,8 @@ impl Effects {
     }
 }
 
+const NO_FOLDER: &str = "no folder for the journal: neither XDG_STATE_HOME nor HOME is set";
+
 /// No more operations than these are listed: who looks for an older one has its name.
 const MOST_OPERATIONS: usize = 500;
 
@@ -189,6 +203,30 @@ fn journalled(folder: &Path) -> Result<Journalled, JournalError> {
     }
     Ok(journalled)
 }
+
+/// Reads on every cluster what is left of operations, or says why they cannot be gone on with.
+async fn remains(fleet: &Fleet, folder: &Path, ops: Vec<OpId>) -> Result<Vec<Remains>, String> {
+    let mut all = Vec::new();
+    for op in ops {
+        match silence::load(folder, op).map_err(|error| error.to_string())? {
+            None => {}
+            Some((_, true)) => return Err("another process works on it now".into()),
+            Some((standing, _)) if standing.undone.is_some() => return Err(TAKEN_BACK.into()),
+            Some((standing, _)) => {
+                let left = silence::left(fleet, &standing, Limits::default()).await;
+                let parts = left.into_iter().map(|(_, left)| left).collect();
+                all.push(Remains { standing, parts });
+            }
+        }
+    }
+    if all.is_empty() {
+        Err("nothing of it was ever sent: there is nothing to finish".into())
+    } else {
+        Ok(all)
+    }
+}
+
+const TAKEN_BACK: &str = "it was taken back";
 
 /// What writing needs.
 struct Work {
@@ -214,9 +252,9 @@ impl Work {
                 }
                 Ok(())
             }
-            Deed::Resume(ops) => {
+            Deed::Resume { ops, sends } => {
                 for op in ops {
-                    self.resume(op).await?;
+                    self.resume(op, sends).await?;
                 }
                 Ok(())
             }
@@ -248,12 +286,21 @@ impl Work {
         silence::begin(&self.folder, operation).map_err(|error| format!("nothing was sent: {error}"))
     }
 
-    async fn resume(&self, op: OpId) -> Result<(), String> {
-        match silence::open(&self.folder, op).map_err(|error| error.to_string())? {
-            Some(opened) if opened.standing().undone.is_some() => Err("it was taken back".into()),
-            Some(opened) => self.run(opened).await,
-            None => Ok(()),
+    /// Does the rest of an operation. Unless it `sends`, it is only noted what stands: should it turn out that
+    /// something is left after all, which nobody was shown, that waits for the next time.
+    async fn resume(&self, op: OpId, sends: bool) -> Result<(), String> {
+        let Some(opened) = silence::open(&self.folder, op).map_err(|error| error.to_string())? else {
+            return Ok(());
+        };
+        if opened.standing().undone.is_some() {
+            return Err(TAKEN_BACK.into());
         }
+        let unseen = |what: &What| !sends && matches!(what, What::Sending(_) | What::Expiring(_));
+        let stopped = match sends {
+            true => cut_off(op),
+            false => "what the members hold has changed meanwhile; nothing was sent".to_owned(),
+        };
+        self.run_unless(opened, unseen, stopped).await
     }
 
     /// Plans to take an operation back from what stands there now, and does it.
@@ -291,18 +338,33 @@ impl Work {
     }
 
     async fn run(&self, opened: Opened) -> Result<(), String> {
-        let op = opened.standing().operation.op;
-        (self.send)(Msg::Began(op));
+        let stopped = cut_off(opened.standing().operation.op);
+        self.run_unless(opened, |_| false, stopped).await
+    }
+
+    /// Carries an operation out, and stops with these words before a step that is not wanted.
+    async fn run_unless(
+        &self,
+        opened: Opened,
+        unwanted: impl Fn(&What) -> bool + std::marker::Send + Sync,
+        stopped: String,
+    ) -> Result<(), String> {
+        (self.send)(Msg::Began(opened.standing().operation.op));
         let tell = |step: &Step| {
+            if unwanted(&step.what) {
+                return ControlFlow::Break(());
+            }
             (self.send)(Msg::Step(step.clone()));
             ControlFlow::Continue(())
         };
         let standing = silence::run(&self.fleet, opened, Limits::default(), &tell).await;
-        let standing = standing
-            .ok_or_else(|| format!("it was cut off: `iaasmon silence status {op}` tells what was done"))?;
-        (self.send)(Msg::Carried(Box::new(standing)));
+        (self.send)(Msg::Carried(Box::new(standing.ok_or(stopped)?)));
         Ok(())
     }
+}
+
+fn cut_off(op: OpId) -> String {
+    format!("it was cut off: `iaasmon silence status {op}` tells what was done")
 }
 
 async fn fetch_output(cluster: Arc<Cluster>, key: CheckKey, send: Send) {

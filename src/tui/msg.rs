@@ -4,7 +4,7 @@ use crate::fleet::Answer;
 use crate::fleet::alerts::AlertMarks;
 use crate::fleet::detail::DetailSource;
 use crate::fleet::node::NodeDetail;
-use crate::fleet::silence::{Facts, OpId, Preview, Standing, Step};
+use crate::fleet::silence::{Facts, Left, OpId, Preview, Standing, Step};
 use crate::fleet::silences::SilenceCopy;
 use crate::fleet::status::ClusterStatus;
 use crate::model::time::Timestamp;
@@ -75,6 +75,22 @@ pub enum Msg {
     Ended(Result<(), String>),
     /// What the journals say.
     Operations(Result<Journalled, String>),
+    /// What is left of operations, or why that cannot be found out, for the question of this number.
+    Remains {
+        /// Who asked.
+        token: u64,
+        /// Each cluster's part.
+        found: Result<Vec<Remains>, String>,
+    },
+}
+
+/// What is left of one operation.
+#[derive(Debug, Clone)]
+pub struct Remains {
+    /// Where it stands by its journal.
+    pub standing: Standing,
+    /// What each cluster has of it, in the order of its tasks.
+    pub parts: Vec<Left>,
 }
 
 /// What this machine's journals say.
@@ -189,6 +205,13 @@ pub enum Effect {
     },
     /// Read the operations of the journal.
     LoadOperations,
+    /// Read on every cluster what is left of operations, for the question of this number.
+    FindRemains {
+        /// Which.
+        ops: Vec<OpId>,
+        /// Who asks.
+        token: u64,
+    },
     /// Carry out what was confirmed.
     Write(Box<Deed>),
 }

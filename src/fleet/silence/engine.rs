@@ -24,6 +24,7 @@ mod doubt;
 mod left;
 mod members;
 mod task;
+mod words;
 mod write;
 
 pub use doubt::find_out;

@@ -31,9 +31,25 @@ pub enum Deed {
     /// The end of silences, one operation each.
     Expire(Vec<LogicalSilence>),
     /// The rest of interrupted operations.
-    Resume(Vec<OpId>),
+    Resume {
+        /// Which.
+        ops: Vec<OpId>,
+        /// Whether anything was shown that is still to be sent; else it is only noted what stands.
+        sends: bool,
+    },
     /// Operations are taken back.
     Undo(Vec<OpId>),
+}
+
+/// What is left of operations is being found out; the last look comes after.
+#[derive(Debug, Clone)]
+pub struct RemainsAsked {
+    /// Which.
+    pub ops: Vec<OpId>,
+    /// What is to come of it, in a few words.
+    pub title: String,
+    /// The number of the question.
+    pub token: u64,
 }
 
 /// The last look.
@@ -105,6 +121,11 @@ impl Confirm {
         let layout = self.layout(size.0.into(), usize::from(size.1).saturating_sub(3));
         let last = layout.lines.len().saturating_sub(layout.room);
         self.top = self.top.min(last).saturating_add_signed(rows).min(last);
+    }
+
+    /// Says what confirming does.
+    pub fn verb(&self) -> &'static str {
+        if matches!(self.deed, Deed::Resume { sends: false, .. }) { "note it" } else { "send" }
     }
 
     /// Reports whether the word was typed, where one is asked for.

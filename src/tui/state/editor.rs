@@ -271,6 +271,14 @@ impl Editor {
         self.is_searching() || self.known() < self.facts.len()
     }
 
+    /// Returns the keys that its prompt takes, and what they do: what is typed while the review is awaited counts
+    /// for nothing.
+    pub fn prompt_keys(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let review = (!self.hurried).then_some(("Enter", "review"));
+        let esc = if self.hurried && self.mode != Mode::Ack { "call the review off" } else { "cancel" };
+        review.into_iter().chain([("Esc", esc)])
+    }
+
     /// Returns the field that text goes into.
     pub fn input(&mut self) -> Option<&mut Input> {
         match self.focus {

@@ -31,17 +31,17 @@ use crate::fleet::silence::OpId;
 use crate::model::filter::RowKind;
 use crate::model::text;
 use crate::model::time::Timestamp;
-use crate::tui::keymap::{self, Action, place};
+use crate::tui::keymap::{self, place};
 use crate::tui::theme::Role;
 use alerts::{AlertLine, AlertTable};
-use confirm::Confirm;
+use confirm::{Confirm, RemainsAsked};
 use data::ClusterData;
 use editor::Editor;
 use filter::{FilterField, Judge};
 use list::{List, RowKey};
 use lookup::Lookup;
 use nodes::NodeTable;
-use operations::{OperationRow, Operations};
+use operations::Operations;
 use output::Output;
 use palette::Palette;
 use rows::{AlertRow, CheckKey, NodeKey};
@@ -83,6 +83,8 @@ pub enum Popup {
     Palette(Palette),
     /// The last look before something is written.
     Confirm(Box<Confirm>),
+    /// What the last look at the rest of operations waits for.
+    Remains(RemainsAsked),
     /// What is asked before the last look of an extension or acknowledgement; its text is the editor's.
     Prompt,
     /// The clusters that can be chosen in the editor, and the cursor's place.
@@ -237,17 +239,6 @@ impl State {
             list.sort_by_key(|b| b.rank);
         }
         list.into_iter().map(|b| (b.shown, b.label)).collect()
-    }
-
-    /// Reports whether `action` has something to do on the operations that are shown or under the cursor; of any
-    /// other action than finishing and taking back, always.
-    fn may_change_operation(&self, action: Action) -> bool {
-        let fits: fn(&OperationRow) -> bool = match action {
-            Action::Resume => OperationRow::is_resumable,
-            Action::Undo => OperationRow::is_undoable,
-            _ => return true,
-        };
-        self.chosen_operations().iter().filter_map(|op| self.operations.find(*op)).any(fits)
     }
 
     /// Returns the operations that are shown or under the cursor.

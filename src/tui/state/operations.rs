@@ -1,6 +1,8 @@
 //! The operations of this machine's journal, and those that were interrupted.
 
 use crate::fleet::silence::{OpId, Outcome, Progress, Standing};
+use crate::tui::keymap::Action;
+use crate::tui::state::State;
 use crate::tui::state::run::{Run, title};
 
 /// One operation.
@@ -46,12 +48,6 @@ impl OperationRow {
             && !self.standing.tasks.values().all(Progress::is_settled)
     }
 
-    /// Reports whether there may be something to take back.
-    pub fn is_undoable(&self) -> bool {
-        let touched = |p: &Progress| p.has_done_something() || !p.sent.is_empty();
-        !self.busy && self.standing.undone.is_none() && self.standing.tasks.values().any(touched)
-    }
-
     /// Returns the word for how it stands.
     pub fn word(&self) -> &'static str {
         match (self.busy, self.standing.is_settled()) {
@@ -65,15 +61,31 @@ impl OperationRow {
     /// Counts the clusters where it is done, and all of them.
     pub fn applied(&self) -> (usize, usize) {
         let tasks = &self.standing.tasks;
-        let applied = tasks.values().filter(|p| matches!(p.outcome, Some(Outcome::Applied { .. }))).count();
+        let applied = tasks.values().filter(|p| is_applied(p)).count();
         (applied, tasks.len())
     }
+}
+
+fn is_applied(progress: &Progress) -> bool {
+    matches!(progress.outcome, Some(Outcome::Applied { .. }))
 }
 
 impl Operations {
     /// Finds an operation.
     pub fn find(&self, op: OpId) -> Option<&OperationRow> {
         self.rows.iter().find(|row| row.op() == op)
+    }
+
+    /// Reports whether there may be something of `row` to take back. What was taken back may still stand where a
+    /// cluster did not answer: only what is known to be taken back counts.
+    pub fn is_undoable(&self, row: &OperationRow) -> bool {
+        let undone = row.standing.undone;
+        let by = undone.and_then(|by| self.find(by)).map(|by| &by.standing.tasks);
+        let is_back = |cluster| by.and_then(|by| by.get(cluster)).is_some_and(is_applied);
+        let touched = |p: &Progress| p.has_done_something() || !p.sent.is_empty();
+        let mut tasks = row.standing.tasks.iter();
+        // One that took itself back was found to stand nowhere any more.
+        !row.busy && undone != Some(row.op()) && tasks.any(|(cluster, p)| touched(p) && !is_back(cluster))
     }
 
     /// Returns those that were interrupted.
@@ -90,5 +102,37 @@ impl Operations {
         let said = format!("! {count} unfinished silence operation{plural}");
         let op = first.op().to_string();
         Some(format!("{said} ..{} ({applied} of {all} applied)  O: finish or undo", &op[op.len() - 6..]))
+    }
+}
+
+impl State {
+    /// Reports whether something may be left to be done of the operations that are shown or under the cursor.
+    pub fn may_finish(&self) -> bool {
+        self.may(Run::is_resumable, |row| row.is_resumable())
+    }
+
+    /// Reports whether something of them may be there to be taken back.
+    pub fn may_take_back(&self) -> bool {
+        self.may(Run::is_undoable, |row| self.operations.is_undoable(row))
+    }
+
+    /// Asks the journal's rows; where it lists none of them, what was seen of the run.
+    fn may(&self, run: fn(&Run) -> bool, row: impl Fn(&OperationRow) -> bool) -> bool {
+        let ops = self.chosen_operations();
+        let rows: Vec<&OperationRow> = ops.iter().filter_map(|op| self.operations.find(*op)).collect();
+        match rows.is_empty() {
+            true => self.shown_run().is_some_and(|shown| run(&shown)),
+            false => rows.into_iter().any(row),
+        }
+    }
+
+    /// Reports whether `action` has something to do on operations; of any other action than finishing and taking
+    /// back, always.
+    pub(super) fn may_change_operation(&self, action: Action) -> bool {
+        match action {
+            Action::Resume => self.may_finish(),
+            Action::Undo => self.may_take_back(),
+            _ => true,
+        }
     }
 }

@@ -135,6 +135,8 @@ impl Run {
     pub fn carried(&mut self, standing: &Standing) {
         if let Some(op) = self.ops.len().checked_sub(1) {
             self.take(op, standing);
+            // Where nothing had to be done after all there is nothing to wait for.
+            self.rows.retain(|row| row.op != op || !row.is_under_way());
         }
     }
 
@@ -230,6 +232,12 @@ impl Run {
     pub fn is_resumable(&self) -> bool {
         let left = |row: &RunRow| row.is("failed") || row.is("unknown") || row.is("interrupted");
         self.ended.is_some() && !self.ops.is_empty() && self.rows.iter().any(left)
+    }
+
+    /// Reports whether there may be something to take back.
+    pub fn is_undoable(&self) -> bool {
+        let touched = |row: &RunRow| !row.id.is_empty() || row.is("applied") || row.is("unknown");
+        self.ended.is_some() && !self.ops.is_empty() && self.rows.iter().any(touched)
     }
 
     /// Returns a report for an incident's channel: plain lines.

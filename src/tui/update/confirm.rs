@@ -84,7 +84,8 @@ pub fn press(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
     Vec::new()
 }
 
-fn cancel(state: &mut State) {
+/// Leaves the last look, or what comes before it.
+pub fn cancel(state: &mut State) {
     state.popup = Popup::None;
     // The editor below stays; what had only a prompt is over.
     if state.screen() != &Screen::Editor {
@@ -132,8 +133,9 @@ fn parts(state: &State, deed: &Deed) -> Vec<Vec<String>> {
             .iter()
             .map(|silence| unique(silence.in_force().map(|copy| copy.cluster.to_string()).collect()))
             .collect(),
-        Deed::Resume(ops) => of_ops(ops, true),
-        Deed::Undo(ops) => of_ops(ops, false),
+        Deed::Resume { ops, .. } => of_ops(ops, true),
+        // The last one first, as it is done.
+        Deed::Undo(ops) => of_ops(ops, false).into_iter().rev().collect(),
     }
 }
 

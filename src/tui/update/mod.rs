@@ -3,6 +3,7 @@
 mod confirm;
 mod data;
 mod navigate;
+mod operations;
 mod review;
 mod silence;
 #[cfg(test)]
@@ -76,6 +77,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             data::take_operations(state, answer);
             Vec::new()
         }
+        Msg::Remains { token, found } => operations::take_remains(state, token, found),
     };
     state.settle();
     if !state.moving {
@@ -183,8 +185,8 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Repair => return silence::repair(state),
         Action::Expire => return review::expire(state),
         Action::Operations => return navigate::push(state, Screen::Operations),
-        Action::Resume => return review::operations(state, false),
-        Action::Undo => return review::operations(state, true),
+        Action::Resume => return operations::finish(state),
+        Action::Undo => return operations::take_back(state),
         Action::CopyReport => return copy_report(state),
     }
     Vec::new()
@@ -194,7 +196,12 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
 fn copy(state: &mut State) -> Vec<Effect> {
     let shown = state.command();
     let command = twin::copied(&shown, state.config_file.as_deref());
-    state.message = Some((Role::Notice, format!("sent to the terminal's clipboard (unconfirmed): {shown}")));
+    let says = match state.config_file {
+        None => format!("sent to the terminal's clipboard (unconfirmed): {shown}"),
+        // The file is left out for its length: a screen of 80 columns must have room for the command.
+        Some(_) => format!("sent to the clipboard (unconfirmed), with --config FILE: {shown}"),
+    };
+    state.message = Some((Role::Notice, says));
     vec![Effect::Copy(command)]
 }
 

@@ -1,7 +1,7 @@
 //! What the last look says: who, what, where, until when, and how many alerts.
 
 use crate::config::Access;
-use crate::fleet::silence::{ClusterPreview, ConfirmLevel, Draft, Kind, LogicalSilence, OpId, judge_expiry};
+use crate::fleet::silence::{ClusterPreview, Draft, LogicalSilence, judge_expiry};
 use crate::model::text;
 use crate::model::time::{Timestamp, age, both_clocks, format_left};
 use crate::tui::msg::Effect;
@@ -22,9 +22,7 @@ pub fn review(state: &mut State) -> Vec<Effect> {
     // The last look opens as soon as it is known what to say there.
     editor.hurried = editor.draft.is_ok() && editor.is_waiting();
     if editor.hurried {
-        let does = if editor.is_searching() { "working out what it hits" } else { "asking the clusters" };
-        let says = format!("{does} ...: the review opens by itself (Esc calls it off)");
-        state.message = Some((Role::Notice, says));
+        state.message = Some((Role::Notice, awaited(editor)));
         return effects;
     }
     if let Some(why) = editor.obstacle(state.now) {
@@ -34,6 +32,12 @@ pub fn review(state: &mut State) -> Vec<Effect> {
     state.message = None;
     let Some(question) = question(editor, state.now) else { return Vec::new() };
     ask(state, question)
+}
+
+/// Says that the last look opens when it is known what to say there.
+pub fn awaited(editor: &Editor) -> String {
+    let does = if editor.is_searching() { "working out what it hits" } else { "asking the clusters" };
+    format!("{does} ...: the review opens by itself (Esc calls it off)")
 }
 
 fn question(editor: &Editor, now: Timestamp) -> Option<Question> {
@@ -123,7 +127,7 @@ fn place(cluster: &ClusterPreview) -> String {
 }
 
 /// Writes a count with its noun.
-fn plural(count: usize, noun: &str) -> String {
+pub fn plural(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
@@ -211,73 +215,4 @@ fn expire_lines(state: &State, rows: &[&SilenceRow]) -> (Vec<String>, usize) {
         lines.push(format!("! what pages there is not known: {} does not answer", names.join(", ")));
     }
     (lines, again.len())
-}
-
-/// Opens the last look on finishing or taking back the operations that are shown or under the cursor.
-pub fn operations(state: &mut State, undo: bool) -> Vec<Effect> {
-    if let Some(why) = forbidden(state) {
-        state.message = Some((Role::Error, why));
-        return Vec::new();
-    }
-    let ops = state.chosen_operations();
-    let question = match operations_question(state, &ops, undo) {
-        Ok(question) => question,
-        Err(why) => {
-            state.message = Some((Role::Notice, why));
-            return Vec::new();
-        }
-    };
-    ask(state, question)
-}
-
-fn operations_question(state: &State, ops: &[OpId], undo: bool) -> Result<Question, String> {
-    let rows: Vec<_> = ops.iter().filter_map(|op| state.operations.find(*op)).collect();
-    if rows.is_empty() {
-        return Err("no operation is chosen that the journal knows".into());
-    }
-    if rows.iter().any(|row| row.busy) {
-        return Err("another process works on it now".into());
-    }
-    if !undo && rows.iter().all(|row| row.standing.undone.is_some()) {
-        return Err("it was taken back: there is nothing to finish".into());
-    }
-    let whole = |p: &crate::fleet::silence::Progress| p.is_settled();
-    if !undo && !rows.iter().any(|row| row.is_resumable()) {
-        return Err("it is done everywhere: there is nothing to finish".into());
-    }
-    if undo && !rows.iter().any(|row| row.is_undoable()) {
-        let was = rows.iter().all(|row| row.standing.undone.is_some());
-        let why = if was { "it was taken back already" } else { "it has written nothing" };
-        return Err(format!("{why}: there is nothing to take back"));
-    }
-    let mut lines = Vec::new();
-    for row in &rows {
-        let (applied, all) = row.applied();
-        lines.push(format!("what      {}", row.title));
-        lines.push(format!("operation {} of {}", row.op(), both_clocks(row.standing.operation.began)));
-        lines.push(format!("so far    applied on {applied} of {}", plural(all, "cluster")));
-        let tasks = row.standing.tasks.iter();
-        let names: Vec<String> = tasks
-            .filter(|(_, task)| if undo { task.written.is_some() || whole(task) } else { !whole(task) })
-            .map(|(cluster, _)| cluster.to_string())
-            .collect();
-        lines.push(format!("where     {}", if names.is_empty() { "-".into() } else { names.join(", ") }));
-        lines.push(if undo { undo_words(row.standing.operation.kind) } else { RESUME.into() });
-    }
-    let (verb, title) = if undo { ("undo", "take back") } else { ("resume", "finish") };
-    let deed = if undo { Deed::Undo(ops.to_vec()) } else { Deed::Resume(ops.to_vec()) };
-    let title = format!("{title} {}", plural(ops.len(), "operation"));
-    Ok(Question { deed, title, lines, command: twin::operations(verb, ops), level: ConfirmLevel::Small })
-}
-
-const RESUME: &str = "does      every member is read first: what is there already is not made again";
-
-fn undo_words(kind: Kind) -> String {
-    let does = match kind {
-        Kind::Add => "the silences that it made are expired: their alerts page again",
-        Kind::Expire => "the silences that it expired are made again, as far as they would still last",
-        Kind::Edit | Kind::Extend => "the silences get their old content and end again",
-        Kind::Undo => "what it took back is made again",
-    };
-    format!("does      {does}")
 }

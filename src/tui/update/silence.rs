@@ -244,13 +244,22 @@ pub fn press(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
 pub fn prompt_key(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
     let Some(editor) = &mut state.editor else { return Vec::new() };
     match key.code {
+        // What was typed stays. An acknowledgement has nothing to go back to.
+        KeyCode::Esc if editor.hurried && editor.mode != Mode::Ack => {
+            editor.hurried = false;
+            state.message =
+                Some((Role::Notice, "the review was called off; Esc again leaves the prompt".into()));
+        }
         KeyCode::Esc => {
             state.popup = Popup::None;
             state.editor = None;
             state.message = Some((Role::Notice, "nothing was written".into()));
         }
         _ if editor.hurried => {}
-        KeyCode::Enter if editor.is_waiting() => editor.hurried = editor.draft.is_ok(),
+        KeyCode::Enter if editor.is_waiting() => {
+            editor.hurried = editor.draft.is_ok();
+            state.message = editor.hurried.then(|| (Role::Notice, review::awaited(editor)));
+        }
         KeyCode::Enter => return finish_prompt(state),
         _ if matches!(editor.mode, Mode::Extend(_)) => {
             let fresh = std::mem::take(&mut editor.fresh);

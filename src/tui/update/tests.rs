@@ -134,3 +134,18 @@ fn a_last_look_is_not_scrolled_past_its_end() {
     press(&mut state, KeyCode::Down);
     assert_eq!(top(&state), 0);
 }
+
+#[test]
+fn what_is_told_of_a_copied_command_names_the_configuration_that_went_with_it() {
+    for (file, says) in
+        [(None, "(unconfirmed): iaasmon status"), (Some("/tmp/a.toml"), "with --config FILE: iaasmon status")]
+    {
+        let mut state = state();
+        state.config_file = file.map(Into::into);
+        let effects = press(&mut state, KeyCode::Char('y'));
+        let [Effect::Copy(command)] = &effects[..] else { panic!("{effects:?}") };
+        assert_eq!(command.contains("--config"), file.is_some());
+        let message = state.message.as_ref().map_or("", |(_, text)| text);
+        assert!(message.ends_with(says), "{message}");
+    }
+}

@@ -16,6 +16,13 @@ pub fn press(state: &mut State, key: &KeyEvent) -> Option<Vec<Effect>> {
         Popup::Help(top) => Some(help(state, key, top)),
         Popup::Palette(_) => Some(palette(state, key)),
         Popup::Confirm(_) => Some(confirm::press(state, key)),
+        Popup::Remains(_) => {
+            // What is typed ahead was meant for the question.
+            if key.code == KeyCode::Esc {
+                confirm::cancel(state);
+            }
+            Some(Vec::new())
+        }
         Popup::Prompt => {
             keep_or_clear(state);
             Some(silence::prompt_key(state, key))

@@ -229,8 +229,12 @@ fn keys(state: &State, columns: usize) -> Vec<Part> {
         Popup::Confirm(confirm) if confirm.level == Level::Broad => {
             &[("Enter", "send, below the word"), ("Up Down", "scroll"), ("Esc", "cancel")]
         }
-        Popup::Confirm(_) => &[("y", "send"), ("Enter Esc", "cancel"), ("Up Down", "scroll")],
-        Popup::Prompt => &[("Enter", "review"), ("Esc", "cancel")],
+        Popup::Confirm(confirm) => &[("y", confirm.verb()), ("Enter Esc", "cancel"), ("Up Down", "scroll")],
+        Popup::Remains(_) => &[("Esc", "cancel")],
+        Popup::Prompt => {
+            let keys = state.editor.iter().flat_map(|editor| editor.prompt_keys());
+            return keys.flat_map(|(key, label)| key_parts(key, label)).collect();
+        }
         Popup::Clusters(_) => &[("Space", "take or leave out"), ("Enter", "close")],
     };
     if !popup.is_empty() {

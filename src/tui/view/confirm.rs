@@ -2,7 +2,7 @@
 
 use super::pen::{Pen, part};
 use crate::model::text;
-use crate::tui::state::confirm::{BROAD_WORD, Confirm, Layout, Level};
+use crate::tui::state::confirm::{BROAD_WORD, Confirm, Layout, Level, RemainsAsked};
 use crate::tui::theme::Role;
 
 /// Draws the last look.
@@ -37,8 +37,17 @@ pub fn draw(confirm: &Confirm, pen: &mut Pen<'_>) {
         _ => vec![
             part(Role::Selection, " >[ Cancel: Enter ]< "),
             part(Role::Text, "  "),
-            part(Role::Danger, " y: send "),
+            part(Role::Danger, format!(" y: {} ", confirm.verb())),
         ],
     };
     pen.line(rows.saturating_sub(1).min(row + 1), &ask);
+}
+
+/// Draws that what is left of operations is being found out.
+pub fn remains(asked: &RemainsAsked, pen: &mut Pen<'_>) {
+    let mut pen = pen.below(1, pen.rows().saturating_sub(2));
+    pen.clear();
+    pen.titled_rule(0, &asked.title);
+    pen.text(2, Role::Notice, " reading what stands on every cluster and what is left to be sent ...");
+    pen.text(4, Role::Muted, " nothing is sent before you say so; Esc cancels");
 }

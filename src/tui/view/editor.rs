@@ -259,8 +259,8 @@ pub fn prompt(state: &State, pen: &mut Pen<'_>) {
     if known < all {
         pen.text(6, Role::Notice, format!(" asking every cluster: {known}/{all} answered"));
     }
-    let keys = if editor.mode == Mode::Ack { " Esc cancel" } else { " Enter review   Esc cancel" };
-    pen.text(7, Role::Muted, keys);
+    let keys = editor.prompt_keys().map(|(key, label)| format!(" {key} {label}"));
+    pen.text(7, Role::Muted, keys.collect::<Vec<_>>().join("  "));
 }
 
 /// Draws the clusters that can be chosen.

@@ -53,6 +53,7 @@ pub fn draw(state: &State, theme: &Theme, frame: &mut Frame<'_>) {
         Popup::Help(top) => popup::help(state, *top, &mut over),
         Popup::Palette(palette) => popup::palette(palette, &mut over),
         Popup::Confirm(confirm) => confirm::draw(confirm, &mut over),
+        Popup::Remains(asked) => confirm::remains(asked, &mut over),
         Popup::Prompt => editor::prompt(state, &mut over),
         Popup::Clusters(at) => editor::clusters(state, *at, &mut over),
     }

@@ -111,12 +111,12 @@ pub fn one(state: &State, pen: &mut Pen<'_>) {
         pen.text(row, Role::Muted, format!(" operation {op}"));
         row += 1;
     }
-    let known = || run.ops.iter().filter_map(|op| state.operations.find(*op));
     let finish = " r finishes it: what is there already is not made again";
-    let says = match (known().any(|op| op.is_resumable()), known().any(|op| op.is_undoable())) {
+    let says = match (state.may_finish(), state.may_take_back()) {
         (true, true) => format!("{finish}; u takes it back"),
         (true, false) => finish.to_owned(),
-        _ => String::new(),
+        (false, true) => " u takes it back".to_owned(),
+        (false, false) => String::new(),
     };
     pen.text(row, Role::Notice, says);
 }

@@ -192,3 +192,30 @@ fn pasted_text_replaces_what_a_field_proposes() {
     keys(&mut state, "5s");
     assert_eq!(duration(&state).as_deref(), Some("4h30m5s"));
 }
+
+#[test]
+fn a_prompt_that_waits_says_so_and_the_wait_can_be_called_off() {
+    let mut state = state();
+    with_silences(&mut state);
+    keys(&mut state, "+3h");
+    assert!(sight(&state).contains("Enter review  Esc cancel"), "{}", sight(&state));
+    keys(&mut state, "\n9");
+    let seen = sight(&state);
+    assert!(seen.contains("the review opens by itself (Esc calls it off)"), "{seen}");
+    assert!(!seen.contains("Enter review") && seen.contains("Esc call the review off"), "{seen}");
+    press(&mut state, KeyCode::Esc);
+    assert!(matches!(state.popup, Popup::Prompt), "{}", message(&state));
+    assert!(message(&state).contains("called off"), "{}", message(&state));
+    answer_facts(&mut state);
+    assert!(matches!(state.popup, Popup::Prompt), "nobody waits for it");
+    keys(&mut state, "\n");
+    assert!(lines(&state).contains("extend 1-east 3h"), "{}", lines(&state));
+
+    with_silences(&mut state);
+    press(&mut state, KeyCode::Esc);
+    keys(&mut state, "+\n");
+    press(&mut state, KeyCode::Esc);
+    press(&mut state, KeyCode::Esc);
+    assert!(matches!(state.popup, Popup::None) && state.editor.is_none());
+    assert!(message(&state).contains("nothing was written"), "{}", message(&state));
+}

@@ -1,6 +1,8 @@
 //! What became of operations, and what can be done about them.
 
 use super::*;
+use crate::fleet::silence::Left;
+use crate::tui::msg::Remains;
 
 /// An operation on east and west: east is done, west as `progress` says.
 fn standing(progress: Progress) -> Standing {
@@ -73,10 +75,156 @@ fn an_interrupted_operation_is_told_of_and_finished() {
     keys(&mut state, "\n\n");
     assert_eq!(state.screen(), &Screen::Operation(Some(op)));
     assert!(sight(&state).contains("interrupted"), "{}", sight(&state));
+    let [Effect::FindRemains { ops, token }] = &keys(&mut state, "r")[..] else { panic!("nobody looks") };
+    assert_eq!(ops[..], [op]);
+    let found = vec![remains([nothing(), still()])];
+    update(&mut state, Msg::Remains { token: *token, found: Ok(found) });
+    for words in [
+        &format!("iaasmon silence resume {op}"),
+        "east: made; nothing is left",
+        "west: nothing is done; still to make it",
+    ] {
+        assert!(lines(&state).contains(words), "{words}: {}", lines(&state));
+    }
+    let Deed::Resume { ops, sends } = confirm(&mut state) else { panic!("not a resumption") };
+    assert_eq!((&ops[..], sends), (&[op][..], true));
+}
+
+/// What is left on a cluster where it is done.
+fn nothing() -> Left {
+    let task = standing(Progress::default()).operation.tasks.remove(0);
+    Left::Part(Box::new(Task { write: None, ..task }))
+}
+
+/// What is left on a cluster where it is not.
+fn still() -> Left {
+    Left::Part(Box::new(standing(Progress::default()).operation.tasks.remove(1)))
+}
+
+fn remains(parts: [Left; 2]) -> Remains {
+    Remains { standing: standing(Progress::default()), parts: parts.into() }
+}
+
+/// Shows the operation of the journal whose part on west has failed.
+fn showing_failed() -> State {
+    let mut state = state();
+    let failed = Outcome::Failed { why: "403".into(), silent: false };
+    let standing = standing(Progress { outcome: Some(failed), ..Progress::default() });
+    update(&mut state, Msg::Operations(Ok(journalled(standing))));
+    keys(&mut state, "O\n");
+    state
+}
+
+#[test]
+fn what_is_left_is_read_before_the_question_and_that_can_be_called_off() {
+    let mut state = showing_failed();
+    let [Effect::FindRemains { token, .. }] = keys(&mut state, "r")[..] else { panic!("nobody looks") };
+    assert!(sight(&state).contains("reading what stands on every cluster"), "{}", sight(&state));
+    assert!(keys(&mut state, "yy\n").is_empty(), "what is typed ahead answers nothing");
+    press(&mut state, KeyCode::Esc);
+    assert!(message(&state).contains("nothing was written"), "{}", message(&state));
+    let late = Msg::Remains { token, found: Ok(vec![remains([nothing(), still()])]) };
+    assert!(update(&mut state, late.clone()).is_empty());
+    assert!(matches!(state.popup, Popup::None), "nobody waits for it");
     keys(&mut state, "r");
-    assert!(lines(&state).contains(&format!("iaasmon silence resume {op}")), "{}", lines(&state));
-    let Deed::Resume(ops) = confirm(&mut state) else { panic!("not a resumption") };
-    assert_eq!(ops, [op]);
+    update(&mut state, late);
+    assert!(matches!(state.popup, Popup::Remains(_)), "that was for the question before");
+    let failed = Msg::Remains { token: state.token, found: Err("it was taken back".into()) };
+    update(&mut state, failed);
+    assert!(matches!(state.popup, Popup::None));
+    assert!(message(&state).contains("nothing was sent: it was taken back"), "{}", message(&state));
+}
+
+#[test]
+fn where_nothing_is_left_to_be_sent_this_is_said_and_nothing_is() {
+    let stuck = || Left::Stuck(Outcome::Failed { why: "it is read only".into(), silent: false });
+    for (west, words) in [
+        (nothing(), "nothing is left to be sent: what stands is noted"),
+        (stuck(), "! west: failed (it is read only); nothing is sent\ndoes      nothing can be sent"),
+    ] {
+        let mut state = showing_failed();
+        keys(&mut state, "r");
+        let found = Ok(vec![remains([nothing(), west])]);
+        let token = state.token;
+        update(&mut state, Msg::Remains { token, found });
+        assert!(lines(&state).contains(words), "{words}: {}", lines(&state));
+        assert!(sight(&state).contains("y note it") && !sight(&state).contains("send "), "{}", sight(&state));
+        let Deed::Resume { sends, .. } = confirm(&mut state) else { panic!("not a resumption") };
+        assert!(!sends);
+    }
+}
+
+#[test]
+fn what_can_be_done_is_said_also_where_the_journal_does_not_list_the_operation() {
+    let failed = || Progress {
+        outcome: Some(Outcome::Failed { why: "403".into(), silent: false }),
+        ..Progress::default()
+    };
+    let applied = || standing(Progress::default()).tasks[&"east".into()].clone();
+    let untouched = || {
+        let mut standing = standing(failed());
+        standing.tasks.insert("east".into(), failed());
+        standing
+    };
+    for (standing, finish, undo) in
+        [(standing(failed()), true, true), (standing(applied()), false, true), (untouched(), true, false)]
+    {
+        for listed in [true, false] {
+            let mut state = state();
+            keys(&mut state, "2  s");
+            answer_facts(&mut state);
+            keys(&mut state, "INC-5");
+            control(&mut state, 'x');
+            confirm(&mut state);
+            let op = standing.operation.op;
+            update(&mut state, Msg::Began(op));
+            update(&mut state, Msg::Carried(Box::new(standing.clone())));
+            update(&mut state, Msg::Ended(Ok(())));
+            let found = if listed { Ok(journalled(standing.clone())) } else { Err("no such file".into()) };
+            update(&mut state, Msg::Operations(found));
+            let seen = sight(&state);
+            assert_eq!(seen.contains("r finishes it"), finish, "{seen}");
+            assert_eq!(seen.contains("u takes it back"), undo, "{seen}");
+            let offered = |label: &str| state.keys(true).iter().any(|(_, offer)| *offer == label);
+            assert_eq!((offered("finish (resume)"), offered("undo")), (finish, undo), "{seen}");
+            let looks =
+                matches!(&keys(&mut state, "r")[..], [Effect::FindRemains { ops, .. }] if *ops == [op]);
+            assert_eq!(looks, finish, "{}", message(&state));
+            state.popup = Popup::None;
+            keys(&mut state, "u");
+            assert_eq!(matches!(state.popup, Popup::Confirm(_)), undo, "{}", message(&state));
+            if undo {
+                let Deed::Undo(ops) = confirm(&mut state) else { panic!("not an undo") };
+                assert_eq!(ops, [op]);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_could_be_taken_back_only_in_part_can_be_taken_back_again() {
+    let applied = standing(Progress::default()).tasks[&"east".into()].clone();
+    let mut done = standing(applied.clone());
+    let mut back = standing(applied);
+    back.operation.op = OpId::new(now());
+    back.operation.kind = Kind::Undo;
+    back.tasks.remove(&"west".into());
+    done.undone = Some(back.operation.op);
+    let offered = |done: &Standing, back: &Standing| {
+        let mut state = state();
+        let operations = vec![(done.clone(), false), (back.clone(), false)];
+        update(&mut state, Msg::Operations(Ok(Journalled { operations, unreadable: Vec::new() })));
+        keys(&mut state, "Ou");
+        (matches!(state.popup, Popup::Confirm(_)), message(&state).to_owned())
+    };
+    // West did not answer when it was taken back.
+    assert_eq!(offered(&done, &back), (true, String::new()));
+    back.tasks.insert("west".into(), back.tasks[&"east".into()].clone());
+    let (again, says) = offered(&done, &back);
+    assert!(!again && says.contains("it was taken back already"), "{says}");
+    // What took it back failed on west.
+    back.tasks.insert("west".into(), Progress::default());
+    assert!(offered(&done, &back).0);
 }
 
 #[test]
@@ -146,12 +294,13 @@ fn finishing_and_taking_back_are_offered_where_there_is_something_to_do() {
         standing.tasks = [(cluster.into(), Progress::default())].into();
         standing
     };
-    let undone = Standing { undone: Some(OpId::new(now())), ..standing(applied("5-west")) };
+    let done = standing(applied("5-west"));
+    let gone = Standing { undone: Some(done.operation.op), ..done };
     let cases = [
         (standing(applied("5-west")), false, true),
         (standing(Progress { sent: ["am-1".into()].into(), ..Progress::default() }), true, true),
         (untouched("west"), true, false),
-        (undone, false, false),
+        (gone, false, false),
     ];
     for (standing, finish, undo) in cases {
         let mut state = state();
