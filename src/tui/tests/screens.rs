@@ -3,6 +3,8 @@
 
 use super::world::{Case, World, now};
 use super::{page, press};
+use crate::fleet::Coverage;
+use crate::model::cluster::{Replica, ReplicaKind};
 use crate::tui::msg::Msg;
 use crate::tui::state::{Screen, State};
 use crate::tui::update::update;
@@ -178,4 +180,20 @@ fn a_silence_is_read_to_the_end_whatever_its_length() {
     press(&mut state, "4\n");
     let text = page("", &state);
     assert!((0..60).all(|i| text.matches(&word(i)).count() >= 2), "matchers and comment: {text}");
+}
+
+#[test]
+fn a_node_whose_silences_are_not_known_has_no_whole_looking_number_of_them() {
+    let world = world(Case::Fresh);
+    let mut state = world.state((80, 24));
+    press(&mut state, "3\n");
+    world.serve(&mut state);
+    let silences =
+        |state: &State| page("", state).lines().find(|l| l.starts_with(" silences")).map(str::to_owned);
+    assert!(!silences(&state).expect("a line").contains('?'));
+    let Some(answer) = &mut state.page_mut().node else { panic!("no node") };
+    let (cluster, kind) = (answer.value.cluster.clone(), ReplicaKind::Alertmanager);
+    let hangs = Coverage::waiting(&Replica { cluster, kind, name: "am-1".into() });
+    answer.coverage = answer.coverage.clone().join(hangs);
+    assert!(silences(&state).expect("a line").contains("+?"), "{:?}", silences(&state));
 }

@@ -2,6 +2,7 @@
 
 use super::pen::{Pen, cell, name, number, part};
 use super::words;
+use crate::model::cluster::ReplicaKind;
 use crate::model::text;
 use crate::tui::state::State;
 use crate::tui::state::rows::NodeKey;
@@ -27,7 +28,9 @@ pub fn draw(state: &State, key: &NodeKey, pen: &mut Pen<'_>) {
         ],
     );
     pen.line(1, &alerts(state, key));
-    pen.line(2, &silences(state, node.silences.len(), node.silences.first().map(|s| &*s.copy.silence.id)));
+    let known = answer.coverage.covers(&node.cluster, ReplicaKind::Alertmanager);
+    let count = format!("{}{}", node.silences.len(), if known { "" } else { "+?" });
+    pen.line(2, &silences(state, &count, node.silences.first().map(|s| &*s.copy.silence.id)));
     let counts = node.counts;
     let sum = format!(
         " {} checks: {} CRIT {} WARN {} UNKN {} ok",
@@ -91,7 +94,7 @@ fn alerts(state: &State, key: &NodeKey) -> Vec<super::pen::Part> {
     parts
 }
 
-fn silences(state: &State, count: usize, first: Option<&str>) -> Vec<super::pen::Part> {
+fn silences(state: &State, count: &str, first: Option<&str>) -> Vec<super::pen::Part> {
     let words = first.and_then(|id| state.silences.find(id)).map_or_else(String::new, |s| {
         format!(": until {} by {} ({})", s.silence.ends_at.format("%d %b %H:%MZ"), s.author, s.comment)
     });
