@@ -178,7 +178,8 @@ pub struct ConfirmArgs {
     /// Go on where no journal can be written: after a crash nobody knows what was done
     #[arg(long)]
     pub no_journal: bool,
-    /// How to print the result; a table goes to stderr, so that stdout has the id alone
+    /// How to print the result; a table goes to stderr, so that stdout has the ids alone, one a line; with
+    /// --dry-run the requests go to stdout instead
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: Format,
 }
@@ -272,7 +273,8 @@ pub struct ResumeArgs {
     /// How.
     #[command(flatten)]
     pub ask: AskArgs,
-    /// How to print the result; a table goes to stderr, so that stdout has the id alone
+    /// How to print the result; a table goes to stderr, so that stdout has the ids alone, one a line; with
+    /// --dry-run the requests go to stdout instead
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: Format,
 }

@@ -3,7 +3,7 @@
 use super::confirm::Desk;
 use super::draft::{author, later, of_args, parse_matchers, when};
 use super::list::not_found;
-use super::report::{Drafted, print_preview, refusal, write_preview, write_reasons};
+use super::report::{Drafted, dry_run, print_preview, refusal, write_preview, write_reasons};
 use super::results::Results;
 use super::{AddArgs, EditArgs, ExpireArgs, ExtendArgs, PreviewArgs, Surroundings, WhatArgs};
 use crate::cli::args::Format;
@@ -259,11 +259,14 @@ fn together(a: Exit, b: Exit) -> Exit {
 /// Reports in the form asked for that there was nothing to end.
 fn already_over(desk: &mut Desk<'_, '_>, silence: &LogicalSilence) -> Result<Exit, AppError> {
     let output = desk.confirm.output;
+    let nothing = silence::expire(silence, OpId::new(desk.session.now), desk.session.now);
+    if desk.confirm.ask.dry_run {
+        return dry_run(&nothing, output, &desk.known.coverage, desk.session);
+    }
     if matches!(output, Format::Table | Format::Wide | Format::Name) {
         writeln!(desk.session.streams.out, "{}", text::line(&silence.id))?;
         return Ok(Exit::Done);
     }
-    let nothing = silence::expire(silence, OpId::new(desk.session.now), desk.session.now);
     let opened = Opened::without_journal(nothing);
     let results = Results { standing: opened.standing(), journalled: false, coverage: &desk.known.coverage };
     results.show(output, desk.session)

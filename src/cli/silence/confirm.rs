@@ -7,7 +7,7 @@ use super::{AskArgs, ConfirmArgs, Surroundings};
 use crate::cli::error::{AppError, Exit};
 use crate::cli::session::Session;
 use crate::fleet::Fleet;
-use crate::fleet::silence::{self, ConfirmLevel, Judgement, Limits, Observer, Opened, Operation, Standing};
+use crate::fleet::silence::{self, ConfirmLevel, Judgement, Limits, Opened, Operation, Standing};
 use crate::model::text;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -86,8 +86,7 @@ impl Desk<'_, '_> {
     /// Carries an opened operation out and reports.
     pub async fn finish(&mut self, opened: Opened) -> Result<Exit, AppError> {
         let journalled = opened.is_journalled();
-        let standing = run(&self.session.fleet, opened, &|_| ControlFlow::Continue(())).await?;
-        let standing = standing.expect("nobody stops it");
+        let standing = run(&self.session.fleet, opened).await?;
         let results = Results { standing: &standing, journalled, coverage: &self.known.coverage };
         results.report(self.confirm.output, self.session)
     }
@@ -122,22 +121,22 @@ impl AskArgs {
     }
 }
 
-/// Carries an opened operation out, as far as `observe` lets it; a hang-up leaves the requests in flight a few seconds.
-pub async fn run(fleet: &Fleet, opened: Opened, observe: Observer<'_>) -> Result<Option<Standing>, AppError> {
+/// Carries an opened operation out; a hang-up leaves the requests in flight a few seconds.
+pub async fn run(fleet: &Fleet, opened: Opened) -> Result<Standing, AppError> {
     let (op, journalled) = (opened.standing().operation.op, opened.is_journalled());
-    let mut running = std::pin::pin!(silence::run(fleet, opened, Limits::default(), observe));
+    let mut running = std::pin::pin!(silence::run(fleet, opened, Limits::default(), &|_| ControlFlow::Continue(())));
     let mut signals = [SignalKind::interrupt(), SignalKind::hangup(), SignalKind::terminate()].map(signal);
     let [Ok(interrupt), Ok(hangup), Ok(terminate)] = &mut signals else {
         return Err(AppError::new(Exit::Partial, "signals cannot be watched; nothing was sent"));
     };
     tokio::select! {
-        ended = &mut running => return Ok(ended),
+        ended = &mut running => return Ok(ended.expect("nobody stops it")),
         _ = interrupt.recv() => {}
         _ = hangup.recv() => {}
         _ = terminate.recv() => {}
     }
     match tokio::time::timeout(LAST_WORDS, running).await.ok().flatten() {
-        Some(standing) => Ok(Some(standing)),
+        Some(standing) => Ok(standing),
         None if !journalled => {
             Err(AppError::new(Exit::Partial, "interrupted; there is no journal of what was done")
                 .hint("`iaasmon silence list` shows what is there"))

@@ -50,7 +50,8 @@ const SHAPE: Shape<ResultRow> = Shape {
 
 #[derive(Serialize)]
 struct ResultData {
-    op: String,
+    /// Nothing where nothing was to be done: there is no such operation.
+    op: Option<String>,
     kind: &'static str,
     id: Option<Arc<str>>,
     settled: bool,
@@ -119,10 +120,13 @@ impl Results<'_> {
         Ok(self.conclude(session)?)
     }
 
-    /// Writes the id that stands for what was made, or for what was ended where nothing was to be made.
+    /// Returns the id that stands for what was made, or for what was ended where nothing was to be made.
+    fn id(&self) -> Option<Arc<str>> {
+        self.standing.id().or_else(|| self.standing.ended_id())
+    }
+
     fn write_id(&self, out: &mut dyn Write) -> io::Result<()> {
-        let id = self.standing.id().or_else(|| self.standing.ended_id());
-        id.iter().try_for_each(|id| writeln!(out, "{}", text::line(id)))
+        self.id().iter().try_for_each(|id| writeln!(out, "{}", text::line(id)))
     }
 
     fn listing(&self, now: Timestamp) -> Listing<'_, ResultRow> {
@@ -132,9 +136,9 @@ impl Results<'_> {
     fn data(&self) -> ResultData {
         let operation = &self.standing.operation;
         ResultData {
-            op: operation.op.to_string(),
+            op: (!operation.tasks.is_empty()).then(|| operation.op.to_string()),
             kind: operation.kind.word(),
-            id: self.standing.id(),
+            id: self.id(),
             settled: self.standing.is_settled(),
             clusters: rows(self.standing),
         }
@@ -178,6 +182,9 @@ fn all_well(standing: &Standing) -> bool {
 
 fn sentence(standing: &Standing, rows: &[ResultRow]) -> String {
     let tasks = standing.operation.tasks.len();
+    if tasks == 0 {
+        return "nothing to end".to_owned();
+    }
     let applied = rows.iter().filter(|row| row.result == "applied").count();
     let mut said = format!("{} applied on {applied} of {tasks} cluster(s)", standing.operation.kind.word());
     for word in ["failed", "unknown", "interrupted", "skipped"] {

@@ -1,5 +1,6 @@
 //! `silence resume`: look what stands, show what is left, ask, and send that.
 
+use super::change::ask;
 use super::confirm::run;
 use super::operations::{chosen, folder, nothing_sent, unusable};
 use super::report::dry_run;
@@ -8,11 +9,10 @@ use super::{ResumeArgs, Surroundings};
 use crate::cli::error::{AppError, Exit};
 use crate::cli::session::Session;
 use crate::fleet::Coverage;
-use crate::fleet::silence::{self, Left, Limits, Opened, Operation, Standing, Step, Task, What};
+use crate::fleet::silence::{self, Left, Limits, Operation, Standing, Task};
 use crate::model::cluster::ClusterName;
 use crate::model::text;
 use std::io::{self, Write};
-use std::ops::ControlFlow;
 
 /// Runs `silence resume`.
 pub async fn resume(
@@ -27,25 +27,28 @@ pub async fn resume(
     check(opened.standing(), session)?;
     let left = silence::left(&session.fleet, opened.standing(), Limits::default()).await;
     write_left(session.streams.err, &left)?;
-    let stuck = left.iter().any(|(_, left)| matches!(left, Left::Stuck(_)));
+    let stuck = left.iter().any(|(_, left)| left.stuck.is_some());
     let tasks = left.iter().filter_map(|(_, left)| left.task().cloned()).collect();
     let rest = Operation { tasks, skipped: Vec::new(), ..opened.standing().operation.clone() };
     if args.ask.dry_run {
-        return dry_run(&rest, args.output, &Coverage::default(), session);
+        let coverage = asked(opened.standing(), session).await;
+        dry_run(&rest, args.output, &coverage, session)?;
+        let exit = session.tell(&coverage, &[])?;
+        return Ok(if stuck && exit == Exit::Done { Exit::Partial } else { exit });
     }
-    let standing = if rest.tasks.is_empty() {
+    // What nobody was shown is not sent, should it turn out to be needed after all.
+    let agreed: Vec<ClusterName> = rest.tasks.iter().map(|task| task.cluster.clone()).collect();
+    if rest.tasks.is_empty() {
         let why =
             if stuck { "nothing can be sent as long as that is so" } else { "nothing is left to be sent" };
         writeln!(session.streams.err, "{why}")?;
-        look_only(opened, session).await?
     } else {
         let question = format!("finish {} on {} cluster(s)? [y/N]", rest.kind.word(), rest.tasks.len());
         if !args.ask.confirmed(&question, None, session, around)? {
             return Ok(Exit::Usage);
         }
-        let standing = run(&session.fleet, opened, &|_| ControlFlow::Continue(())).await?;
-        standing.expect("nobody stops it")
-    };
+    }
+    let standing = run(&session.fleet, opened.only_on(agreed)).await?;
     let results = Results { standing: &standing, journalled: true, coverage: &Coverage::default() };
     results.report(args.output, session)
 }
@@ -72,19 +75,11 @@ fn check(standing: &Standing, session: &Session<'_>) -> Result<(), AppError> {
     }
 }
 
-/// Brings the results up to date: who has what now. Should it turn out that something is to be sent after all, which
-/// nobody was shown, that is left to the next time.
-async fn look_only(opened: Opened, session: &Session<'_>) -> Result<Standing, AppError> {
-    let op = opened.standing().operation.op;
-    let no_sending = |step: &Step| match step.what {
-        What::Sending(_) | What::Expiring(_) => ControlFlow::Break(()),
-        _ => ControlFlow::Continue(()),
-    };
-    let standing = run(&session.fleet, opened, &no_sending).await?;
-    standing.ok_or_else(|| {
-        AppError::new(Exit::Partial, "what the members hold has changed meanwhile; nothing was sent")
-            .hint(format!("`iaasmon silence resume {op}` shows what is left now"))
-    })
+/// Asks who can be read of those that the operation is for.
+async fn asked(standing: &Standing, session: &Session<'_>) -> Coverage {
+    let known = ask(session).await;
+    let concerned = known.facts.into_iter().filter(|facts| standing.tasks.contains_key(&facts.cluster));
+    concerned.fold(Coverage::default(), |all, facts| all.join(facts.coverage))
 }
 
 /// Says per cluster what stands and what is still to be sent.

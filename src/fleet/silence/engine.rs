@@ -15,6 +15,7 @@ use crate::sys::clock;
 use crate::sys::journal::{Journal, JournalError};
 use chrono::TimeDelta;
 use futures_util::StreamExt as _;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -111,6 +112,8 @@ enum Halt {
     Stopped,
     /// The journal cannot be written.
     Journal(JournalError),
+    /// Something would have to be sent to a cluster on which nobody agreed to that.
+    Withheld,
 }
 
 /// An operation that is under way.
@@ -118,6 +121,8 @@ struct Engine<'a> {
     fleet: &'a Fleet,
     limits: Limits,
     observe: Observer<'a>,
+    /// The clusters that may be sent something; `None` for all of them.
+    agreed: Option<BTreeSet<ClusterName>>,
     shared: Mutex<Shared>,
 }
 
@@ -131,12 +136,19 @@ struct Shared {
 pub struct Opened {
     standing: Standing,
     journal: Option<Journal>,
+    agreed: Option<BTreeSet<ClusterName>>,
 }
 
 impl Opened {
     /// Takes an operation that is in no journal: after a crash nobody knows of it.
     pub fn without_journal(operation: Operation) -> Self {
-        Self { standing: Standing::new(operation), journal: None }
+        Self { standing: Standing::new(operation), journal: None, agreed: None }
+    }
+
+    /// Lets something be sent on these clusters alone; the others are only looked at.
+    #[must_use]
+    pub fn only_on(self, clusters: impl IntoIterator<Item = ClusterName>) -> Self {
+        Self { agreed: Some(clusters.into_iter().collect()), ..self }
     }
 
     /// Returns where the operation stands.
@@ -166,14 +178,18 @@ pub fn begin(folder: &Path, operation: Operation) -> Result<Opened, JournalError
     let mut journal = Journal::create(folder, &operation.op.to_string())?;
     journal.append(&line(&Record::Begin { v: VERSION, operation: operation.clone() }))?;
     prune(folder, operation.began);
-    Ok(Opened { standing: Standing::new(operation), journal: Some(journal) })
+    Ok(Opened { standing: Standing::new(operation), journal: Some(journal), agreed: None })
 }
 
 /// Opens the journal of an earlier operation to go on with it. `None`: it was interrupted before its plan was
 /// written, so nothing was sent.
 pub fn open(folder: &Path, op: OpId) -> Result<Option<Opened>, JournalError> {
     let (journal, lines) = Journal::open(folder, &op.to_string())?;
-    Ok(understood(&lines, journal.path())?.map(|standing| Opened { standing, journal: Some(journal) }))
+    Ok(understood(&lines, journal.path())?.map(|standing| Opened {
+        standing,
+        journal: Some(journal),
+        agreed: None,
+    }))
 }
 
 /// Reads where an operation stands, and whether a process is working on it now.
@@ -188,7 +204,8 @@ pub fn load(folder: &Path, op: OpId) -> Result<Option<(Standing, bool)>, Journal
 fn prune(folder: &Path, now: Timestamp) {
     let is_old = |op: &OpId| op.made() < now - KEPT;
     let is_over = |lines: &[String]| {
-        Standing::read(lines).is_ok_and(|standing| standing.is_none_or(|standing| standing.is_over()))
+        let read = Standing::read(lines);
+        read.is_ok_and(|standing| standing.is_none_or(|standing| needs_nobody(&standing, folder, now)))
     };
     for op in operations(folder).unwrap_or_default().into_iter().take_while(is_old) {
         let name = op.to_string();
@@ -199,6 +216,30 @@ fn prune(folder: &Path, now: Timestamp) {
         {
             // The next operation tries again.
             let _ = journal.remove();
+        }
+    }
+}
+
+/// Reports whether nobody can want to finish an operation or to take it back any more: it hangs nowhere, what it made
+/// or ended would be over by now, and where it was taken back that was done everywhere.
+fn needs_nobody(standing: &Standing, folder: &Path, now: Timestamp) -> bool {
+    let lasts = |task: &Task| {
+        let seen = task.onto.iter().chain(&task.expire).map(|seen| &seen.content);
+        task.write.iter().chain(seen).any(|content| content.ends_at > now)
+    };
+    if standing.operation.tasks.iter().any(lasts) {
+        return false;
+    }
+    match standing.undone {
+        None => standing.is_settled(),
+        // Nothing of it stood any more.
+        Some(by) if by == standing.operation.op => true,
+        Some(by) => {
+            let back = load(folder, by).ok().flatten().map(|(back, _)| back.tasks).unwrap_or_default();
+            let is_back = |(cluster, own): (&ClusterName, &Progress)| {
+                back.get(cluster).map_or_else(|| own.is_settled(), Progress::is_settled)
+            };
+            standing.tasks.iter().all(is_back)
         }
     }
 }
@@ -217,10 +258,10 @@ pub fn operations(folder: &Path) -> Result<Vec<OpId>, JournalError> {
 ///
 /// What has been done by an earlier run is found again and not done twice, so this also [`resume`]s.
 pub async fn run(fleet: &Fleet, opened: Opened, limits: Limits, observe: Observer<'_>) -> Option<Standing> {
-    let Opened { standing, journal } = opened;
+    let Opened { standing, journal, agreed } = opened;
     let todo: Vec<Task> =
         standing.operation.tasks.iter().filter(|t| standing.tasks[&t.cluster].is_left()).cloned().collect();
-    let engine = Engine { fleet, limits, observe, shared: Mutex::new(Shared { journal, standing }) };
+    let engine = Engine { fleet, limits, observe, agreed, shared: Mutex::new(Shared { journal, standing }) };
     engine.step(None, What::Journalled).ok()?;
     // Collected first: a stream that maps borrowed tasks makes a future that cannot be spawned.
     let tasks: Vec<_> = todo.iter().map(|t| engine.task(t)).collect();
@@ -263,6 +304,14 @@ impl Engine<'_> {
         match (self.observe)(&Step { cluster: cluster.cloned(), what }) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(()) => Err(Halt::Stopped),
+        }
+    }
+
+    /// Reports whether something may be sent; asked before that is written down.
+    fn may_send(&self, cluster: &ClusterName) -> Result<(), Halt> {
+        match &self.agreed {
+            Some(agreed) if !agreed.contains(cluster) => Err(Halt::Withheld),
+            _ => Ok(()),
         }
     }
 

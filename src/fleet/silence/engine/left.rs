@@ -1,4 +1,8 @@
 //! Telling what of an interrupted operation is still to be done, without sending or writing down anything.
+//!
+//! This mirrors what `carry_out` and `expire` (task.rs), `write_new`, `write_onto` and `settle` (write.rs) do, in
+//! their order: whatever changes there changes here. The tests that kill an operation at every step hold the two
+//! together: what is left is shown first, and nothing but that may be sent.
 
 use super::members::{Member, has_ended, read_all, survey};
 use super::task::{Changed, changed_behind, failed};
@@ -14,20 +18,17 @@ use std::sync::Mutex;
 
 /// What is left of a cluster's task.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Left {
+pub struct Left {
     /// This part of it is still to be sent; none of it where neither anything is written nor anything expires.
-    Part(Box<Task>),
-    /// Nothing is sent as long as this is so.
-    Stuck(Outcome),
+    pub part: Task,
+    /// Nothing more than that is sent as long as this is so.
+    pub stuck: Option<Outcome>,
 }
 
 impl Left {
     /// Returns what is still to be sent, if anything is.
     pub fn task(&self) -> Option<&Task> {
-        match self {
-            Self::Part(task) => Some(&**task).filter(|task| task.write.is_some() || !task.expire.is_empty()),
-            Self::Stuck(_) => None,
-        }
+        Some(&self.part).filter(|task| task.write.is_some() || !task.expire.is_empty())
     }
 }
 
@@ -37,21 +38,23 @@ pub async fn left<'s>(fleet: &Fleet, standing: &'s Standing, limits: Limits) -> 
         fleet,
         limits,
         observe: &|_| ControlFlow::Continue(()),
+        agreed: None,
         shared: Mutex::new(Shared { journal: None, standing: standing.clone() }),
     };
     let looks = standing.operation.tasks.iter().map(async |task| {
-        let left = engine.left_of(task).await;
-        (task, left.map_or_else(Left::Stuck, |part| Left::Part(part.into())))
+        let mut part = Task { write: None, expire: Vec::new(), ..task.clone() };
+        let stuck = engine.left_of(task, &mut part).await.err();
+        (task, Left { part, stuck })
     });
     join_all(looks).await
 }
 
 impl Engine<'_> {
-    async fn left_of(&self, task: &Task) -> Result<Task, Outcome> {
-        let mut left = Task { write: None, expire: Vec::new(), ..task.clone() };
+    /// Adds what would be sent to `left`, as far as an obstacle lets it come.
+    async fn left_of(&self, task: &Task, left: &mut Task) -> Result<(), Outcome> {
         let progress = self.progress(&task.cluster);
         if !progress.is_left() {
-            return Ok(left);
+            return Ok(());
         }
         let cluster = self.cluster_of(task)?;
         let members = survey(cluster, &self.limits).await;
@@ -76,7 +79,7 @@ impl Engine<'_> {
                 left.expire.push(seen.clone());
             }
         }
-        Ok(left)
+        Ok(())
     }
 
     /// Tells whether a new silence is there already.

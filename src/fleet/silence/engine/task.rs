@@ -58,6 +58,8 @@ impl Engine<'_> {
         let outcome = match self.carry_out(task).await {
             Ok(outcome) => outcome,
             Err(Halt::Stopped) => return Err(Halt::Stopped),
+            // Not `failed`, which would be its last word: somebody may agree to it yet.
+            Err(Halt::Withheld) => unknown("what the members hold has changed meanwhile; nothing was sent"),
             Err(Halt::Journal(error)) => {
                 // Without a journal nothing more is sent. What was sent before is in doubt.
                 let progress = self.progress(&task.cluster);
@@ -170,6 +172,7 @@ impl Engine<'_> {
         if known && !progress.resumed {
             return Ok(Ok(()));
         }
+        self.may_send(&task.cluster)?;
         self.step(Some(&task.cluster), What::Expiring(id.clone()))?;
         let (mut doubtful, mut refused, mut kinds, mut absent) = (Vec::new(), Vec::new(), Vec::new(), 0);
         for member in members {

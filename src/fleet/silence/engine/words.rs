@@ -6,14 +6,15 @@ use crate::fleet::silence::operation::Task;
 impl Left {
     /// Reports whether nothing can be sent now.
     pub fn is_stuck(&self) -> bool {
-        matches!(self, Self::Stuck(_))
+        self.stuck.is_some() && self.task().is_none()
     }
 
     /// Says what of `task` stands on its cluster and what is still to be sent there.
     pub fn in_words(&self, task: &Task) -> String {
-        match self {
-            Self::Stuck(outcome) => format!("{outcome}; nothing is sent"),
-            Self::Part(part) => format!("{}; {}", stands(task, part), still(part)),
+        match &self.stuck {
+            Some(outcome) if self.is_stuck() => format!("{outcome}; nothing is sent"),
+            Some(outcome) => format!("{outcome}; {}", still(&self.part)),
+            None => format!("{}; {}", stands(task, &self.part), still(&self.part)),
         }
     }
 }

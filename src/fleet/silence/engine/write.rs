@@ -105,6 +105,7 @@ impl Engine<'_> {
         let (cluster, name) = (&task.cluster, member.name());
         // An answer says nothing of a request that the same member has left unanswered before.
         let in_doubt = self.progress(cluster).sent.contains(&name);
+        self.may_send(cluster)?;
         self.note(Record::Sending { cluster: cluster.clone(), member: name.clone(), at: clock::now() })?;
         self.step(Some(cluster), What::Sending(name.clone()))?;
         let (op, _) = self.operation();
@@ -241,6 +242,7 @@ impl Engine<'_> {
         };
         ids.retain(|id| id != keep);
         for id in &ids {
+            self.may_send(&task.cluster)?;
             self.step(Some(&task.cluster), What::Expiring(id.clone()))?;
             let mut refusals = Vec::new();
             for am in &cluster.alertmanager {
