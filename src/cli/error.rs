@@ -5,7 +5,9 @@ use crate::config::ConfigErrors;
 use crate::fleet::UnknownCluster;
 use crate::model::text;
 use crate::tui::TuiError;
+use crate::tui::state::twin::copied;
 use std::io::{self, Write};
+use std::path::Path;
 
 /// What a command ended with; the numbers are documented in `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +74,14 @@ impl AppError {
         self
     }
 
+    /// Lets the commands in its hints name the configuration that was named.
+    pub fn naming(mut self, file: Option<&Path>) -> Self {
+        for hint in self.complaints.iter_mut().flat_map(|complaint| &mut complaint.hints) {
+            *hint = naming(hint, file);
+        }
+        self
+    }
+
     /// Writes every complaint with its hints. Servers' words and names are among them: they are made safe here.
     pub fn write(&self, err: &mut dyn Write) -> io::Result<()> {
         for complaint in &self.complaints {
@@ -80,6 +90,14 @@ impl AppError {
         }
         Ok(())
     }
+}
+
+/// Returns a hint whose commands, between backquotes, name the configuration that was named: what they look for is
+/// nowhere else.
+pub fn naming(hint: &str, file: Option<&Path>) -> String {
+    let parts = hint.split('`').enumerate();
+    let named = parts.map(|(i, part)| if i % 2 == 1 { copied(part, file) } else { part.to_owned() });
+    named.collect::<Vec<_>>().join("`")
 }
 
 /// A closed pipe is a reader who has seen enough: success. Anything else lost output.

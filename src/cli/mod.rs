@@ -125,8 +125,9 @@ fn on_fleet(
     let fleet = Fleet::new(&config).select(&global.cluster)?;
     let labels = ClusterLabels::of(&config);
     let named = !global.cluster.is_empty();
+    let file = global.config.clone();
     let mut session =
-        Session { config, fleet, named, labels, hint_if_empty: None, now: clock::now(), streams };
+        Session { config, file, fleet, named, labels, hint_if_empty: None, now: clock::now(), streams };
     // One thread: a command waits for the network, and starting threads would cost more than it gains.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = runtime.block_on(async {
@@ -148,7 +149,7 @@ fn on_fleet(
     });
     // A body that is still being decoded came too late: nobody waits for it.
     runtime.shutdown_background();
-    outcome
+    outcome.map_err(|error| error.naming(global.config.as_deref()))
 }
 
 /// Returns the global flags that are configuration.

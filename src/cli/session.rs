@@ -12,11 +12,14 @@ use crate::model::time::Timestamp;
 use futures_util::future::join_all;
 use serde::Serialize;
 use std::io;
+use std::path::PathBuf;
 
 /// One run of a command.
 pub struct Session<'a> {
     /// The configuration in force.
     pub config: Config,
+    /// Its file, where that was named.
+    pub file: Option<PathBuf>,
     /// The clusters that `--cluster` chose.
     pub fleet: Fleet,
     /// Whether `--cluster` chose them.

@@ -1,6 +1,5 @@
 //! Doing what the state asks for outside of it: every request is a task that sends messages back.
 
-use crate::config::Access;
 use crate::fleet::alerts::{Annotations, Wanted};
 use crate::fleet::node::NodeDetail;
 use crate::fleet::silence::{Limits, OpId, Opened, Operation, Step, What};
@@ -275,11 +274,7 @@ impl Work {
     }
 
     fn journal(&self, mut operation: Operation) -> Result<Opened, String> {
-        let read_only = |cluster: &ClusterName| {
-            self.fleet.cluster(cluster).is_some_and(|c| c.config.access == Access::Ro)
-        };
-        let skipped = operation.tasks.extract_if(.., |task| read_only(&task.cluster));
-        operation.skipped.extend(skipped.map(|task| (task.cluster, "read-only".to_owned())));
+        operation.skip_read_only(&self.fleet);
         if operation.tasks.is_empty() {
             return Err("nothing of it can be written".into());
         }

@@ -4,8 +4,10 @@ use crate::child::{Deed, Order};
 use crate::desk::{Desk, SOON, assert_none, assert_one, held, make, post, quiet_fleet};
 use crate::support::{await_until, run};
 use iaasmon::demo::Demo;
+use iaasmon::fleet::silence::{self, Limits};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::ops::ControlFlow;
 
 fn order(desk: &Desk, deed: Deed, comment: &str) -> Order {
     let (config, journals) = (desk.config.clone(), desk.journals());
@@ -210,4 +212,101 @@ fn a_journal_that_cannot_be_read_is_listed_and_nothing_is_done_on_its_word() {
             assert!(outcome.stderr.contains(why), "{args:?}: {}", outcome.stderr);
         }
     }
+}
+
+#[test]
+fn live_nothing_is_sent_where_nobody_agreed_to_it() {
+    let demo = quiet_fleet();
+    let desk = Desk::on(&demo);
+    let cut = Order { kill_at: Some(0), ..order(&desk, Deed::Add, "INC-1") };
+    assert!(!cut.start().wait().unwrap().success());
+    let (op, _) = desk.newest();
+    let config = iaasmon::config::load(Some(&desk.config), &iaasmon::config::Env::of_process()).unwrap();
+    let fleet = iaasmon::fleet::Fleet::new(&config);
+    let opened = silence::open(&desk.journals(), op.parse().unwrap()).unwrap().unwrap();
+    let opened = opened.only_on(["prod-east".into()]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let go_on = |_: &silence::Step| ControlFlow::Continue(());
+    let standing = runtime.block_on(silence::run(&fleet, opened, Limits::default(), &go_on)).unwrap();
+    assert!(standing.tasks.values().all(|progress| progress.sent.is_empty()), "{standing:#?}");
+    assert_one(&demo.clusters()[..1], "INC-1");
+    assert_none(&demo.clusters()[1..], "INC-1");
+    drop(standing);
+    assert_eq!(desk.newest(), (op.clone(), "unfinished".to_owned()));
+    let resumed = desk.silence(&["resume", &op, "--yes"]);
+    assert_eq!(resumed.code, Some(0), "{}{}", resumed.stdout, resumed.stderr);
+    assert_one(demo.clusters(), "INC-1");
+}
+
+#[test]
+fn live_a_twin_beside_an_obstacle_is_named_and_ended() {
+    let demo = quiet_fleet();
+    let desk = Desk::on(&demo);
+    let ids = make(&demo, "INC-1");
+    // Sent and not known to be answered: whatever looks like it may be a twin.
+    let cut = Order { kill_on: Some("Answered".into()), ..order(&desk, Deed::Edit, "INC-1") };
+    assert!(!cut.start().wait().unwrap().success());
+    let edited = |member| {
+        let of_two = |s: &serde_json::Value| s["matchers"].as_array().unwrap().len() == 2;
+        held(member, "INC-1").into_iter().filter(of_two).collect::<Vec<_>>()
+    };
+    let members = || demo.clusters().iter().map(|cluster| &cluster.alertmanager[0]);
+    let mut twins = 0;
+    for member in members() {
+        for mut twin in edited(member) {
+            twin.as_object_mut().unwrap().remove("id");
+            post(member, &twin);
+            twins += 1;
+        }
+    }
+    assert!(twins > 0, "{:?}", cut.steps());
+    a_colleague_extends(&demo, "INC-1", &ids);
+    let (op, _) = desk.newest();
+    let dry = desk.silence(&["resume", &op, "--dry-run"]);
+    assert_eq!(dry.code, Some(3), "what is stuck is not done: {}{}", dry.stdout, dry.stderr);
+    assert_eq!(dry.stdout.matches("DELETE ").count(), twins, "{}{}", dry.stdout, dry.stderr);
+    let outcome = desk.silence(&["resume", &op, "--yes"]);
+    assert_eq!(outcome.code, Some(3), "{}{}", outcome.stdout, outcome.stderr);
+    assert!(members().all(|member| edited(member).len() <= 1), "{}", outcome.stderr);
+    assert!(colleagues_stands(&demo, "INC-1"));
+    let again = desk.silence(&["resume", &op, "--dry-run"]);
+    assert_eq!((again.code, &*again.stdout), (Some(3), ""), "{}", again.stderr);
+    // Hints lead back to the same journals.
+    let hint = format!("`iaasmon --config {} silence resume {op}`", desk.config.display());
+    assert!(outcome.stderr.contains(&hint), "{}", outcome.stderr);
+}
+
+#[test]
+fn live_a_dry_run_of_resume_says_who_cannot_be_read() {
+    let demo = quiet_fleet();
+    let desk = Desk::on(&demo);
+    let cut = Order { kill_at: Some(0), ..order(&desk, Deed::Add, "INC-1") };
+    assert!(!cut.start().wait().unwrap().success());
+    let (op, _) = desk.newest();
+    let text = std::fs::read_to_string(&desk.config).unwrap();
+    let west = demo.clusters()[1].alertmanager.each_ref().map(iaasmon::demo::Server::url);
+    let nobody = west.iter().fold(text, |text, url| text.replace(url.as_str(), "http://127.0.0.1:1"));
+    let nobody =
+        nobody.replace("[\"http://127.0.0.1:1\", \"http://127.0.0.1:1\"]", "[\"http://127.0.0.1:1\"]");
+    std::fs::write(&desk.config, nobody).unwrap();
+    let dry = desk.silence(&["resume", &op, "--dry-run", "-o", "json"]);
+    assert_eq!(dry.code, Some(3), "{}{}", dry.stdout, dry.stderr);
+    let document: serde_json::Value = serde_json::from_str(&dry.stdout).unwrap();
+    let missing = |row: &&serde_json::Value| row["state"] == "missing" && row["cluster"] == "prod-west";
+    assert_eq!(document["coverage"].as_array().unwrap().iter().filter(missing).count(), 1, "{document:#}");
+}
+
+#[test]
+fn live_what_has_ended_is_ended_by_no_operation() {
+    let demo = quiet_fleet();
+    let desk = Desk::on(&demo);
+    let ids = make(&demo, "INC-1");
+    assert_eq!(desk.silence(&["expire", &ids[0], "--yes"]).code, Some(0));
+    assert_none(demo.clusters(), "INC-1");
+    let again = desk.silence(&["expire", &ids[0], "--yes", "-o", "json"]);
+    let document: serde_json::Value = serde_json::from_str(&again.stdout).unwrap();
+    assert_eq!((again.code, &document["data"]["op"]), (Some(0), &serde_json::Value::Null), "{document:#}");
+    assert!(again.stderr.contains("nothing to end"), "{}", again.stderr);
+    assert_eq!(desk.json(&["expire", &ids[0], "--dry-run"]), serde_json::json!([]));
+    assert_eq!(desk.json(&["status"]).as_array().unwrap().len(), 1);
 }

@@ -9,11 +9,11 @@ use super::{AddArgs, EditArgs, ExpireArgs, ExtendArgs, PreviewArgs, Surroundings
 use crate::cli::args::Format;
 use crate::cli::error::{AppError, Exit};
 use crate::cli::session::Session;
-use crate::config::{Access, SilencePolicy};
+use crate::config::SilencePolicy;
 use crate::fleet::Coverage;
 use crate::fleet::silence::{
-    self, Change, Draft, Facts, Kind, LogicalSilence, OpId, Opened, Operation, PreviewError, Targets,
-    comment_wish, fetch_facts, find, group, judge, judge_expiry, would_page,
+    self, Change, Draft, Facts, Kind, LogicalSilence, OpId, Opened, PreviewError, Targets, comment_wish,
+    fetch_facts, find, group, judge, judge_expiry, would_page,
 };
 use crate::model::alert::Alert;
 use crate::model::silence::SilenceState;
@@ -208,16 +208,9 @@ async fn change_silence(
     }
     let unseen = known.tell_unseen(desk.session)?;
     let mut operation = silence::edit(silence, change, kind, OpId::new(now), now);
-    skip_read_only(&mut operation, &known.facts);
+    operation.skip_read_only(&desk.session.fleet);
     let exit = desk.carry_out(operation, &drafted.judgement).await?;
     Ok(if unseen && exit == Exit::Done && !desk.confirm.ask.dry_run { Exit::Partial } else { exit })
-}
-
-/// Takes out what may not be written to.
-pub fn skip_read_only(operation: &mut Operation, facts: &[Facts]) {
-    let read_only = |cluster: &_| facts.iter().any(|f| f.cluster == *cluster && f.access == Access::Ro);
-    let skipped = operation.tasks.extract_if(.., |task| read_only(&task.cluster));
-    operation.skipped.extend(skipped.map(|task| (task.cluster, "read-only".to_owned())));
 }
 
 /// Runs `silence expire`.
@@ -242,6 +235,7 @@ pub async fn expire(
             Err(error) if one => return Err(error),
             // One that may not be written to keeps none of the others alive.
             Err(error) => {
+                let error = error.naming(desk.session.file.as_deref());
                 error.write(desk.session.streams.err)?;
                 exits.push(error.exit);
             }
@@ -296,7 +290,7 @@ async fn expire_one(
         writeln!(err, "         and {} more", pages.len() - 10)?;
     }
     let mut operation = silence::expire(silence, OpId::new(now), now);
-    skip_read_only(&mut operation, &known.facts);
+    operation.skip_read_only(&desk.session.fleet);
     let judgement = judge_expiry(pages.len(), &desk.session.config.policy);
     write_reasons(err, &judgement)?;
     desk.carry_out(operation, &judgement).await

@@ -2,16 +2,18 @@
 
 use super::change::Known;
 use super::report::dry_run;
-use super::results::Results;
+use super::results::{Results, finish};
 use super::{AskArgs, ConfirmArgs, Surroundings};
 use crate::cli::error::{AppError, Exit};
 use crate::cli::session::Session;
 use crate::fleet::Fleet;
 use crate::fleet::silence::{self, ConfirmLevel, Judgement, Limits, Opened, Operation, Standing};
 use crate::model::text;
+use std::io;
 use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 
 /// How long requests in flight may take when somebody hangs up.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -27,7 +29,7 @@ pub struct Desk<'d, 's> {
 impl Desk<'_, '_> {
     /// Shows what would be sent, or asks, journals, sends and reports.
     pub async fn carry_out(&mut self, operation: Operation, judgement: &Judgement) -> Result<Exit, AppError> {
-        match self.prepare(operation, judgement)? {
+        match self.prepare(operation, judgement).await? {
             Some(opened) => self.finish(opened).await,
             None if self.confirm.ask.dry_run => Ok(Exit::Done),
             None => Ok(Exit::Usage),
@@ -35,7 +37,7 @@ impl Desk<'_, '_> {
     }
 
     /// Shows what would be sent, or asks and journals. `None`: nothing is to be sent.
-    pub fn prepare(
+    pub async fn prepare(
         &mut self,
         operation: Operation,
         judgement: &Judgement,
@@ -49,7 +51,7 @@ impl Desk<'_, '_> {
                 operation.skipped.iter().map(|(cluster, why)| format!("{cluster} {why}")).collect();
             return Err(AppError::usage(format!("nothing can be written: {}", why.join(", "))));
         }
-        if !self.confirmed(&operation, judgement)? {
+        if !self.confirmed(&operation, judgement).await? {
             return Ok(None);
         }
         if self.confirm.no_journal {
@@ -65,7 +67,7 @@ impl Desk<'_, '_> {
         })
     }
 
-    fn confirmed(&mut self, operation: &Operation, judgement: &Judgement) -> Result<bool, AppError> {
+    async fn confirmed(&mut self, operation: &Operation, judgement: &Judgement) -> Result<bool, AppError> {
         let broad = judgement.level == ConfirmLevel::Broad;
         let ConfirmArgs { ask, allow_broad, .. } = self.confirm;
         if ask.yes && broad && !allow_broad {
@@ -80,7 +82,7 @@ impl Desk<'_, '_> {
         } else {
             (format!("{} on {clusters} cluster(s)? [y/N]", operation.kind.word()), None)
         };
-        ask.confirmed(&question, answer, self.session, self.around)
+        ask.confirmed(&question, answer, self.session, self.around).await
     }
 
     /// Carries an opened operation out and reports.
@@ -94,7 +96,7 @@ impl Desk<'_, '_> {
 
 impl AskArgs {
     /// Asks somebody, where `--yes` does not answer: `answer` must be typed, or else a yes. A no is said.
-    pub fn confirmed(
+    pub async fn confirmed(
         &self,
         question: &str,
         answer: Option<&str>,
@@ -110,8 +112,13 @@ impl AskArgs {
         let err = &mut *session.streams.err;
         write!(err, "{question} ")?;
         err.flush()?;
-        let mut typed = String::new();
-        std::io::stdin().read_line(&mut typed)?;
+        let Some(typed) = typed_line().await? else {
+            writeln!(err, "\nnothing was done")?;
+            err.flush()?;
+            // As if it had never been caught: neither this question nor one that would follow is gone on with.
+            signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGINT)?;
+            return Ok(false);
+        };
         let typed = typed.trim();
         let agreed = answer.map_or_else(|| matches!(typed, "y" | "Y" | "yes"), |answer| typed == answer);
         if !agreed {
@@ -121,10 +128,28 @@ impl AskArgs {
     }
 }
 
+/// Reads a line that somebody types; `None` where they interrupt. A signal that was watched once, for an operation
+/// before this one, stays caught and ends no process by itself.
+async fn typed_line() -> io::Result<Option<String>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let (tell, told) = oneshot::channel();
+    // A thread of its own: the runtime would wait for one of its pool at the end.
+    std::thread::spawn(move || {
+        let mut typed = String::new();
+        // Nobody listens any more after an interrupt.
+        let _ = tell.send(io::stdin().read_line(&mut typed).map(|_| typed));
+    });
+    tokio::select! {
+        typed = told => typed.map_err(io::Error::other)?.map(Some),
+        _ = interrupt.recv() => Ok(None),
+    }
+}
+
 /// Carries an opened operation out; a hang-up leaves the requests in flight a few seconds.
 pub async fn run(fleet: &Fleet, opened: Opened) -> Result<Standing, AppError> {
     let (op, journalled) = (opened.standing().operation.op, opened.is_journalled());
-    let mut running = std::pin::pin!(silence::run(fleet, opened, Limits::default(), &|_| ControlFlow::Continue(())));
+    let mut running =
+        std::pin::pin!(silence::run(fleet, opened, Limits::default(), &|_| ControlFlow::Continue(())));
     let mut signals = [SignalKind::interrupt(), SignalKind::hangup(), SignalKind::terminate()].map(signal);
     let [Ok(interrupt), Ok(hangup), Ok(terminate)] = &mut signals else {
         return Err(AppError::new(Exit::Partial, "signals cannot be watched; nothing was sent"));
@@ -141,7 +166,6 @@ pub async fn run(fleet: &Fleet, opened: Opened) -> Result<Standing, AppError> {
             Err(AppError::new(Exit::Partial, "interrupted; there is no journal of what was done")
                 .hint("`iaasmon silence list` shows what is there"))
         }
-        None => Err(AppError::new(Exit::Partial, format!("operation {op} was interrupted"))
-            .hint(format!("`iaasmon silence resume {op}` finishes it, `undo {op}` takes it back"))),
+        None => Err(AppError::new(Exit::Partial, format!("operation {op} was interrupted")).hint(finish(op))),
     }
 }

@@ -1,6 +1,6 @@
 //! `silence status` and `undo`: what became of operations.
 
-use super::change::{ask, skip_read_only};
+use super::change::ask;
 use super::confirm::Desk;
 use super::results::{Results, rows};
 use super::{StatusArgs, Surroundings, UndoArgs};
@@ -216,7 +216,7 @@ pub async fn undo(
     let copies: Vec<_> = known.facts.iter().flat_map(|f| &f.silences).cloned().collect();
     let mut operation =
         silence::undo(&standing.operation, &standing.applied(), &copies, OpId::new(session.now), session.now);
-    skip_read_only(&mut operation, &known.facts);
+    operation.skip_read_only(&session.fleet);
     let later = || {
         AppError::new(Exit::Partial, "not everything is taken back")
             .hint(format!("`iaasmon silence undo {op}` again, when every cluster answers, does the rest"))
@@ -236,7 +236,7 @@ pub async fn undo(
     writeln!(session.streams.err, "takes back {op} ({kind}) on {} cluster(s)", operation.tasks.len())?;
     let small = Judgement { level: ConfirmLevel::Small, reasons: Vec::new() };
     let mut desk = Desk { session, around, confirm: &args.confirm, known: &known };
-    let Some(back) = desk.prepare(operation, &small)? else {
+    let Some(back) = desk.prepare(operation, &small).await? else {
         return Ok(if dry_run { Exit::Done } else { Exit::Usage });
     };
     let by = back.standing().operation.op;

@@ -1,12 +1,12 @@
 //! What became of an operation: the results of each cluster, and what they amount to.
 
 use crate::cli::args::{Format, ListArgs};
-use crate::cli::error::{AppError, Exit};
+use crate::cli::error::{AppError, Exit, naming};
 use crate::cli::render::{Cell, Column, Document, Listing, Shape, Tone, write_json, write_yaml};
 use crate::cli::session::Session;
 use crate::cli::streams::View;
 use crate::fleet::Coverage;
-use crate::fleet::silence::{Outcome, Progress, Replication, Standing};
+use crate::fleet::silence::{OpId, Outcome, Progress, Replication, Standing};
 use crate::model::cluster::ClusterName;
 use crate::model::text;
 use crate::model::time::Timestamp;
@@ -156,7 +156,8 @@ impl Results<'_> {
             let by = if by == op { String::new() } else { format!(" by {by}") };
             writeln!(err, "it was taken back{by}")?;
         } else if !well && journalled {
-            writeln!(err, "  hint: `iaasmon silence resume {op}` finishes it, `undo {op}` takes it back")?;
+            let hint = naming(&finish(op), session.file.as_deref());
+            writeln!(err, "  hint: {}", text::line(&hint))?;
         }
         Ok(match well {
             true => Exit::Done,
@@ -164,6 +165,11 @@ impl Results<'_> {
             false => Exit::Partial,
         })
     }
+}
+
+/// Says how an operation is gone on with.
+pub fn finish(op: OpId) -> String {
+    format!("`iaasmon silence resume {op}` finishes it, `iaasmon silence undo {op}` takes it back")
 }
 
 fn plain(format: Format) -> ListArgs {

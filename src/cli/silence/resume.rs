@@ -44,7 +44,7 @@ pub async fn resume(
         writeln!(session.streams.err, "{why}")?;
     } else {
         let question = format!("finish {} on {} cluster(s)? [y/N]", rest.kind.word(), rest.tasks.len());
-        if !args.ask.confirmed(&question, None, session, around)? {
+        if !args.ask.confirmed(&question, None, session, around).await? {
             return Ok(Exit::Usage);
         }
     }

@@ -105,8 +105,16 @@ fn drafted(command: &str) -> Draft {
     let fleet = Fleet::new(&config).select(&named).expect("known clusters");
     let labels = ClusterLabels::of(&config);
     let streams = Streams { out: &mut out, err: &mut err, view: View::default() };
-    let mut session =
-        Session { config, fleet, named: !named.is_empty(), labels, now: now(), streams, hint_if_empty: None };
+    let mut session = Session {
+        config,
+        file: None,
+        fleet,
+        named: !named.is_empty(),
+        labels,
+        now: now(),
+        streams,
+        hint_if_empty: None,
+    };
     let around = Surroundings { journals: None, login: Some("r.ahn".into()), interactive: false };
     let facts: Vec<Facts> = session.fleet.clusters().iter().map(|cluster| facts(cluster.name())).collect();
     let named = session.named;
@@ -183,7 +191,7 @@ fn change(command: &str) -> Change {
     let labels = ClusterLabels::of(&config);
     let streams = Streams { out: &mut out, err: &mut err, view: View::default() };
     let mut session =
-        Session { config, fleet, named: false, labels, now: now(), streams, hint_if_empty: None };
+        Session { config, file: None, fleet, named: false, labels, now: now(), streams, hint_if_empty: None };
     let given = !args.matchers.is_empty();
     let matchers = given.then(|| parse_matchers(&args.matchers, &mut session).expect("matchers"));
     let end = args.end.map(|text| draft::when(&text, now()).expect("a time"));

@@ -8,6 +8,8 @@ use super::identity::{Key, OpId};
 use super::logical::LogicalSilence;
 use super::own::{Found, Own};
 use super::preview::Preview;
+use crate::config::Access;
+use crate::fleet::Fleet;
 use crate::fleet::silences::SilenceCopy;
 use crate::model::cluster::ClusterName;
 use crate::model::matcher::{MatchOp, Matcher};
@@ -62,6 +64,17 @@ pub struct Operation {
     pub tasks: Vec<Task>,
     /// Clusters that were chosen but are not written to, and why.
     pub skipped: Vec<(ClusterName, String)>,
+}
+
+impl Operation {
+    /// Takes out what may not be written to.
+    pub fn skip_read_only(&mut self, fleet: &Fleet) {
+        let read_only = |task: &Task| {
+            fleet.cluster(&task.cluster).is_some_and(|cluster| cluster.config.access == Access::Ro)
+        };
+        let skipped = self.tasks.extract_if(.., |task| read_only(task));
+        self.skipped.extend(skipped.map(|task| (task.cluster, "read-only".to_owned())));
+    }
 }
 
 /// The part of an operation on one cluster: perhaps something is written, then perhaps something expires.
