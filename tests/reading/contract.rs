@@ -3,11 +3,13 @@
 
 use super::{failing, json};
 use crate::support::{await_until, iaasmon_on, settled_fleet};
+use iaasmon::demo::Demo;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Fields whose own names are data (labels, integrations): what is in them is no part of the contract.
-const MAPS: [&str; 4] = ["labels", "annotations", "notifications", "other"];
+/// Fields whose own names are data (labels, integrations) or those of another's contract: what is in them is no part of
+/// this one.
+const MAPS: [&str; 5] = ["labels", "annotations", "notifications", "other", "body"];
 
 type Shape = BTreeMap<String, BTreeSet<&'static str>>;
 
@@ -90,6 +92,32 @@ fn differences(heading: &str, documents: &[&Value]) -> Vec<String> {
     found
 }
 
+/// Returns how what the commands that write print differs from the page; `id` names a silence, which is ended.
+fn of_writes(demo: &Demo, node: &str, id: &str) -> Vec<String> {
+    let data = |args: &[&str]| json(demo, &[&["silence"], args].concat()).0["data"].take();
+    let add = ["add", "--node", node, "--comment", "INC-2 disk", "--all-clusters", "--allow-broad"];
+    let preview = data(&["preview", "--node", node, "--comment", "INC-2 disk", "--duration", "9h"]);
+    let mut requests = vec![data(&[&add[..], &["--dry-run"]].concat())];
+    let added = data(&[&add[..], &["--yes"]].concat());
+    let made = added["id"].as_str().unwrap().to_owned();
+    let extended = data(&["extend", &made, "1h", "--yes", "--allow-broad"]);
+    let edited = data(&["edit", &made, "--comment", "INC-3 disk", "--yes", "--allow-broad"]);
+    requests.push(data(&["expire", id, "--dry-run"]));
+    let expired = data(&["expire", id, "--yes"]);
+    assert_eq!(expired["id"], id, "{expired:#}");
+    let nothing = data(&["expire", id, "--yes"]);
+    assert!(nothing["op"].is_null(), "{nothing:#}");
+    let op = edited["op"].as_str().unwrap();
+    let resumed = data(&["resume", op]);
+    let status = data(&["status", op]);
+    let undone = data(&["undo", op, "--yes"]);
+    let results = [&added, &extended, &edited, &expired, &nothing, &resumed, &status, &undone];
+    let mut found = differences("`iaasmon silence status OP`", &results);
+    found.extend(differences("`iaasmon silence add --dry-run`", &requests.iter().collect::<Vec<_>>()));
+    found.extend(differences("`iaasmon silence preview`", &[&preview]));
+    found
+}
+
 #[test]
 fn live_every_json_document_is_as_documented() {
     let demo = settled_fleet();
@@ -132,8 +160,9 @@ fn live_every_json_document_is_as_documented() {
             found.extend(differences("Coverage", &[&document["coverage"]]));
         }
     }
-    assert!(found.is_empty(), "{}", found.join("\n"));
     let acked = json(&demo, &["alerts", "@state=acked", "@author=tester", "@ticket=INC-1"]).0;
     assert!(!acked["data"].as_array().unwrap().is_empty(), "the silence is an ACK");
     assert!(acked["data"].as_array().unwrap().iter().all(|row| row["node"] == node.as_str()), "{acked}");
+    found.extend(of_writes(&demo, &node, &id));
+    assert!(found.is_empty(), "{}", found.join("\n"));
 }
