@@ -268,3 +268,37 @@ fn what_is_left_of_an_operation_is_sent_only_when_somebody_says_yes() {
         session.wait_for("result", |bytes| bytes.contains(end));
     }
 }
+
+#[test]
+fn live_ctrl_c_at_a_prompt_ends_the_command_also_after_an_operation() {
+    let demo = settled_fleet();
+    let home = tempfile::tempdir().unwrap();
+    let made = ["INC-1", "INC-2"].map(|comment| {
+        let add = [
+            "silence",
+            "add",
+            "x=y",
+            "--cluster",
+            "prod-east",
+            "--all-clusters",
+            "--comment",
+            comment,
+            "--yes",
+        ];
+        let added = support::iaasmon_on(&demo, &add);
+        assert_eq!(added.code, Some(0), "{}", added.stderr);
+        added.stdout.trim().to_owned()
+    });
+    let config = demo.config().display().to_string();
+    let words = [PROGRAM, "--config", &config, "silence", "expire", &made[0], &made[1]];
+    let mut session = start_at_home(home.path(), &[("NO_COLOR", "1")], &words.map(str::to_owned));
+    session.wait_for("first question", |bytes| bytes.contains("expire on 1 cluster(s)? [y/N]"));
+    session.send("y\r");
+    session.wait_for("second question", |bytes| bytes.matches("expire on 1 cluster(s)? [y/N]").count() == 2);
+    session.send("\x03");
+    assert_ne!(session.wait_for_end().0.exit_code(), 0, "{}", session.bytes());
+    session.wait_for("word", |bytes| bytes.contains("nothing was done"));
+    let left =
+        ["INC-1", "INC-2"].map(|comment| in_force(&demo.clusters()[0].alertmanager[0].url(), comment).len());
+    assert_eq!(left.iter().sum::<usize>(), 1, "{left:?}");
+}

@@ -2,7 +2,7 @@
 
 use crate::fleet::alerts::{Annotations, Wanted};
 use crate::fleet::node::NodeDetail;
-use crate::fleet::silence::{Limits, OpId, Opened, Operation, Step, What};
+use crate::fleet::silence::{Limits, OpId, Opened, Operation, Step};
 use crate::fleet::{
     Answer, Cluster, Coverage, Fleet, SoFar, alerts, detail, node, nodes, silence, silences, status,
 };
@@ -290,12 +290,7 @@ impl Work {
         if opened.standing().undone.is_some() {
             return Err(TAKEN_BACK.into());
         }
-        let unseen = |what: &What| !sends && matches!(what, What::Sending(_) | What::Expiring(_));
-        let stopped = match sends {
-            true => cut_off(op),
-            false => "what the members hold has changed meanwhile; nothing was sent".to_owned(),
-        };
-        self.run_unless(opened, unseen, stopped).await
+        self.run(if sends { opened } else { opened.only_on([]) }).await
     }
 
     /// Plans to take an operation back from what stands there now, and does it.
@@ -333,33 +328,18 @@ impl Work {
     }
 
     async fn run(&self, opened: Opened) -> Result<(), String> {
-        let stopped = cut_off(opened.standing().operation.op);
-        self.run_unless(opened, |_| false, stopped).await
-    }
-
-    /// Carries an operation out, and stops with these words before a step that is not wanted.
-    async fn run_unless(
-        &self,
-        opened: Opened,
-        unwanted: impl Fn(&What) -> bool + std::marker::Send + Sync,
-        stopped: String,
-    ) -> Result<(), String> {
-        (self.send)(Msg::Began(opened.standing().operation.op));
+        let op = opened.standing().operation.op;
+        (self.send)(Msg::Began(op));
         let tell = |step: &Step| {
-            if unwanted(&step.what) {
-                return ControlFlow::Break(());
-            }
             (self.send)(Msg::Step(step.clone()));
             ControlFlow::Continue(())
         };
         let standing = silence::run(&self.fleet, opened, Limits::default(), &tell).await;
-        (self.send)(Msg::Carried(Box::new(standing.ok_or(stopped)?)));
+        let standing = standing
+            .ok_or_else(|| format!("it was cut off: `iaasmon silence status {op}` tells what was done"))?;
+        (self.send)(Msg::Carried(Box::new(standing)));
         Ok(())
     }
-}
-
-fn cut_off(op: OpId) -> String {
-    format!("it was cut off: `iaasmon silence status {op}` tells what was done")
 }
 
 async fn fetch_output(cluster: Arc<Cluster>, key: CheckKey, send: Send) {

@@ -93,12 +93,12 @@ fn an_interrupted_operation_is_told_of_and_finished() {
 /// What is left on a cluster where it is done.
 fn nothing() -> Left {
     let task = standing(Progress::default()).operation.tasks.remove(0);
-    Left::Part(Box::new(Task { write: None, ..task }))
+    Left { part: Task { write: None, ..task }, stuck: None }
 }
 
 /// What is left on a cluster where it is not.
 fn still() -> Left {
-    Left::Part(Box::new(standing(Progress::default()).operation.tasks.remove(1)))
+    Left { part: standing(Progress::default()).operation.tasks.remove(1), stuck: None }
 }
 
 fn remains(parts: [Left; 2]) -> Remains {
@@ -137,7 +137,8 @@ fn what_is_left_is_read_before_the_question_and_that_can_be_called_off() {
 
 #[test]
 fn where_nothing_is_left_to_be_sent_this_is_said_and_nothing_is() {
-    let stuck = || Left::Stuck(Outcome::Failed { why: "it is read only".into(), silent: false });
+    let why = Outcome::Failed { why: "it is read only".into(), silent: false };
+    let stuck = || Left { stuck: Some(why.clone()), ..nothing() };
     for (west, words) in [
         (nothing(), "nothing is left to be sent: what stands is noted"),
         (stuck(), "! west: failed (it is read only); nothing is sent\ndoes      nothing can be sent"),
