@@ -93,10 +93,11 @@ impl AppError {
 }
 
 /// Returns a hint whose commands, between backquotes, name the configuration that was named: what they look for is
-/// nowhere else.
+/// nowhere else. Help is the same everywhere.
 pub fn naming(hint: &str, file: Option<&Path>) -> String {
     let parts = hint.split('`').enumerate();
-    let named = parts.map(|(i, part)| if i % 2 == 1 { copied(part, file) } else { part.to_owned() });
+    let is_command = |i: usize, part: &str| i % 2 == 1 && !part.ends_with("--help");
+    let named = parts.map(|(i, part)| if is_command(i, part) { copied(part, file) } else { part.to_owned() });
     named.collect::<Vec<_>>().join("`")
 }
 
