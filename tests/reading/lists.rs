@@ -97,7 +97,7 @@ fn live_a_mistake_is_named_with_what_was_probably_meant() {
         (vec!["alerts", "rack=~r11("], "this regex cannot be evaluated here", "      ^^^^"),
         (vec!["alerts", "--sort", "nod"], "there is no column `nod`", "did you mean `node`?"),
         (vec!["query", "sum("], "parse error", "iaasmon query --help"),
-        (vec!["node", "no-such-node"], "there is no node `no-such-node`", "iaasmon nodes"),
+        (vec!["node", "no-such-node"], "there is no node `no-such-node`", "config.toml nodes` lists them"),
         (vec!["check", &*node, &*slip], "has no check", "did you mean"),
         (vec!["alert", "00000000"], "no alert has the fingerprint", "it may have ended"),
         (vec!["nodes", "--cluster", "prod-eats"], "no cluster is called `prod-eats`", "prod-east"),
