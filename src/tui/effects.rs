@@ -12,7 +12,7 @@ use crate::model::node::Node;
 use crate::sys::clock;
 use crate::sys::journal::JournalError;
 use crate::tui::msg::{Effect, Journalled, Kind, Msg, OutputOf, Payload, Remains};
-use crate::tui::state::confirm::Deed;
+use crate::tui::state::confirm::{Agreed, Deed};
 use crate::tui::state::editor::Search;
 use crate::tui::state::rows::{AlertRow, CheckKey, NodeRow};
 use futures_util::future::join_all;
@@ -251,9 +251,9 @@ impl Work {
                 }
                 Ok(())
             }
-            Deed::Resume { ops, sends } => {
-                for op in ops {
-                    self.resume(op, sends).await?;
+            Deed::Resume(agreed) => {
+                for agreed in agreed {
+                    self.resume(agreed).await?;
                 }
                 Ok(())
             }
@@ -283,14 +283,15 @@ impl Work {
 
     /// Does the rest of an operation. Unless it `sends`, it is only noted what stands: should it turn out that
     /// something is left after all, which nobody was shown, that waits for the next time.
-    async fn resume(&self, op: OpId, sends: bool) -> Result<(), String> {
-        let Some(opened) = silence::open(&self.folder, op).map_err(|error| error.to_string())? else {
+    async fn resume(&self, agreed: Agreed) -> Result<(), String> {
+        let Some(opened) = silence::open(&self.folder, agreed.op).map_err(|error| error.to_string())? else {
             return Ok(());
         };
         if opened.standing().undone.is_some() {
             return Err(TAKEN_BACK.into());
         }
-        self.run(if sends { opened } else { opened.only_on([]) }).await
+        // What nobody was shown is not sent, should it turn out to be needed after all.
+        self.run(opened.only_on(agreed.on)).await
     }
 
     /// Plans to take an operation back from what stands there now, and does it.

@@ -2,6 +2,7 @@
 
 pub use crate::fleet::silence::ConfirmLevel as Level;
 use crate::fleet::silence::{Change, ConfirmLevel, Draft, Facts, Kind, LogicalSilence, OpId, Preview};
+use crate::model::cluster::ClusterName;
 use crate::tui::state::wrap::{cut, wrapped};
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,14 +32,18 @@ pub enum Deed {
     /// The end of silences, one operation each.
     Expire(Vec<LogicalSilence>),
     /// The rest of interrupted operations.
-    Resume {
-        /// Which.
-        ops: Vec<OpId>,
-        /// Whether anything was shown that is still to be sent; else it is only noted what stands.
-        sends: bool,
-    },
+    Resume(Vec<Agreed>),
     /// Operations are taken back.
     Undo(Vec<OpId>),
+}
+
+/// An operation, and where what was shown of it may be sent; elsewhere it is only noted what stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agreed {
+    /// Which.
+    pub op: OpId,
+    /// Where.
+    pub on: Vec<ClusterName>,
 }
 
 /// What is left of operations is being found out; the last look comes after.
@@ -125,7 +130,10 @@ impl Confirm {
 
     /// Says what confirming does.
     pub fn verb(&self) -> &'static str {
-        if matches!(self.deed, Deed::Resume { sends: false, .. }) { "note it" } else { "send" }
+        match &self.deed {
+            Deed::Resume(agreed) if agreed.iter().all(|agreed| agreed.on.is_empty()) => "note it",
+            _ => "send",
+        }
     }
 
     /// Reports whether the word was typed, where one is asked for.

@@ -133,7 +133,7 @@ fn parts(state: &State, deed: &Deed) -> Vec<Vec<String>> {
             .iter()
             .map(|silence| unique(silence.in_force().map(|copy| copy.cluster.to_string()).collect()))
             .collect(),
-        Deed::Resume { ops, .. } => of_ops(ops, true),
+        Deed::Resume(agreed) => of_ops(&agreed.iter().map(|agreed| agreed.op).collect::<Vec<_>>(), true),
         // The last one first, as it is done.
         Deed::Undo(ops) => of_ops(ops, false).into_iter().rev().collect(),
     }

@@ -3,7 +3,7 @@
 use crate::fleet::silence::{ConfirmLevel, Kind, OpId};
 use crate::model::time::both_clocks;
 use crate::tui::msg::{Effect, Remains};
-use crate::tui::state::confirm::{Deed, RemainsAsked};
+use crate::tui::state::confirm::{Agreed, Deed, RemainsAsked};
 use crate::tui::state::operations::OperationRow;
 use crate::tui::state::{Popup, State, twin};
 use crate::tui::theme::Role;
@@ -60,8 +60,17 @@ fn finish_question(asked: RemainsAsked, remains: &[Remains]) -> Question {
         false => "does      nothing is left to be sent: what stands is noted".into(),
     });
     let command = twin::operations("resume", &asked.ops);
-    let deed = Deed::Resume { ops: asked.ops, sends };
-    Question { deed, title: asked.title, lines, command, level: ConfirmLevel::Small }
+    let agreed = remains.iter().map(|remains| Agreed {
+        op: remains.standing.operation.op,
+        on: remains.parts.iter().filter_map(|left| left.task()).map(|task| task.cluster.clone()).collect(),
+    });
+    Question {
+        deed: Deed::Resume(agreed.collect()),
+        title: asked.title,
+        lines,
+        command,
+        level: ConfirmLevel::Small,
+    }
 }
 
 /// Opens the last look on taking back the operations that are shown or under the cursor.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::fleet::silence::Left;
 use crate::tui::msg::Remains;
+use crate::tui::state::confirm::Agreed;
 
 /// An operation on east and west: east is done, west as `progress` says.
 fn standing(progress: Progress) -> Standing {
@@ -86,8 +87,8 @@ fn an_interrupted_operation_is_told_of_and_finished() {
     ] {
         assert!(lines(&state).contains(words), "{words}: {}", lines(&state));
     }
-    let Deed::Resume { ops, sends } = confirm(&mut state) else { panic!("not a resumption") };
-    assert_eq!((&ops[..], sends), (&[op][..], true));
+    let Deed::Resume(agreed) = confirm(&mut state) else { panic!("not a resumption") };
+    assert_eq!(agreed, [Agreed { op, on: vec!["west".into()] }], "nothing is sent where nothing was shown");
 }
 
 /// What is left on a cluster where it is done.
@@ -150,8 +151,8 @@ fn where_nothing_is_left_to_be_sent_this_is_said_and_nothing_is() {
         update(&mut state, Msg::Remains { token, found });
         assert!(lines(&state).contains(words), "{words}: {}", lines(&state));
         assert!(sight(&state).contains("y note it") && !sight(&state).contains("send "), "{}", sight(&state));
-        let Deed::Resume { sends, .. } = confirm(&mut state) else { panic!("not a resumption") };
-        assert!(!sends);
+        let Deed::Resume(agreed) = confirm(&mut state) else { panic!("not a resumption") };
+        assert!(agreed.iter().all(|agreed| agreed.on.is_empty()), "{agreed:?}");
     }
 }
 
