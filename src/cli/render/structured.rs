@@ -2,10 +2,13 @@
 
 use crate::fleet::Coverage;
 use serde::Serialize;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 /// The version of the shape of every document.
 const VERSION: u8 = 1;
+
+/// Bytes that are put together before they go out.
+const BUFFER: usize = 64 * 1024;
 
 /// An answer as a document: `{"v": 1, "data": ..., "coverage": [...], "notes": [...]}`.
 #[derive(Debug, Serialize)]
@@ -25,8 +28,11 @@ impl<'a, T: Serialize> Document<'a, T> {
 
 /// Writes JSON for people and programs: indented, a final line break.
 pub fn write_json<T: Serialize>(document: &Document<'_, T>, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, document).map_err(io::Error::from)?;
-    writeln!(out)
+    // Every brace and comma is a write of its own: into a buffer whose type is known each is a copy of a byte.
+    let mut out = BufWriter::with_capacity(BUFFER, out);
+    serde_json::to_writer_pretty(&mut out, document).map_err(io::Error::from)?;
+    writeln!(out)?;
+    out.flush()
 }
 
 /// Writes one compact line.
