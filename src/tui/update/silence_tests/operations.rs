@@ -78,8 +78,9 @@ fn an_interrupted_operation_is_told_of_and_finished() {
     assert!(sight(&state).contains("interrupted"), "{}", sight(&state));
     let [Effect::FindRemains { ops, token }] = &keys(&mut state, "r")[..] else { panic!("nobody looks") };
     assert_eq!(ops[..], [op]);
-    let found = vec![remains([nothing(), still()])];
-    update(&mut state, Msg::Remains { token: *token, found: Ok(found) });
+    let mut found = remains([nothing(), still()]);
+    found.standing.operation.op = op;
+    update(&mut state, Msg::Remains { token: *token, found: Ok(vec![found]) });
     for words in [
         &format!("iaasmon silence resume {op}"),
         "east: made; nothing is left",
