@@ -3,7 +3,7 @@
 use crate::child::{Deed, Order};
 use crate::desk::{Desk, SOON, assert_none, assert_one, held, make, post, quiet_fleet};
 use crate::support::{await_until, run};
-use iaasmon::demo::Demo;
+use iaasmon::demo::{Cluster, Demo, Server};
 use iaasmon::fleet::silence::{self, Limits};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -246,11 +246,18 @@ fn live_a_twin_beside_an_obstacle_is_named_and_ended() {
     // Sent and not known to be answered: whatever looks like it may be a twin.
     let cut = Order { kill_on: Some("Answered".into()), ..order(&desk, Deed::Edit, "INC-1") };
     assert!(!cut.start().wait().unwrap().success());
-    let edited = |member| {
+    let edited = |member: &Server| {
         let of_two = |s: &serde_json::Value| s["matchers"].as_array().unwrap().len() == 2;
         held(member, "INC-1").into_iter().filter(of_two).collect::<Vec<_>>()
     };
     let members = || demo.clusters().iter().map(|cluster| &cluster.alertmanager[0]);
+    // Whichever member was told, the other hears of it by gossip.
+    let told = |cluster: &Cluster| cluster.alertmanager.each_ref().map(|member| edited(member).len());
+    let settled = || {
+        let told: Vec<_> = demo.clusters().iter().map(told).collect();
+        told.iter().all(|[one, other]| one == other) && told.iter().any(|[one, _]| *one > 0)
+    };
+    assert!(await_until(SOON, settled), "{:?}", cut.steps());
     let mut twins = 0;
     for member in members() {
         for mut twin in edited(member) {
@@ -259,7 +266,6 @@ fn live_a_twin_beside_an_obstacle_is_named_and_ended() {
             twins += 1;
         }
     }
-    assert!(twins > 0, "{:?}", cut.steps());
     a_colleague_extends(&demo, "INC-1", &ids);
     let (op, _) = desk.newest();
     let dry = desk.silence(&["resume", &op, "--dry-run"]);
