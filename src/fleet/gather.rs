@@ -70,15 +70,6 @@ pub(super) fn ask<'a, T>(
     Asked { replica: replica.clone(), future: Box::pin(future) }
 }
 
-/// Works something out on a thread of its own: putting together what a whole cluster holds takes tens of milliseconds,
-/// which the answers of the others would have to wait for.
-pub(super) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(value) => value,
-        Err(gone) => std::panic::resume_unwind(gone.into_panic()),
-    }
-}
-
 /// What has come so far.
 #[derive(Debug)]
 pub(super) struct Gathered<T> {

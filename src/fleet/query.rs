@@ -1,11 +1,12 @@
 //! A PromQL expression asked of every Prometheus at one moment, merged per series.
 
 use super::clusters::Cluster;
-use super::gather::{Answer, Gathered, apart, ask, gather};
+use super::gather::{Answer, Gathered, ask, gather};
 use super::merge::{Merged, Vote};
 use crate::model::cluster::ClusterName;
 use crate::model::labels::Labels;
 use crate::model::time::Timestamp;
+use crate::sys::apart::apart;
 use crate::wire::prom_json::{QueryValue, Sample};
 use serde::Serialize;
 use std::cmp::Reverse;

@@ -4,6 +4,7 @@ use super::error::{NetError, NetErrorKind};
 use crate::config::{Auth, Cluster, reason};
 use crate::model::cluster::{Replica, ReplicaKind};
 use crate::model::time::{Timestamp, age};
+use crate::sys::apart::apart;
 use crate::sys::clock;
 use crate::wire::WireError;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -190,18 +191,14 @@ impl Http {
         let decoding = async {
             // Held by the thread, not by who waits for it: given up answers count until they are out of the way.
             let permit = permits.acquire_owned().await;
-            tokio::task::spawn_blocking(move || {
+            apart(move || {
                 let _permit = permit;
                 decode(&body)
             })
             .await
         };
         match tokio::time::timeout(left, decoding).await {
-            Ok(Ok(decoded)) => Ok((decoded?, meta)),
-            Ok(Err(gone)) => match gone.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(NetErrorKind::Unread(self.limit())), // the program ends
-            },
+            Ok(decoded) => Ok((decoded?, meta)),
             Err(_) => Err(NetErrorKind::Unread(self.limit())),
         }
     }

@@ -1,4 +1,5 @@
-//! What the operating system gives: the clock, processes, signals, files.
+//! What the operating system gives: the clock, threads, processes, signals, files.
 
+pub mod apart;
 pub mod clock;
 pub mod journal;
