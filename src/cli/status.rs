@@ -25,8 +25,8 @@ Examples:
 ///
 /// AGE is that of the newest sample a Prometheus holds: more than a scrape or two means that it does not
 /// scrape. PEERS is how many members an Alertmanager sees, itself included. SKEW is how far its clock is
-/// ahead of ours, where that is more than 5s. PROBLEM is why it does not answer, else which notifications could not be sent since it
-/// started. A filter knows the labels kind, replica and version, @cluster, @state (up, down) and @age.
+/// ahead of ours, where that is more than 5s. PROBLEM is why it does not answer, else which notifications
+/// could not be sent since it started. A filter knows the labels kind, replica and version, @cluster, @state (up, down) and @age.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct StatusArgs {

@@ -281,8 +281,7 @@ impl Work {
         silence::begin(&self.folder, operation).map_err(|error| format!("nothing was sent: {error}"))
     }
 
-    /// Does the rest of an operation. Unless it `sends`, it is only noted what stands: should it turn out that
-    /// something is left after all, which nobody was shown, that waits for the next time.
+    /// Does the rest of an operation where that was agreed to; elsewhere it is only noted what stands.
     async fn resume(&self, agreed: Agreed) -> Result<(), String> {
         let Some(opened) = silence::open(&self.folder, agreed.op).map_err(|error| error.to_string())? else {
             return Ok(());

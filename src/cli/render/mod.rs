@@ -54,8 +54,8 @@ impl<T: Serialize> Listing<'_, T> {
     pub fn print(mut self, args: &ListArgs, view: View, out: &mut dyn Write) -> Result<(), AppError> {
         self.sort(&args.sort)?;
         self.rows.truncate(args.limit.unwrap_or(usize::MAX));
-        // A list is the last thing that a command does. To take thousands of rows apart before the program ends
-        // would take an eighth of all its time.
+        // A long list is the last thing that a command does: to take its thousands of rows apart before the program
+        // ends would take an eighth of all its time.
         let this = ManuallyDrop::new(self);
         match args.output {
             Format::Table | Format::Wide => {

@@ -1,6 +1,7 @@
 //! What every write has in common once it is planned: asked about, journalled, carried out, reported.
 
 use super::change::Known;
+use super::operations::folder;
 use super::report::dry_run;
 use super::results::{Results, finish};
 use super::{AskArgs, ConfirmArgs, Surroundings};
@@ -57,10 +58,7 @@ impl Desk<'_, '_> {
         if self.confirm.no_journal {
             return Ok(Some(Opened::without_journal(operation)));
         }
-        let folder = self.around.journals.as_deref().ok_or_else(|| {
-            AppError::usage("there is no place for the journal: neither $XDG_STATE_HOME nor $HOME is set")
-                .hint("--no-journal goes on without one")
-        })?;
+        let folder = folder(self.around).map_err(|error| error.hint("--no-journal goes on without one"))?;
         silence::begin(folder, operation).map(Some).map_err(|error| {
             AppError::usage(format!("the journal cannot be written: {error}; nothing was sent"))
                 .hint("--no-journal goes on without one: after a crash nobody knows what was done")

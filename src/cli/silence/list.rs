@@ -6,7 +6,7 @@ use crate::cli::error::{AppError, Exit};
 use crate::cli::render::{Cell, Column, Document, Shape, Tone, write_json, write_yaml};
 use crate::cli::session::Session;
 use crate::fleet::filter::SilenceSubject;
-use crate::fleet::silence::{FindError, LogicalSilence, SHORTEST_PREFIX, find, group, held};
+use crate::fleet::silence::{FindError, LogicalSilence, find, group, held, short_id};
 use crate::fleet::silences::{SilenceCopy, silences};
 use crate::fleet::{Answer, Cluster};
 use crate::model::cluster::ClusterName;
@@ -82,11 +82,6 @@ impl SilenceRow {
         }
     }
 
-    /// Returns as much of the id as every command takes for the whole.
-    fn short_id(&self) -> &str {
-        self.id.get(..SHORTEST_PREFIX).unwrap_or(&self.id)
-    }
-
     fn clusters(&self) -> String {
         let names: BTreeSet<&str> = self.copies.iter().map(|copy| copy.cluster.as_str()).collect();
         let mark = if self.drift.is_empty() { "" } else { " (differs)" };
@@ -128,7 +123,7 @@ pub const SHAPE: Shape<SilenceRow> = Shape {
         C::name("clusters", |row, _| Cell::text(row.clusters())),
         C::text("matchers", |row, _| Cell::text(row.matchers.join(" "))),
         C::text("comment", |row, _| Cell::text(&*row.comment)).droppable(1),
-        C::word("id", |row, _| Cell { text: row.short_id().into(), ..Cell::text(&*row.id) }),
+        C::word("id", |row, _| Cell { text: short_id(&row.id).into(), ..Cell::text(&*row.id) }),
         C::number(FIRING, |row, _| Cell::number(row.firing as f64)).wide(),
         C::word("starts", |row, _| Cell::text(rfc3339(row.starts_at))).wide(),
         C::word("ends", |row, _| Cell::text(rfc3339(row.ends_at))).wide(),

@@ -9,7 +9,7 @@ use crate::cli::error::{AppError, Exit};
 use crate::cli::render::{Cell, Column, Listing, Shape, Tone};
 use crate::cli::session::Session;
 use crate::fleet::Coverage;
-use crate::fleet::silence::{self, ConfirmLevel, Judgement, Limits, OpId, Standing};
+use crate::fleet::silence::{self, ConfirmLevel, Judgement, Limits, OpId, Opened, Standing};
 use crate::model::cluster::ClusterName;
 use crate::model::time::{Timestamp, age, format_left};
 use crate::sys::journal::JournalError;
@@ -84,7 +84,7 @@ fn unreadable(error: &JournalError) -> AppError {
 }
 
 /// Says why an operation cannot be gone on with.
-pub fn unusable(op: OpId, error: &JournalError) -> AppError {
+fn unusable(op: OpId, error: &JournalError) -> AppError {
     match error {
         JournalError::Busy(_) => AppError::usage(format!("operation {op} is running in another process"))
             .hint("`iaasmon silence status` shows when it has ended"),
@@ -99,7 +99,7 @@ fn unwritten(error: &JournalError) -> AppError {
 }
 
 /// Says that there is nothing to finish or to take back.
-pub fn nothing_sent(op: OpId) -> AppError {
+fn nothing_sent(op: OpId) -> AppError {
     AppError::usage(format!(
         "operation {op} was interrupted before anything was sent: there is nothing to do"
     ))
@@ -155,8 +155,20 @@ fn operation_row(standing: &Standing, busy: bool) -> OperationRow {
     }
 }
 
+/// Opens the operation that is meant, to go on with it.
+pub fn opened(
+    op: Option<OpId>,
+    session: &mut Session<'_>,
+    around: &Surroundings,
+) -> Result<Opened, AppError> {
+    let folder = folder(around)?;
+    let op = chosen(op, folder, session)?;
+    let opened = silence::open(folder, op).map_err(|error| unusable(op, &error))?;
+    opened.ok_or_else(|| nothing_sent(op))
+}
+
 /// Returns the operation that is meant: the one named, else the only unfinished one, which is then told.
-pub fn chosen(op: Option<OpId>, folder: &Path, session: &mut Session<'_>) -> Result<OpId, AppError> {
+fn chosen(op: Option<OpId>, folder: &Path, session: &mut Session<'_>) -> Result<OpId, AppError> {
     if let Some(op) = op {
         return Ok(op);
     }
@@ -200,12 +212,10 @@ pub async fn undo(
     session: &mut Session<'_>,
     around: &Surroundings,
 ) -> Result<Exit, AppError> {
-    let folder = folder(around)?;
-    let op = chosen(args.op, folder, session)?;
-    let opened = silence::open(folder, op).map_err(|error| unusable(op, &error))?;
-    let opened = opened.ok_or_else(|| nothing_sent(op))?;
+    let opened = opened(args.op, session, around)?;
     let mut opened = silence::find_out(&session.fleet, opened, Limits::default()).await;
     let standing = opened.standing();
+    let op = standing.operation.op;
     let known = ask(session).await;
     session.tell(&known.coverage, &[])?;
     let facts_of = |cluster: &_| known.facts.iter().find(|facts| facts.cluster == *cluster);

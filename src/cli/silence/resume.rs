@@ -1,8 +1,7 @@
 //! `silence resume`: look what stands, show what is left, ask, and send that.
 
-use super::change::ask;
 use super::confirm::run;
-use super::operations::{chosen, folder, nothing_sent, unusable};
+use super::operations::opened;
 use super::report::dry_run;
 use super::results::Results;
 use super::{ResumeArgs, Surroundings};
@@ -10,8 +9,10 @@ use crate::cli::error::{AppError, Exit};
 use crate::cli::session::Session;
 use crate::fleet::Coverage;
 use crate::fleet::silence::{self, Left, Limits, Operation, Standing, Task};
+use crate::fleet::silences::silences;
 use crate::model::cluster::ClusterName;
 use crate::model::text;
+use futures_util::future::join_all;
 use std::io::{self, Write};
 
 /// Runs `silence resume`.
@@ -20,10 +21,7 @@ pub async fn resume(
     session: &mut Session<'_>,
     around: &Surroundings,
 ) -> Result<Exit, AppError> {
-    let folder = folder(around)?;
-    let op = chosen(args.op, folder, session)?;
-    let opened = silence::open(folder, op).map_err(|error| unusable(op, &error))?;
-    let opened = opened.ok_or_else(|| nothing_sent(op))?;
+    let opened = opened(args.op, session, around)?;
     check(opened.standing(), session)?;
     let left = silence::left(&session.fleet, opened.standing(), Limits::default()).await;
     write_left(session.streams.err, &left)?;
@@ -77,9 +75,9 @@ fn check(standing: &Standing, session: &Session<'_>) -> Result<(), AppError> {
 
 /// Asks who can be read of those that the operation is for.
 async fn asked(standing: &Standing, session: &Session<'_>) -> Coverage {
-    let known = ask(session).await;
-    let concerned = known.facts.into_iter().filter(|facts| standing.tasks.contains_key(&facts.cluster));
-    concerned.fold(Coverage::default(), |all, facts| all.join(facts.coverage))
+    let concerned = session.fleet.clusters().iter().filter(|c| standing.tasks.contains_key(c.name()));
+    let answers = join_all(concerned.map(|cluster| silences(cluster, |_| {}))).await;
+    answers.into_iter().fold(Coverage::default(), |all, answer| all.join(answer.coverage))
 }
 
 /// Says per cluster what stands and what is still to be sent.

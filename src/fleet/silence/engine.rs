@@ -294,6 +294,14 @@ fn line(record: &Record) -> String {
     serde_json::to_string(record).expect("records hold nothing that JSON cannot")
 }
 
+impl<'a> Engine<'a> {
+    /// Works for somebody who wants to know the end alone.
+    fn unobserved(fleet: &'a Fleet, limits: Limits, shared: Shared) -> Self {
+        let observe = &|_: &Step| ControlFlow::Continue(());
+        Self { fleet, limits, observe, agreed: None, shared: Mutex::new(shared) }
+    }
+}
+
 impl Engine<'_> {
     fn shared(&self) -> MutexGuard<'_, Shared> {
         // A panic elsewhere leaves the journal as consistent as a crash does.

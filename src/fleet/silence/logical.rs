@@ -24,7 +24,7 @@ mod tests;
 const SAME_START: TimeDelta = TimeDelta::seconds(10);
 
 /// The shortest beginning of an id that names a silence.
-pub const SHORTEST_PREFIX: usize = 8;
+const SHORTEST_PREFIX: usize = 8;
 
 /// The same silence on one or more clusters.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,7 +81,17 @@ impl fmt::Display for Drift {
     }
 }
 
+/// Returns as much of an id as every command takes for the whole.
+pub fn short_id(id: &str) -> &str {
+    id.get(..SHORTEST_PREFIX).unwrap_or(id)
+}
+
 impl LogicalSilence {
+    /// Returns the beginning of its id, which names it on the command line.
+    pub fn short_id(&self) -> &str {
+        short_id(&self.id)
+    }
+
     /// Returns the clusters that have a copy, each once, in order of name.
     pub fn clusters(&self) -> Vec<ClusterName> {
         let names: BTreeSet<&ClusterName> = self.copies.iter().map(|copy| &copy.cluster).collect();

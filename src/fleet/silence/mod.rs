@@ -32,7 +32,7 @@ pub use engine::{
 };
 pub use held::held;
 pub use identity::{OP_ANNOTATION, OpId};
-pub use logical::{Drift, FindError, LogicalSilence, SHORTEST_PREFIX, find, group};
+pub use logical::{Drift, FindError, LogicalSilence, find, group, short_id};
 pub use operation::{Change, Content, Kind, Operation, Seen, Task, add, edit, expire, undo};
 pub use policy::{ConfirmLevel, Judgement, comment_wish, judge, judge_expiry};
 pub use preview::{

@@ -271,6 +271,12 @@ impl Editor {
         self.is_searching() || self.known() < self.facts.len()
     }
 
+    /// Says that the last look opens when it is known what to say there.
+    pub fn awaited(&self) -> String {
+        let does = if self.is_searching() { "working out what it hits" } else { "asking the clusters" };
+        format!("{does} ...: the review opens by itself (Esc calls it off)")
+    }
+
     /// Returns the keys that its prompt takes, and what they do: what is typed while the review is awaited counts
     /// for nothing.
     pub fn prompt_keys(&self) -> impl Iterator<Item = (&'static str, &'static str)> {

@@ -176,7 +176,7 @@ impl<S: Subject> Subject for Folded<'_, S> {
         self.subject.any_text(test)
     }
     fn has_folded(&self, word: &str) -> bool {
-        // Twice as fast as `str::contains` over the short texts of 50,000 rows, and this is done at every key.
+        // `str::contains` took a quarter of the time of a key of a filter over 50,000 alerts.
         memchr::memmem::find(self.search.as_bytes(), word.as_bytes()).is_some()
     }
 }

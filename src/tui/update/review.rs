@@ -22,7 +22,7 @@ pub fn review(state: &mut State) -> Vec<Effect> {
     // The last look opens as soon as it is known what to say there.
     editor.hurried = editor.draft.is_ok() && editor.is_waiting();
     if editor.hurried {
-        state.message = Some((Role::Notice, awaited(editor)));
+        state.message = Some((Role::Notice, editor.awaited()));
         return effects;
     }
     if let Some(why) = editor.obstacle(state.now) {
@@ -32,12 +32,6 @@ pub fn review(state: &mut State) -> Vec<Effect> {
     state.message = None;
     let Some(question) = question(editor, state.now) else { return Vec::new() };
     ask(state, question)
-}
-
-/// Says that the last look opens when it is known what to say there.
-pub fn awaited(editor: &Editor) -> String {
-    let does = if editor.is_searching() { "working out what it hits" } else { "asking the clusters" };
-    format!("{does} ...: the review opens by itself (Esc calls it off)")
 }
 
 fn question(editor: &Editor, now: Timestamp) -> Option<Question> {

@@ -34,7 +34,7 @@ fn on_selection(state: &mut State, selection: Selection, make: impl FnOnce(Edito
     if selection.matchers.is_empty() {
         let says = match selection.notes.first() {
             Some(note) => format!("nothing is left that a silence could match: {note}"),
-            None => "nothing is selected that a silence could match (key 4 goes to the silences, n makes a new one there)".to_owned(),
+            None => "nothing is selected that a silence could match (4, then n: a new one)".to_owned(),
         };
         state.message = Some((Role::Notice, says));
         return Vec::new();
@@ -258,7 +258,7 @@ pub fn prompt_key(state: &mut State, key: &KeyEvent) -> Vec<Effect> {
         _ if editor.hurried => {}
         KeyCode::Enter if editor.is_waiting() => {
             editor.hurried = editor.draft.is_ok();
-            state.message = editor.hurried.then(|| (Role::Notice, review::awaited(editor)));
+            state.message = editor.hurried.then(|| (Role::Notice, editor.awaited()));
         }
         KeyCode::Enter => return finish_prompt(state),
         _ if matches!(editor.mode, Mode::Extend(_)) => {

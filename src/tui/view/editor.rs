@@ -57,10 +57,7 @@ pub fn draw(state: &State, pen: &mut Pen<'_>) {
     let used = preview(state, editor, &mut pen.below(top, bottom.saturating_sub(top)));
     let row = (top + used + usize::from(top + used < bottom)).min(bottom);
     let (role, says) = match editor.obstacle(state.now) {
-        Some(why) if editor.hurried => (
-            Role::Notice,
-            format!(" {} ...: the review opens by itself (Esc calls it off)", text::line(&why)),
-        ),
+        Some(_) if editor.hurried => (Role::Notice, format!(" {}", editor.awaited())),
         Some(why) => (Role::Error, format!(" not yet: {}", text::line(&why))),
         None => (Role::Good, " ready to be reviewed".to_owned()),
     };
@@ -224,7 +221,7 @@ fn remarks(editor: &Editor, pen: &mut Pen<'_>) -> usize {
         let more = if more > 0 { format!(" +{more}") } else { String::new() };
         let silence = &overlap.silence;
         let (by, ends) = (text::line(&silence.created_by), silence.ends_at.format("%d %b %H:%MZ"));
-        let id = text::line(&silence.id).chars().take(8).collect::<String>();
+        let id = text::line(silence.short_id());
         lines.push((Role::Notice, format!(" like {id} by {by}, which ends {ends}{more}")));
     }
     for (matcher, why) in preview.cannot_evaluate.iter().take(1) {

@@ -53,11 +53,6 @@ pub fn draw(state: &State, pen: &mut Pen<'_>) {
     }
 }
 
-/// The first characters of its id, which name it on the command line.
-fn short_id(silence: &SilenceRow) -> String {
-    silence.silence.id.chars().take(8).collect()
-}
-
 /// The column of ids; not there where the screen is too narrow for it.
 fn id_cell(state: &State, role: Role, id: &str) -> Part {
     if state.size.0 < 120 { part(role, "") } else { cell(role, &text::line(id), 8) }
@@ -111,7 +106,7 @@ fn draw_row(
         row,
         &[
             part(Role::Text, words::marks(cursor, mark)),
-            id_cell(state, role, &short_id(silence)),
+            id_cell(state, role, silence.silence.short_id()),
             cell(role, &ends(state, silence), 7),
             cell(role, stands.word(), 7),
             cell(role, &silence.author, 10),

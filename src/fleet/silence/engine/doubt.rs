@@ -11,21 +11,14 @@ use crate::model::silence::SilenceState;
 use crate::sys::clock;
 use futures_util::future::join_all;
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// Looks on every cluster for what the journal does not know, and writes it into the journal. What cannot be read
 /// stays in doubt: its [`Progress::sent`] keeps the members.
 pub async fn find_out(fleet: &Fleet, opened: Opened, limits: Limits) -> Opened {
     let Opened { standing, journal, agreed } = opened;
     let tasks = standing.operation.tasks.clone();
-    let engine = Engine {
-        fleet,
-        limits,
-        observe: &|_| ControlFlow::Continue(()),
-        agreed: None,
-        shared: Mutex::new(Shared { journal, standing }),
-    };
+    let engine = Engine::unobserved(fleet, limits, Shared { journal, standing });
     // A journal that takes no more lines leaves in doubt what could not be noted.
     join_all(tasks.iter().map(|task| async { engine.look_into(task).await.ok() })).await;
     let Shared { journal, standing } =

@@ -13,8 +13,6 @@ use crate::fleet::silence::own::Found;
 use crate::fleet::silence::record::{Outcome, Standing};
 use crate::fleet::{Cluster, Fleet};
 use futures_util::future::join_all;
-use std::ops::ControlFlow;
-use std::sync::Mutex;
 
 /// What is left of a cluster's task.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,13 +32,7 @@ impl Left {
 
 /// Reads on every cluster what a [`run`](super::run) would still send there, each with the task as it was planned.
 pub async fn left<'s>(fleet: &Fleet, standing: &'s Standing, limits: Limits) -> Vec<(&'s Task, Left)> {
-    let engine = Engine {
-        fleet,
-        limits,
-        observe: &|_| ControlFlow::Continue(()),
-        agreed: None,
-        shared: Mutex::new(Shared { journal: None, standing: standing.clone() }),
-    };
+    let engine = Engine::unobserved(fleet, limits, Shared { journal: None, standing: standing.clone() });
     let looks = standing.operation.tasks.iter().map(async |task| {
         let mut part = Task { write: None, expire: Vec::new(), ..task.clone() };
         let stuck = engine.left_of(task, &mut part).await.err();

@@ -58,6 +58,17 @@ fn a_journal_that_cannot_be_read_hides_no_operation() {
     assert!(seen.contains("UNFINISHED"), "{seen}");
 }
 
+/// A silence on what is selected, confirmed a moment ago.
+fn sent() -> State {
+    let mut state = state();
+    keys(&mut state, "2  s");
+    answer_facts(&mut state);
+    keys(&mut state, "INC-5");
+    control(&mut state, 'x');
+    confirm(&mut state);
+    state
+}
+
 #[test]
 fn an_interrupted_operation_is_told_of_and_finished() {
     let mut state = state();
@@ -173,12 +184,7 @@ fn what_can_be_done_is_said_also_where_the_journal_does_not_list_the_operation()
         [(standing(failed()), true, true), (standing(applied()), false, true), (untouched(), true, false)]
     {
         for listed in [true, false] {
-            let mut state = state();
-            keys(&mut state, "2  s");
-            answer_facts(&mut state);
-            keys(&mut state, "INC-5");
-            control(&mut state, 'x');
-            confirm(&mut state);
+            let mut state = sent();
             let op = standing.operation.op;
             update(&mut state, Msg::Began(op));
             update(&mut state, Msg::Carried(Box::new(standing.clone())));
@@ -232,12 +238,7 @@ fn what_could_be_taken_back_only_in_part_can_be_taken_back_again() {
 
 #[test]
 fn a_partial_operation_says_what_still_pages_and_can_be_taken_back() {
-    let mut state = state();
-    keys(&mut state, "2  s");
-    answer_facts(&mut state);
-    keys(&mut state, "INC-5");
-    control(&mut state, 'x');
-    confirm(&mut state);
+    let mut state = sent();
     let failed = Progress {
         outcome: Some(Outcome::Failed { why: "403 \u{1b}[31mno write role".into(), silent: false }),
         ..Progress::default()
