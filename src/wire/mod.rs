@@ -6,6 +6,8 @@ pub mod elements;
 pub mod prom_config;
 pub mod prom_json;
 mod seed;
+pub mod sensu_json;
+pub mod sensu_log;
 
 /// Why bytes are not what they should be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
