@@ -8,8 +8,8 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::sys::child::members;
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 
 /// The file that marks a folder as one that the guard may remove.
 pub const MARK: &str = ".iaasmon-demo";
@@ -38,7 +38,7 @@ fn end_group() {
         return;
     }
     for _ in 0..ROUNDS {
-        let others = members(own);
+        let others: Vec<_> = members(own).into_iter().filter(|pid| *pid != own).collect();
         if others.is_empty() {
             return;
         }
@@ -50,40 +50,9 @@ fn end_group() {
     }
 }
 
-/// Lists the living processes of `group`, its leader excepted.
-fn members(group: Pid) -> Vec<Pid> {
-    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|pid| *pid != group.as_raw())
-        .filter(|pid| {
-            std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| is_member(&stat, group))
-        })
-        .map(Pid::from_raw)
-        .collect()
-}
-
-/// Reports whether `/proc/PID/stat` shows a living member of `group`. A zombie is as good as gone.
-fn is_member(stat: &str, group: Pid) -> bool {
-    // The command stands in parentheses and may itself hold spaces and parentheses.
-    let Some((_, after)) = stat.rsplit_once(") ") else { return false };
-    let mut fields = after.split(' ');
-    let alive = !matches!(fields.next(), Some("Z" | "X") | None);
-    alive && fields.nth(1).and_then(|pgrp| pgrp.parse().ok()) == Some(group.as_raw())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_member_is_told_by_its_group_whatever_its_name() {
-        let group = Pid::from_raw(42);
-        assert!(is_member("77 (a) S 1 9) S 1 42 42 0", group));
-        assert!(!is_member("77 (prometheus) S 1 43 42 0", group));
-        assert!(!is_member("77 (prometheus) Z 1 42 42 0", group));
-        assert!(!is_member("garbage", group));
-    }
 
     #[test]
     fn a_folder_without_the_mark_is_left_alone() {

@@ -1,5 +1,6 @@
 //! What the operating system gives: the clock, threads, processes, signals, files.
 
 pub mod apart;
+pub mod child;
 pub mod clock;
 pub mod journal;

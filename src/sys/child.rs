@@ -1,0 +1,195 @@
+//! Commands of foreign origin: a shell of their own in a process group of their own, with a time limit and bounded output.
+//!
+//! This is sensu-spawn with childprocess (spawn.rb:51-178, unix/process.rb:10-26), but for one thing: at the end of the
+//! time limit the *whole* group is ended for certain. The original looks at the shell alone and leaves a script that ignores
+//! TERM running once its shell is gone.
+
+mod group;
+mod guard;
+
+pub use group::{Group, members};
+pub use guard::{Guard, watch};
+
+use nix::errno::Errno;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::unix::pipe;
+use tokio::process::{Child, ChildStdin};
+
+/// How much is read at a time, as the original does.
+const PIECE: usize = 8192;
+
+/// What every command of a process finds around it.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// The folder that commands start in; ours where none is named.
+    pub folder: Option<PathBuf>,
+    /// What is set over our own environment.
+    pub variables: Vec<(OsString, OsString)>,
+}
+
+/// One command to be run.
+#[derive(Debug)]
+pub struct Command<'a> {
+    /// What `sh -c` gets.
+    pub line: &'a [u8],
+    /// What the command reads; ours is inherited where there is none.
+    pub stdin: Option<Vec<u8>>,
+    /// How long it may take, from its start on.
+    pub limit: Option<Duration>,
+    /// How many bytes of its output are kept; the rest is read and dropped.
+    pub keep: usize,
+    /// Folder and environment.
+    pub around: &'a Surroundings,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code, or why there is none.
+    pub outcome: Outcome,
+    /// Standard output and standard error in the order in which they were written, as far as kept.
+    pub output: Vec<u8>,
+    /// How many bytes it wrote.
+    pub output_bytes: u64,
+    /// The group, where it could not be ended: a process in it waits for a disk, say.
+    pub lingering: Option<Group>,
+}
+
+/// Whether a command gave an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its exit code, or the bare number of the signal that ended the shell.
+    Exited(i32),
+    /// The time limit came first.
+    TimedOut,
+    /// It could not be started, or not be read from.
+    Failed(String),
+}
+
+impl Ended {
+    fn without_output(outcome: Outcome) -> Self {
+        Self { outcome, output: Vec::new(), output_bytes: 0, lingering: None }
+    }
+}
+
+/// Runs a command to its end: until the shell has exited *and* nobody holds its output any more, or until the limit.
+pub async fn run(command: Command<'_>, guard: Option<&Guard>) -> Ended {
+    let (mut child, output) = match start(&command) {
+        Ok(started) => started,
+        Err(error) => return Ended::without_output(Outcome::Failed(words(&error))),
+    };
+    let Some(group) = child.id().and_then(Group::of) else {
+        return Ended::without_output(Outcome::Failed("the process has no id".to_owned()));
+    };
+    let watched = guard.map(|guard| guard.watch(group));
+    let mut kept = Kept { bytes: Vec::new(), total: 0, most: command.keep };
+    let whole = work(&mut child, output, command.stdin, &mut kept);
+    let done = match command.limit {
+        Some(limit) => tokio::time::timeout(limit, whole).await.ok(),
+        None => Some(whole.await),
+    };
+    let ended = match done {
+        Some(Ok(status)) => Ended {
+            outcome: Outcome::Exited(number(status)),
+            output: kept.bytes,
+            output_bytes: kept.total,
+            lingering: None,
+        },
+        Some(Err(error)) => {
+            let lingering = group.end(&mut child).await;
+            Ended { lingering, ..Ended::without_output(Outcome::Failed(words(&error))) }
+        }
+        None => {
+            let lingering = group.end(&mut child).await;
+            Ended { lingering, ..Ended::without_output(Outcome::TimedOut) }
+        }
+    };
+    drop(watched);
+    ended
+}
+
+/// Starts `sh -c` with one pipe for both of its outputs.
+fn start(command: &Command<'_>) -> io::Result<(Child, pipe::Receiver)> {
+    if command.line.contains(&0) {
+        let line = String::from_utf8_lossy(command.line);
+        return Err(io::Error::other(format!("argument cannot contain null bytes: {line:?}")));
+    }
+    let (reader, writer) = io::pipe()?;
+    let mut shell = tokio::process::Command::new("sh");
+    shell.arg("-c").arg(OsStr::from_bytes(command.line)).process_group(0);
+    shell.stdout(Stdio::from(writer.try_clone()?)).stderr(Stdio::from(writer));
+    shell.stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::inherit() });
+    shell.envs(command.around.variables.iter().map(|(name, value)| (name, value)));
+    if let Some(folder) = &command.around.folder {
+        shell.current_dir(folder);
+    }
+    let child = shell.spawn()?;
+    // The shell's ends of the pipe close here, with `shell`: the end of the output is the end of the last writer.
+    drop(shell);
+    Ok((child, pipe::Receiver::from_owned_fd(reader.into())?))
+}
+
+async fn work(
+    child: &mut Child,
+    mut output: pipe::Receiver,
+    stdin: Option<Vec<u8>>,
+    kept: &mut Kept,
+) -> io::Result<ExitStatus> {
+    let input = child.stdin.take();
+    let (read, ()) = tokio::join!(kept.read(&mut output), feed(input, stdin));
+    read?;
+    child.wait().await
+}
+
+/// Writes a command its input. One that does not read it is no failure: the original loses that race now and then, and
+/// reports `Broken pipe` instead of the command's own status.
+async fn feed(input: Option<ChildStdin>, bytes: Option<Vec<u8>>) {
+    if let (Some(mut input), Some(bytes)) = (input, bytes) {
+        let _ = input.write_all(&bytes).await;
+    }
+}
+
+/// Output as far as it is kept.
+struct Kept {
+    bytes: Vec<u8>,
+    total: u64,
+    most: usize,
+}
+
+impl Kept {
+    async fn read(&mut self, output: &mut pipe::Receiver) -> io::Result<()> {
+        let mut piece = vec![0; PIECE];
+        loop {
+            let read = output.read(&mut piece).await?;
+            if read == 0 {
+                return Ok(());
+            }
+            self.total += read as u64;
+            let room = self.most - self.bytes.len();
+            self.bytes.extend_from_slice(&piece[..read.min(room)]);
+        }
+    }
+}
+
+/// childprocess takes the exit status, else the signal's number (unix/process.rb:79-81).
+fn number(status: ExitStatus) -> i32 {
+    status.code().or(status.signal()).unwrap_or_default()
+}
+
+/// An error in Ruby's words: the system's text and its number.
+fn words(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(code) => format!("{} ({code})", Errno::from_raw(code).desc()),
+        None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+use super::{Command, Ended, Outcome, Surroundings, run};
+use crate::sys::clock;
+use std::time::Duration;
+
+async fn shell(line: &str, limit: Option<f64>) -> Ended {
+    with(line, limit, None, usize::MAX).await
+}
+
+async fn with(line: &str, limit: Option<f64>, stdin: Option<&[u8]>, keep: usize) -> Ended {
+    let around = Surroundings::default();
+    let command = Command {
+        line: line.as_bytes(),
+        stdin: stdin.map(<[u8]>::to_vec),
+        limit: limit.map(Duration::from_secs_f64),
+        keep,
+        around: &around,
+    };
+    run(command, None).await
+}
+
+fn text(ended: &Ended) -> String {
+    String::from_utf8_lossy(&ended.output).into_owned()
+}
+
+#[tokio::test]
+async fn status_and_output_are_the_shells() {
+    for (line, status, output) in [
+        ("exit 255", 255, ""),
+        ("exit 256", 0, ""),
+        ("echo out; echo err >&2; echo out", 0, "out\nerr\nout\n"),
+        ("echo before; kill -9 $$; echo after", 9, "before\n"),
+        ("", 0, ""),
+        ("printf 'a\\0\\377'; exit 3", 3, "a\0\u{fffd}"),
+        ("kill -KILL $(sh -c 'echo $PPID')", 9, ""),
+    ] {
+        let ended = shell(line, None).await;
+        assert_eq!(
+            (ended.outcome.clone(), text(&ended).as_str()),
+            (Outcome::Exited(status), output),
+            "{line}"
+        );
+    }
+    let missing = shell("/nonexistent/check_disk -w 80", None).await;
+    assert_eq!(missing.outcome, Outcome::Exited(127));
+    assert!(text(&missing).contains("/nonexistent/check_disk: not found"), "{missing:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_started_says_why() {
+    let ended = shell("echo a\0b", None).await;
+    let Outcome::Failed(why) = &ended.outcome else { panic!("{ended:?}") };
+    assert_eq!(why, "argument cannot contain null bytes: \"echo a\\0b\"");
+    let long = format!("true {}", "x".repeat(200 * 1024));
+    assert_eq!(shell(&long, None).await.outcome, Outcome::Failed("Argument list too long (7)".to_owned()));
+}
+
+#[tokio::test]
+async fn input_is_given_to_those_who_read_it() {
+    let bytes = vec![b'x'; 300_000];
+    let ended = with("wc -c", None, Some(&bytes), usize::MAX).await;
+    assert_eq!(text(&ended).trim(), "300000");
+    let deaf = with("exec <&-; exit 1", None, Some(&bytes), usize::MAX).await;
+    assert_eq!(deaf.outcome, Outcome::Exited(1));
+}
+
+#[tokio::test]
+async fn only_so_much_output_is_kept_but_all_is_read() {
+    let ended = with("head -c 3000000 /dev/zero; exit 2", None, None, 1000).await;
+    assert_eq!(
+        (ended.outcome, ended.output.len(), ended.output_bytes),
+        (Outcome::Exited(2), 1000, 3_000_000)
+    );
+}
+
+#[tokio::test]
+async fn the_end_of_the_output_is_waited_for_and_the_end_of_the_shell() {
+    let begun = clock::instant();
+    let ended = shell("echo parent; (sleep 0.4; echo late) &", None).await;
+    assert_eq!(text(&ended), "parent\nlate\n");
+    assert!(begun.elapsed() >= Duration::from_millis(400));
+    let begun = clock::instant();
+    let ended = shell("exec >&- 2>&-; sleep 0.4; exit 2", None).await;
+    assert_eq!(ended.outcome, Outcome::Exited(2));
+    assert!(begun.elapsed() >= Duration::from_millis(400));
+}
+
+/// Whether a process still runs whose command line holds `mark`.
+fn runs(mark: &str) -> bool {
+    let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+    processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok()).any(|line| {
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        line.contains(mark) && !line.contains("sh -c")
+    })
+}
+
+#[tokio::test]
+async fn at_the_limit_the_whole_group_ends_and_partial_output_is_gone() {
+    let begun = clock::instant();
+    let ended = shell("echo partial; sleep 31.4151", Some(0.2)).await;
+    assert_eq!((&ended.outcome, ended.output.len()), (&Outcome::TimedOut, 0));
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(!runs("sleep 31.4151"));
+}
+
+#[tokio::test]
+async fn who_ignores_term_is_killed_though_its_shell_has_gone() {
+    // The shell ends at TERM, its child does not: the original would leave it running.
+    let ended = shell("sh -c \"trap '' TERM; exec sleep 31.4152\"; echo never", Some(0.2)).await;
+    assert_eq!(ended.outcome, Outcome::TimedOut);
+    assert!(ended.lingering.is_none());
+    assert!(!runs("sleep 31.4152"));
+}
