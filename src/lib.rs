@@ -9,6 +9,7 @@ pub mod demo;
 pub mod fleet;
 pub mod model;
 pub mod net;
+pub mod sensu;
 pub mod serve;
 pub mod sys;
 pub mod tui;

@@ -9,6 +9,11 @@ pub fn now() -> Timestamp {
     chrono::Utc::now()
 }
 
+/// Returns the wall-clock time in the zone of this machine.
+pub fn local() -> chrono::DateTime<chrono::Local> {
+    now().with_timezone(&chrono::Local)
+}
+
 /// Returns the monotonic clock's reading, for measuring how long something took.
 #[expect(clippy::disallowed_methods, reason = "this is the one door to the monotonic clock")]
 pub fn instant() -> Instant {

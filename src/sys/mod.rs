@@ -4,3 +4,4 @@ pub mod apart;
 pub mod child;
 pub mod clock;
 pub mod journal;
+pub mod logfile;

@@ -1,0 +1,142 @@
+//! Reading the files (loader.rb:165-203,381-391).
+
+use super::{Notice, Refused, Sources, deep_diff, deep_merge};
+use crate::sensu::redact::redact;
+use crate::wire::sensu_json::{Object, Value, field, set};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+/// Larger than any sane definitions; what never ends is no file.
+const MOST: u64 = 64 * 1024 * 1024;
+/// How deep folders are followed, so that a symlink to a folder above does not lead round for ever.
+const DEEPEST: usize = 32;
+
+pub(super) struct Loaded {
+    pub(super) root: Object,
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// Reads everything in order: environment, the file, the folders, what the client adds for itself.
+pub(super) fn load(sources: &Sources, notices: &mut Vec<Notice>) -> Result<Loaded, Refused> {
+    let mut loaded = Loaded { root: sources.defaults(), files: Vec::new() };
+    if let Some(client) = sources.client() {
+        let mut fields = Object::new();
+        set(&mut fields, "client", client.clone());
+        notices.push(Notice::warn("using sensu client environment variable(s)", fields.clone()));
+        deep_merge(&mut loaded.root, fields);
+    }
+    if let Some(file) = &sources.file {
+        loaded.file(file, notices)?;
+    }
+    for folder in &sources.folders {
+        let mut fields = Object::new();
+        set(&mut fields, "directory", Value::text(folder.as_os_str().as_encoded_bytes()));
+        notices.push(Notice::warn("loading config files from directory", fields.clone()));
+        let mut files = Vec::new();
+        if collect(folder, 0, &mut files).is_err() {
+            return Err(Refused::one("insufficient permissions for loading", fields));
+        }
+        files.sort();
+        files.iter().try_for_each(|file| loaded.file(file, notices))?;
+    }
+    override_client(&mut loaded.root, notices);
+    Ok(loaded)
+}
+
+impl Loaded {
+    fn file(&mut self, path: &Path, notices: &mut Vec<Notice>) -> Result<(), Refused> {
+        let bytes = match read(path) {
+            Ok(bytes) => bytes,
+            Err(Unread::Missing) => {
+                notices.push(Notice::on_file("config file does not exist or is not readable", path));
+                notices.push(Notice::on_file("ignoring config file", path));
+                return Ok(());
+            }
+            Err(Unread::Unfit(why)) => return Err(invalid(path, why)),
+        };
+        notices.push(Notice::on_file("loading config file", path));
+        let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes).trim_ascii();
+        let read = if text.is_empty() { Ok(Value::Object(Object::new())) } else { Value::parse(&bytes) };
+        let read = read.map_err(|error| invalid(path, &error.to_string()))?;
+        // A list or a word at the top is passed over in silence, as by the original.
+        let Value::Object(read) = read else { return Ok(()) };
+        let before = (!self.files.is_empty()).then(|| self.root.clone());
+        deep_merge(&mut self.root, read);
+        if let Some(before) = before {
+            let mut notice = Notice::on_file("config file applied changes", path);
+            let changes = redact(&Value::Object(deep_diff(&before, &self.root)));
+            set(&mut notice.fields, "changes", changes);
+            notices.push(notice);
+        }
+        self.files.push(path.to_owned());
+        Ok(())
+    }
+}
+
+fn invalid(path: &Path, why: &str) -> Refused {
+    let mut about = Object::new();
+    set(&mut about, "file", Value::text(path.as_os_str().as_encoded_bytes()));
+    set(&mut about, "error", why);
+    Refused::one("config file must be valid json", about)
+}
+
+enum Unread {
+    Missing,
+    Unfit(&'static str),
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Unread> {
+    let about = std::fs::metadata(path).map_err(|_| Unread::Missing)?;
+    if !about.is_file() {
+        return Err(Unread::Unfit("it is no regular file"));
+    }
+    let file = std::fs::File::open(path).map_err(|_| Unread::Missing)?;
+    let mut bytes = Vec::new();
+    file.take(MOST + 1).read_to_end(&mut bytes).map_err(|_| Unread::Missing)?;
+    if bytes.len() as u64 > MOST { Err(Unread::Unfit("it is larger than 64 MiB")) } else { Ok(bytes) }
+}
+
+/// The files that `**{,/*/**}/*.json` names: all below the folder, no hidden ones, folders behind links one level deep.
+fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        if name.starts_with(b".") {
+            continue;
+        }
+        if path.is_dir() {
+            // Ruby's ** does not go through links; /*/ does, once.
+            if depth < DEEPEST && (!path.is_symlink() || depth == 0) {
+                collect(&path, depth + 1, files)?;
+            }
+        } else if name.ends_with(b".json") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// Every client subscribes to itself (loader.rb:210-223).
+fn override_client(root: &mut Object, notices: &mut Vec<Notice>) {
+    let Some(Value::Object(client)) = root.get_mut(&b"client"[..]) else { return };
+    let own = format!("client:{}", field(client, "name").and_then(Value::as_str).unwrap_or_default());
+    if field(client, "subscriptions").is_none() {
+        set(client, "subscriptions", Value::Array(Vec::new()));
+    }
+    let mut fields = Object::new();
+    let message = match client.get_mut(&b"subscriptions"[..]) {
+        Some(Value::Array(subscriptions)) => {
+            let own = Value::from(own.as_str());
+            if !subscriptions.contains(&own) {
+                subscriptions.push(own);
+            }
+            "applied sensu client overrides"
+        }
+        _ => {
+            set(&mut fields, "reason", "client subscriptions is not an array");
+            "unable to apply sensu client overrides"
+        }
+    };
+    set(&mut fields, "client", redact(&Value::Object(client.clone())));
+    notices.push(Notice::warn(message, fields));
+}

@@ -1,0 +1,171 @@
+use super::{Notice, Settings, Sources, deep_diff, deep_merge, load};
+use crate::wire::sensu_json::tests::any_value;
+use crate::wire::sensu_json::{Object, Value, field};
+use proptest::prelude::*;
+use std::path::Path;
+
+fn sources(folder: &Path) -> Sources {
+    Sources {
+        folders: vec![folder.to_owned()],
+        hostname: "vm".to_owned(),
+        address: "192.0.2.2".to_owned(),
+        ..Sources::default()
+    }
+}
+
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    for (name, text) in files {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("created");
+        std::fs::write(path, text).expect("written");
+    }
+    dir
+}
+
+fn text(value: &Value) -> String {
+    String::from_utf8_lossy(&value.to_bytes()).into_owned()
+}
+
+fn loaded(files: &[(&str, &str)]) -> (Result<Settings, super::Refused>, Vec<Notice>) {
+    let dir = folder(files);
+    let mut notices = Vec::new();
+    (load(&sources(dir.path()), &mut notices), notices)
+}
+
+#[test]
+fn the_golden_definitions_load() {
+    let mut notices = Vec::new();
+    let settings = load(&sources(Path::new("fixtures/golden/conf.d")), &mut notices).expect("valid");
+    assert_eq!(settings.client_name(), "golden-01");
+    assert_eq!(settings.subscriptions().collect::<Vec<_>>(), ["dev", "web", "client:golden-01"]);
+    assert_eq!(settings.spawn_limit(), 12);
+    let count = |message: &str| notices.iter().filter(|notice| notice.message == message).count();
+    assert_eq!(count("loading config files from directory"), 1);
+    assert_eq!(count("loading config file"), 9);
+    assert_eq!(count("config file applied changes"), 8);
+    assert_eq!(count("applied sensu client overrides"), 1);
+    let merged = Value::Object(settings.check("merged").expect("there").clone());
+    assert_eq!(
+        text(&merged),
+        concat!(
+            r#"{"command":"echo from b","handlers":["h2","h3","h1"],"opts":{"b":{"y":2,"x":1},"a":1},"password":"redact-me","#,
+            r#""interval":10,"standalone":true,"name":"merged"}"#
+        )
+        .replace("echo from b", "echo from a")
+    );
+}
+
+#[test]
+fn files_merge_in_order_of_their_names_and_names_are_appended_last() {
+    let (settings, notices) = loaded(&[
+        ("b.json", r#"{"checks":{"a":{"command":"second","handlers":["x","y"]}}}"#),
+        (
+            "a.json",
+            "\u{feff}/* first */ {\"checks\":{\"a\":{\"command\":\"first\",\"handlers\":[\"x\"],\"interval\":5,\"standalone\":true}}}",
+        ),
+        ("c/d.json", ""),
+        ("e.json", "[1]"),
+        (".hidden.json", "{"),
+        ("other.txt", "{"),
+    ]);
+    let settings = settings.expect("valid");
+    let check = Value::Object(settings.check("a").expect("there").clone());
+    assert_eq!(
+        text(&check),
+        r#"{"command":"second","handlers":["x","y"],"interval":5,"standalone":true,"name":"a"}"#
+    );
+    let changes =
+        notices.iter().find(|notice| notice.message == "config file applied changes").expect("told");
+    assert_eq!(
+        text(field(&changes.fields, "changes").expect("changes")),
+        r#"{"checks":{"a":{"command":["first","second"],"handlers":[["x"],["x","y"]]}}}"#
+    );
+    assert_eq!(settings.files().len(), 3, "a list at the top is passed over");
+}
+
+#[test]
+fn a_name_of_its_own_wins() {
+    let (settings, _) = loaded(&[(
+        "a.json",
+        r#"{"checks":{"key":{"name":"other","command":"x","interval":5,"standalone":true}}}"#,
+    )]);
+    let settings = settings.expect("valid");
+    assert_eq!(field(settings.check("key").expect("there"), "name"), Some(&Value::from("other")));
+}
+
+#[test]
+fn what_cannot_be_read_is_told_with_its_place() {
+    let (refused, _) = loaded(&[("a.json", "{\"checks\": {,}}")]);
+    let lines = refused.expect_err("no JSON").lines();
+    assert!(lines[0].contains("a.json: config file must be valid json: a key in double quotes"), "{lines:?}");
+    let mut notices = Vec::new();
+    let missing =
+        Sources { file: Some("/nonexistent.json".into()), ..sources(Path::new("fixtures/golden/conf.d")) };
+    load(&missing, &mut notices).expect("only a warning");
+    assert_eq!(notices[0].message, "config file does not exist or is not readable");
+    assert_eq!(notices[1].message, "ignoring config file");
+    let refused = load(&sources(Path::new("/nonexistent")), &mut notices).expect_err("no folder");
+    assert_eq!(refused.lines(), ["/nonexistent: insufficient permissions for loading"]);
+    assert_eq!(refused.notices().last().expect("a line").message, "SENSU NOT RUNNING!");
+}
+
+#[test]
+fn endless_and_looping_paths_are_no_trap() {
+    let dir = folder(&[("a/b.json", "{}")]);
+    std::os::unix::fs::symlink(dir.path(), dir.path().join("a/loop")).expect("linked");
+    std::os::unix::fs::symlink("/dev/zero", dir.path().join("zero.json")).expect("linked");
+    let refused = load(&sources(dir.path()), &mut Vec::new()).expect_err("a device");
+    assert!(refused.lines()[0].ends_with("zero.json: config file must be valid json: it is no regular file"));
+}
+
+#[test]
+fn the_environment_comes_before_the_files() {
+    let dir = folder(&[("a.json", r#"{"client":{"address":"from-file"}}"#)]);
+    let sources = Sources {
+        client_name: Some("from-env".to_owned()),
+        client_address: Some("from-env".to_owned()),
+        client_subscriptions: Some("x,y".to_owned()),
+        ..sources(dir.path())
+    };
+    let settings = load(&sources, &mut Vec::new()).expect("valid");
+    assert_eq!(
+        text(&Value::Object(settings.client().clone())),
+        r#"{"name":"from-env","address":"from-file","subscriptions":["x","y","client:from-env"]}"#
+    );
+}
+
+fn any_object() -> impl Strategy<Value = Object> {
+    proptest::collection::vec(("[a-c]{1,2}", any_value()), 0..5)
+        .prop_map(|fields| fields.into_iter().map(|(key, value)| (key.into_bytes().into(), value)).collect())
+}
+
+proptest! {
+    #[test]
+    fn merging_the_same_again_changes_nothing(one in any_object(), two in any_object()) {
+        // Lists are made unique where they meet: what was never merged may hold the same twice.
+        let mut merged = one;
+        deep_merge(&mut merged, two.clone());
+        deep_merge(&mut merged, two.clone());
+        let once = merged.clone();
+        deep_merge(&mut merged, two);
+        prop_assert_eq!(Value::Object(merged).to_bytes(), Value::Object(once).to_bytes());
+    }
+
+    #[test]
+    fn there_is_a_difference_where_values_differ(one in any_object(), two in any_object()) {
+        prop_assert_eq!(deep_diff(&one, &two).is_empty(), one == two);
+        prop_assert!(deep_diff(&one, &one).is_empty());
+    }
+
+    #[test]
+    fn arbitrary_definitions_never_panic(checks in any_object(), client in any_object()) {
+        let root = Object::from_iter([
+            (b"checks"[..].into(), Value::Object(checks)),
+            (b"client"[..].into(), Value::Object(client)),
+        ]);
+        if let Err(refused) = Settings::new(root, Vec::new()) {
+            prop_assert!(!refused.lines().is_empty());
+        }
+    }
+}
