@@ -3,6 +3,8 @@
 use super::config::ConfigCommand;
 use super::demo::{self, DemoArgs, GuardArgs};
 use super::docs::{CompletionsArgs, Gen};
+use super::run_check::RunCheckArgs;
+use super::serve::ServeCommand;
 use super::theme::ThemeCommand;
 use super::{alert, alerts, check, checks, doctor, node, nodes, query, silence, status};
 use crate::config::Color;
@@ -76,6 +78,9 @@ pub enum Command {
     #[command(subcommand)]
     Theme(ThemeCommand),
     Demo(DemoArgs),
+    #[command(subcommand)]
+    Serve(ServeCommand),
+    RunCheck(RunCheckArgs),
     /// Write the completion script of a shell
     #[command(
         after_help = "Example:\n  iaasmon completions bash > ~/.local/share/bash-completion/completions/iaasmon"
@@ -87,6 +92,9 @@ pub enum Command {
     /// The process that clears up behind a demo
     #[command(hide = true)]
     DemoGuard(GuardArgs),
+    /// The process that ends what a killed runner left
+    #[command(hide = true, name = "check-guard")]
+    CheckGuard,
     /// The process that answers for a demo's nodes
     #[command(hide = true)]
     DemoNodes(demo::NodesArgs),

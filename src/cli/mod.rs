@@ -6,6 +6,7 @@ pub mod args;
 pub mod check;
 pub mod checks;
 pub mod config;
+pub mod definitions;
 pub mod demo;
 pub mod docs;
 pub mod doctor;
@@ -17,6 +18,8 @@ pub mod nodes;
 pub mod output;
 pub mod query;
 pub mod render;
+pub mod run_check;
+pub mod serve;
 pub mod session;
 pub mod silence;
 pub mod silences;
@@ -82,6 +85,17 @@ fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, A
         }
         Command::DemoGuard(args) => demo::run_guard(args)?,
         Command::DemoNodes(args) => demo::run_nodes(args)?,
+        Command::Serve(command) => {
+            return Ok(serve::run(command, cli.global.config.as_deref(), &env, out, err)?.code());
+        }
+        Command::CheckGuard => crate::sys::child::watch(&mut std::io::stdin().lock())?,
+        Command::RunCheck(args) => {
+            let asked = cli.global.color.as_deref();
+            let color = crate::config::Color::ALL.into_iter().find(|color| asked == Some(color.word()));
+            let view = View::of_stdout(color.unwrap_or_default(), wishes(&env));
+            let global = cli.global.config.as_deref();
+            return Ok(run_check::run(args, global, &env, &mut Streams { out, err, view })?.code());
+        }
         Command::Theme(command) => {
             // A theme can be looked at before there is any configuration.
             let asked = cli.global.color.as_deref();

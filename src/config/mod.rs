@@ -15,6 +15,7 @@ mod read;
 mod show;
 mod valid;
 mod value;
+pub mod web;
 
 pub use env::Env;
 pub use files::reason;

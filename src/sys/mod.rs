@@ -5,3 +5,5 @@ pub mod child;
 pub mod clock;
 pub mod journal;
 pub mod logfile;
+pub mod process;
+pub mod telemetry;

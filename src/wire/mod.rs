@@ -3,6 +3,7 @@
 pub mod am_v2;
 pub mod detail;
 pub mod elements;
+pub mod exposition;
 pub mod prom_config;
 pub mod prom_json;
 mod seed;

@@ -1,6 +1,7 @@
-use super::http::{Extension, get};
 use super::*;
+use crate::serve::skeleton::http::{Extension, get};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 

@@ -1,0 +1,184 @@
+//! `iaasmon serve runner`: sensu-client's place on a node.
+
+use super::ServeArgs;
+use crate::cli::definitions::{DefinitionArgs, SurroundingArgs};
+use crate::cli::error::{AppError, Exit};
+use crate::config::Env;
+use crate::model::time::parse_duration;
+use crate::sensu::definitions::load;
+use crate::sensu::level::Level;
+use crate::serve::runner::{Options, Runner, RunnerError};
+use crate::serve::skeleton::{Service, Skeleton, http::Router};
+use crate::sys::logfile::Rotation;
+use clap::Args;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  iaasmon serve runner -c /etc/sensu/config.json -d /etc/sensu/conf.d -l /var/log/sensu/sensu-client.log
+  iaasmon serve runner -d conf.d --validate_config     are the definitions good
+  iaasmon serve runner -d conf.d --only check_disk     run one check beside a sensu-client that has the rest
+
+Signals:
+  HUP   load the definitions again; the old ones stay where the new are not valid
+  USR2  open the log again after it was moved away
+  TRAP  switch debug on, or off again
+  TERM  end, once the checks that run have ended";
+
+/// Run Sensu's check definitions and log each result as sensu-client does
+///
+/// It takes sensu-client's own flags, so that a unit file changes in the program's name alone. Checks with
+/// `subscribers` are scheduled here too, where the client subscribes: there is no server that would request
+/// them. It does not start beside a sensu-client that is at work, because plugins repair things.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct RunnerArgs {
+    /// Where the definitions are.
+    #[command(flatten)]
+    pub definitions: DefinitionArgs,
+    /// Write the log here [default: standard output]
+    #[arg(short = 'l', long = "log", value_name = "FILE")]
+    pub log: Option<PathBuf>,
+    /// What is logged: debug, info, warn, error or fatal; results always are
+    #[arg(short = 'L', long = "log_level", value_name = "LEVEL", value_parser = parse_level, default_value = "info")]
+    pub level: Level,
+    /// Log everything: as -L debug
+    #[arg(short = 'v', long)]
+    pub verbose: bool,
+    /// Write the process id here
+    #[arg(short = 'p', long = "pid_file", value_name = "PIDFILE")]
+    pub pid_file: Option<PathBuf>,
+    /// Print the definitions as merged, secrets masked, and end
+    #[arg(short = 'P', long = "print_config")]
+    pub print_config: bool,
+    /// Say whether the definitions are valid, and end
+    #[arg(long = "validate_config")]
+    pub validate_config: bool,
+    /// Taken for the sake of old unit files: there are no extensions
+    #[arg(short = 'e', long = "extension_dir", value_name = "DIR", hide = true)]
+    pub extensions: Option<PathBuf>,
+    /// Run these checks alone, beside another client that runs the rest
+    #[arg(long, value_name = "NAME[,NAME]", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Move the log away when it is this large, in bytes [default: never, logrotate does]
+    #[arg(long, value_name = "BYTES")]
+    pub rotate_size: Option<u64>,
+    /// Move the log away when it is this old [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub rotate_age: Option<Duration>,
+    /// How many logs that were moved away are kept
+    #[arg(long, value_name = "N", default_value_t = 7)]
+    pub rotate_keep: u32,
+    /// What surrounds the checks.
+    #[command(flatten)]
+    pub around: SurroundingArgs,
+    /// What every service takes.
+    #[command(flatten)]
+    pub serve: ServeArgs,
+}
+
+fn parse_level(text: &str) -> Result<Level, String> {
+    // The original's own words for it.
+    Level::parse(text).ok_or_else(|| format!("Unknown log level: {text}"))
+}
+
+impl RunnerArgs {
+    /// Returns what the runner is told.
+    pub fn options(&self, global: Option<&Path>, env: &Env) -> Options {
+        Options {
+            sources: self.definitions.sources(global, env),
+            log: self.log.clone(),
+            level: if self.verbose { Level::Debug } else { self.level },
+            rotation: Rotation { size: self.rotate_size, age: self.rotate_age, keep: self.rotate_keep },
+            pid_file: self.pid_file.clone(),
+            only: self.only.clone(),
+            bounds: self.around.bounds(),
+            around: self.around.around(env),
+            guard: super::GUARD,
+        }
+    }
+}
+
+/// Runs the command.
+pub fn run(
+    args: &RunnerArgs,
+    global: Option<&Path>,
+    env: &Env,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<Exit, AppError> {
+    args.around.check()?;
+    let options = args.options(global, env);
+    if args.validate_config || args.print_config {
+        return show(&options, args.print_config, out);
+    }
+    if args.extensions.is_some() {
+        writeln!(err, "note: -e is passed over: there are no extensions")?;
+    }
+    let skeleton = Skeleton::prepare(args.serve.options(DEFAULT_LISTEN)?)?;
+    super::node_runtime()?.block_on(async {
+        let runner = Runner::prepare(options).await.map_err(refusal)?;
+        let works = runner.works();
+        let (metrics, reload) = (works.clone(), works);
+        let service = Service {
+            name: "runner",
+            routes: Router::new(),
+            metrics: Arc::new(move |out| metrics.write_metrics(out)),
+            reload: Arc::new(move || reload.reload()),
+        };
+        let running = runner.run(skeleton.readiness(), skeleton.stop());
+        let (served, ran) = tokio::join!(skeleton.run(service), running);
+        served?;
+        Ok(ran.map(|()| Exit::Done)?)
+    })
+}
+
+/// Where the runner is asked how it is: nobody but this machine needs to know.
+const DEFAULT_LISTEN: &str = "127.0.0.1:10107";
+
+/// `--validate_config` and `--print_config` (cli.rs, settings.rs): the original's words and exit codes.
+fn show(options: &Options, print: bool, out: &mut dyn Write) -> Result<Exit, AppError> {
+    let loaded = load(&options.sources, &mut Vec::new());
+    let mut text = Vec::new();
+    let exit = match loaded {
+        Ok(settings) if print => {
+            settings.redacted().write_indented(&mut text);
+            Exit::Done
+        }
+        Ok(_) => {
+            text.extend(b"configuration is valid");
+            Exit::Done
+        }
+        Err(refused) => {
+            text.extend(b"configuration is invalid\n");
+            refused.to_value().write_indented(&mut text);
+            Exit::Usage
+        }
+    };
+    text.push(b'\n');
+    out.write_all(&text)?;
+    Ok(exit)
+}
+
+/// Tells why a runner did not start.
+pub fn refusal(error: RunnerError) -> AppError {
+    match &error {
+        RunnerError::Refused(refused) => {
+            let mut told = AppError::usage(error.to_string());
+            for problem in refused.lines() {
+                told = told.hint(problem);
+            }
+            told
+        }
+        RunnerError::Rival(_) => AppError::usage(error.to_string())
+            .hint("plugins repair things, and none may run twice: end the other client first")
+            .hint("or name the checks that are ours alone: --only NAME,..."),
+        RunnerError::NoCheck(_) => {
+            AppError::usage(error.to_string()).hint("-P prints the definitions as they are merged")
+        }
+        RunnerError::Io { .. } => AppError::usage(error.to_string()),
+    }
+}

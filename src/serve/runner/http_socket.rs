@@ -1,0 +1,244 @@
+//! The socket on port 3031 (client/http_socket.rb): one request a connection, in em-http-server's own bytes.
+//!
+//! | request | answer |
+//! |---|---|
+//! | `GET /info` | version and transport |
+//! | `POST /results` | takes a result or a list of them |
+//! | `GET /settings` | the definitions, masked unless `?redacted=false`; wants the password of `client.http_socket` |
+//! | `GET /brew` | 418 |
+
+use super::intake::Intake;
+use crate::sensu::level::Level;
+use crate::wire::sensu_json::{Object, Value, field};
+use base64::Engine as _;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+const MOST_HEAD: usize = 16 * 1024;
+const MOST_BODY: usize = 16 * 1024 * 1024;
+const CONNECTIONS: usize = 16;
+/// How long a request may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const HELP: &str = r#"{"endpoints":{"/info":{"help":"Sensu client information","methods":["GET"]},"/results":{"help":"Send check JSON results here","methods":["POST"]},"/settings":{"help":"Get redacted Sensu settings (requires basic auth). Use ?redacted=false if you want the setting unredacted.","methods":["GET"]},"/brew":{"help":"Ask Sensu to brew a cup of joe (try it!)","methods":["GET"]}}}"#;
+
+/// Answers connections for ever.
+pub(super) async fn http(listener: TcpListener, intake: Intake) {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let Ok(slot) = slots.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((mut stream, _)) => {
+                let intake = intake.clone();
+                tokio::spawn(async move {
+                    if let Ok(Some(request)) = tokio::time::timeout(PATIENCE, receive(&mut stream)).await {
+                        let answer = answer(&request, &intake).to_bytes();
+                        // Who hangs up early does not want the answer.
+                        let _ = stream.write_all(&answer).await;
+                        let _ = stream.shutdown().await;
+                    }
+                    drop(slot);
+                });
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(500)).await,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Request {
+    method: String,
+    path: String,
+    query: String,
+    content_type: String,
+    authorization: String,
+    body: Vec<u8>,
+}
+
+/// Reads one request; none where it is no HTTP, or too large.
+async fn receive(stream: &mut TcpStream) -> Option<Request> {
+    let mut buffer = Vec::new();
+    let (mut request, head, length) = loop {
+        if let Some(read) = head(&buffer)? {
+            break read;
+        }
+        if buffer.len() > MOST_HEAD || stream.read_buf(&mut buffer).await.ok()? == 0 {
+            return None;
+        }
+    };
+    if length > MOST_BODY {
+        return None;
+    }
+    while buffer.len() < head + length {
+        if stream.read_buf(&mut buffer).await.ok()? == 0 {
+            return None;
+        }
+    }
+    request.body = buffer[head..head + length].to_vec();
+    Some(request)
+}
+
+/// Reads the head: the request without its body, where that begins and how long it is. `Some(None)` means not yet.
+#[expect(clippy::option_option, reason = "no HTTP, not yet whole, and whole are three answers")]
+fn head(buffer: &[u8]) -> Option<Option<(Request, usize, usize)>> {
+    let mut headers = [httparse::EMPTY_HEADER; 64];
+    let mut parsed = httparse::Request::new(&mut headers);
+    let httparse::Status::Complete(end) = parsed.parse(buffer).ok()? else { return Some(None) };
+    let target = parsed.path?;
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let header = |name: &str| {
+        let found = parsed.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
+        found.map(|header| String::from_utf8_lossy(header.value).into_owned()).unwrap_or_default()
+    };
+    let length = match header("content-length").as_str() {
+        "" => 0,
+        text => text.trim().parse().ok()?,
+    };
+    let request = Request {
+        method: parsed.method?.to_owned(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        content_type: header("content-type"),
+        authorization: header("authorization"),
+        body: Vec::new(),
+    };
+    Some(Some((request, end, length)))
+}
+
+/// An answer in the original's own bytes.
+#[derive(Debug, PartialEq, Eq)]
+struct Answer {
+    status: &'static str,
+    body: Vec<u8>,
+    challenge: bool,
+}
+
+impl Answer {
+    fn new(status: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, body: body.into(), challenge: false }
+    }
+
+    /// `{"response":"..."}`
+    fn says(status: &'static str, text: &str) -> Self {
+        let mut response = Object::new();
+        response.insert(b"response"[..].into(), Value::from(text));
+        Self::new(status, Value::Object(response).to_bytes())
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = format!(
+            "HTTP/1.1 {}\r\nContent-length: {}\r\nContent-type: application/json\r\n",
+            self.status,
+            self.body.len()
+        )
+        .into_bytes();
+        if self.challenge {
+            bytes.extend(b"WWW-Authenticate: Basic realm=\"Sensu Client Restricted Area\"\r\n");
+        }
+        bytes.extend(b"\r\n");
+        bytes.extend(&self.body);
+        bytes
+    }
+}
+
+fn answer(request: &Request, intake: &Intake) -> Answer {
+    let method = match request.path.as_str() {
+        "/info" | "/settings" | "/brew" => "GET",
+        "/results" => "POST",
+        _ => {
+            let uri = Value::from(request.path.as_str());
+            intake.journal.line(
+                Level::Warn,
+                "http socket unknown endpoint requested",
+                &[("http_request_uri", &uri)],
+            );
+            return Answer::new("404 Not Found", HELP);
+        }
+    };
+    if request.method != method {
+        return Answer::says(
+            "405 Method Not Allowed",
+            &format!("Valid methods for this endpoint: [\"{method}\"]"),
+        );
+    }
+    match request.path.as_str() {
+        "/brew" => Answer::says("418 I'm a teapot", "I'm a teapot!"),
+        "/settings" => guarded(request, intake, true, settings),
+        "/results" => guarded(request, intake, false, results),
+        _ => guarded(request, intake, false, |_, _| info()),
+    }
+}
+
+/// Asks for the password where the endpoint or `protect_all_endpoints` wants one (http_socket.rb: authorized?).
+fn guarded(
+    request: &Request,
+    intake: &Intake,
+    always: bool,
+    then: impl Fn(&Request, &Intake) -> Answer,
+) -> Answer {
+    let settings = intake.engine.settings();
+    let options = field(settings.client(), "http_socket").and_then(Value::as_object);
+    let option = |name| options.and_then(|options| field(options, name));
+    let protect = option("protect_all_endpoints").is_some_and(Value::is_truthy);
+    if (always || protect) && !authorized(request, option("user"), option("password")) {
+        intake.journal.line(Level::Warn, "http socket refusing to serve unauthorized request", &[]);
+        let text = "You must be authenticated using your http_options user and password settings";
+        return Answer { challenge: true, ..Answer::says("401 Unauthorized", text) };
+    }
+    then(request, intake)
+}
+
+fn authorized(request: &Request, user: Option<&Value>, password: Option<&Value>) -> bool {
+    let (Some(user), Some(password)) = (user.and_then(Value::as_bytes), password.and_then(Value::as_bytes))
+    else {
+        return false;
+    };
+    let Some((scheme, given)) = request.authorization.split_once(' ') else { return false };
+    let Ok(given) = base64::engine::general_purpose::STANDARD.decode(given.trim()) else { return false };
+    let expected = [user, b":", password].concat();
+    // Compared without leaving early, so that its time says nothing of the password.
+    let same = given.len() == expected.len()
+        && given.iter().zip(&expected).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0;
+    scheme.eq_ignore_ascii_case("basic") && same
+}
+
+fn info() -> Answer {
+    // Plugins ask for the version and whether the client is connected. There is no transport that could fail.
+    Answer::new(
+        "200 OK",
+        r#"{"sensu":{"version":"1.9.0"},"transport":{"name":"noop","keepalives":{"messages":0,"consumers":0},"results":{"messages":0,"consumers":0},"connected":true}}"#,
+    )
+}
+
+fn settings(request: &Request, intake: &Intake) -> Answer {
+    intake.journal.line(Level::Info, "http socket responding to request for configuration settings", &[]);
+    let settings = intake.engine.settings();
+    let plain = request.query.split('&').any(|pair| pair == "redacted=false");
+    let shown = if plain { Value::Object(settings.root().clone()) } else { settings.redacted() };
+    Answer::new("200 OK", shown.to_bytes())
+}
+
+fn results(request: &Request, intake: &Intake) -> Answer {
+    if !request.content_type.contains("application/json") {
+        return Answer::says("415 Only application/json content type accepted", "Invalid content type");
+    }
+    let Ok(data) = Value::parse(&request.body) else {
+        return Answer::says("400 Failed to parse JSON body", "Failed to parse JSON body");
+    };
+    match intake.process(data) {
+        Ok(()) => Answer::says("202 OK", "ok"),
+        Err(why) => {
+            let error = Value::from(why.as_str());
+            intake.journal.line(
+                Level::Error,
+                "http socket error while processing request",
+                &[("error", &error), ("backtrace", &Value::Array(Vec::new()))],
+            );
+            let text = "Internal Server Error: Check your Sensu logs for error details";
+            Answer::says("500 Internal Server Error", text)
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The runner: takes sensu-client's place on a node. It runs the checks and writes their results to a log in sensu-client's
+//! own format, which is the hand-over to whoever reads it.
+
+mod http_socket;
+mod intake;
+mod journal;
+mod metrics;
+mod rival;
+mod socket;
+mod sockets;
+
+pub use journal::{Journal, Output, Written};
+pub use rival::Rival;
+
+use crate::sensu::definitions::{Notice, Refused, Sources, load};
+use crate::sensu::engine::{Bounds, Engine, Event, payload};
+use crate::sensu::level::Level;
+use crate::serve::skeleton::Readiness;
+use crate::sys::child::{Guard, Surroundings};
+use crate::sys::clock;
+use crate::sys::logfile::{LogFile, Rotation, is_unfit};
+use crate::wire::exposition::Exposition;
+use crate::wire::sensu_json::{Object, Value, field, set};
+use crate::wire::sensu_log::SCHEDULED;
+use intake::Intake;
+use sockets::Sockets;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+/// How often is tried to write what the disk did not take.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What a runner is told at its start.
+#[derive(Debug)]
+pub struct Options {
+    /// Where the definitions are.
+    pub sources: Sources,
+    /// The log; standard output where there is none.
+    pub log: Option<PathBuf>,
+    /// From which level on events are logged; results always are.
+    pub level: Level,
+    /// Whether and when the log is moved away by us.
+    pub rotation: Rotation,
+    /// A file for our process id.
+    pub pid_file: Option<PathBuf>,
+    /// Run these checks alone: another client runs the rest.
+    pub only: Vec<String>,
+    /// What bounds every check.
+    pub bounds: Bounds,
+    /// Folder and environment of every command.
+    pub around: Surroundings,
+    /// The hidden argument of this program that is the guard.
+    pub guard: &'static str,
+}
+
+/// Why a runner did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunnerError {
+    /// The definitions are wrong; every problem stands in the log too.
+    #[error("the definitions are not valid")]
+    Refused(Refused),
+    /// Another client is at work.
+    #[error(transparent)]
+    Rival(#[from] Rival),
+    /// A name of `--only` is no check.
+    #[error("no check is called `{0}`")]
+    NoCheck(String),
+    /// A file or an address cannot be had.
+    #[error("{what}: {error}")]
+    Io {
+        /// Which.
+        what: String,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+fn io(what: impl std::fmt::Display) -> impl FnOnce(std::io::Error) -> RunnerError {
+    move |error| RunnerError::Io { what: what.to_string(), error }
+}
+
+/// A runner that is ready to start: all that can be wrong has been looked at.
+pub struct Runner {
+    works: Works,
+    sockets: Sockets,
+    pid_file: Option<PathBuf>,
+}
+
+/// What a runner works with; each copy is the same one.
+#[derive(Clone)]
+pub struct Works {
+    engine: Engine,
+    journal: Arc<Journal>,
+    sources: Arc<Sources>,
+    reloads: Arc<[AtomicU64; 2]>,
+}
+
+impl Runner {
+    /// Loads the definitions, looks for another client, opens the log and binds the local sockets. Needs a runtime.
+    ///
+    /// # Errors
+    /// Everything that keeps a runner from its job.
+    pub async fn prepare(options: Options) -> Result<Self, RunnerError> {
+        let mut notices = Vec::new();
+        let loaded = load(&options.sources, &mut notices);
+        let journal = Arc::new(open_journal(&options)?);
+        notices.iter().for_each(|notice| say(&journal, notice));
+        let settings = loaded.map_err(|refused| {
+            refused.notices().iter().for_each(|notice| say(&journal, notice));
+            RunnerError::Refused(refused)
+        })?;
+        if let Some(name) = options.only.iter().find(|name| settings.check(name).is_none()) {
+            return Err(RunnerError::NoCheck(name.clone()));
+        }
+        let alone = options.only.is_empty();
+        if alone {
+            rival::look(options.pid_file.as_deref())?;
+        }
+        let sockets = Sockets::bind(&settings, &journal, alone).await?;
+        if let Some(path) = &options.pid_file {
+            write_pid(path).map_err(io(path.display()))?;
+        }
+        let limit = Value::from(i64::try_from(settings.spawn_limit()).unwrap_or(i64::MAX));
+        let spawn = Value::Object(Object::from_iter([(b"limit"[..].into(), limit)]));
+        journal.line(Level::Info, "configuring sensu spawn", &[("settings", &spawn)]);
+        let guard = Guard::start(options.guard).map_err(io("the guard of the checks"))?;
+        let teller = journal.clone();
+        let tell = Arc::new(move |event: Event| teller.take(event));
+        let engine = Engine::new(settings, options.around, Some(guard), options.bounds, tell);
+        engine.set_debug(journal.is_debug());
+        if !alone {
+            engine.only(options.only);
+        }
+        let works = Works { engine, journal, sources: Arc::new(options.sources), reloads: Arc::default() };
+        Ok(Self { works, sockets, pid_file: options.pid_file })
+    }
+
+    /// Returns what the runner works with, for reloads and metrics.
+    pub fn works(&self) -> Works {
+        self.works.clone()
+    }
+
+    /// Runs until `stop` is cancelled and every check that runs has ended.
+    ///
+    /// # Errors
+    /// When the system's signals cannot be had.
+    pub async fn run(self, readiness: Readiness, stop: CancellationToken) -> std::io::Result<()> {
+        let Self { works, sockets, pid_file } = self;
+        let mut reopen = signal(SignalKind::user_defined2())?;
+        let mut debug = signal(SignalKind::from_raw(nix::libc::SIGTRAP))?;
+        let mut retry = tokio::time::interval(RETRY);
+        retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let intake = Intake { engine: works.engine.clone(), journal: works.journal.clone() };
+        let mut listening = sockets.listen(&intake);
+        works.say_scheduled();
+        let working = async {
+            works.engine.run(stop).await;
+            works.finish().await;
+        };
+        tokio::pin!(working);
+        loop {
+            tokio::select! {
+                () = &mut working => break,
+                _ = reopen.recv() => works.reopen(),
+                _ = debug.recv() => works.engine.set_debug(works.journal.toggle_debug()),
+                _ = retry.tick() => {}
+            }
+            works.journal.retry();
+            works.tell_readiness(&readiness);
+        }
+        works.journal.line(Level::Info, "closing client sockets", &[]);
+        listening.shutdown().await;
+        works.journal.line(Level::Warn, "stopping reactor", &[]);
+        if let Some(path) = pid_file {
+            // Somebody may have removed it already.
+            let _ = std::fs::remove_file(path);
+        }
+        Ok(())
+    }
+}
+
+impl Works {
+    /// Loads the definitions again. Where they are not valid, those in force stay.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn reload(&self) -> Result<(), String> {
+        let mut notices = Vec::new();
+        let loaded = load(&self.sources, &mut notices);
+        notices.iter().for_each(|notice| say(&self.journal, notice));
+        let [good, bad] = &*self.reloads;
+        match loaded {
+            Ok(settings) => {
+                self.engine.replace(settings);
+                self.say_scheduled();
+                good.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(refused) => {
+                // They are fatal at the start only: here the old definitions stay in force.
+                for notice in refused.notices() {
+                    say(&self.journal, &Notice { level: Level::Error, ..notice });
+                }
+                bad.fetch_add(1, Ordering::Relaxed);
+                Err(refused.to_string())
+            }
+        }
+    }
+
+    /// Writes the runner's own metrics.
+    pub fn write_metrics(&self, out: &mut Exposition) {
+        let reloads = [&self.reloads[0], &self.reloads[1]].map(|count| count.load(Ordering::Relaxed));
+        metrics::write(out, &self.engine, &self.journal.written(), reloads);
+    }
+
+    /// Names every check that is scheduled, so that a reader of the log knows which ones are gone.
+    fn say_scheduled(&self) {
+        let names = self.engine.scheduled().iter().map(Value::text).collect();
+        self.journal.line(Level::Info, SCHEDULED, &[("checks", &Value::Array(names))]);
+    }
+
+    fn reopen(&self) {
+        if let Err(error) = self.journal.reopen() {
+            tracing::error!(%error, "the log cannot be opened again");
+        }
+    }
+
+    fn tell_readiness(&self, readiness: &Readiness) {
+        let written = self.journal.written();
+        let why = written
+            .trouble
+            .map(|why| format!("the log cannot be written: {why}; {} results wait for it", written.waiting));
+        readiness.block("log", why);
+    }
+
+    /// Stops as the original does: nothing new is begun, what runs is waited for without a limit (client/process.rb:640-668).
+    async fn finish(&self) {
+        self.journal.line(Level::Warn, "received signal", &[("signal", &Value::from("TERM"))]);
+        self.journal.line(Level::Warn, "stopping", &[]);
+        self.deregister();
+        let running = Value::Array(self.engine.in_progress().into_iter().map(Value::text).collect());
+        let message = "completing checks in progress";
+        self.journal.line(Level::Info, message, &[("checks_in_progress", &running)]);
+        self.engine.finish().await;
+    }
+
+    /// The result that tells a server to forget this client, where the client wants it (client/process.rb: deregister).
+    fn deregister(&self) {
+        let settings = self.engine.settings();
+        if !field(settings.client(), "deregister").is_some_and(Value::is_truthy) {
+            return;
+        }
+        let now = clock::now().timestamp();
+        let mut check = Object::from_iter([
+            (b"handler"[..].into(), Value::from("deregistration")),
+            (b"status"[..].into(), Value::from(1)),
+        ]);
+        if let Some(more) = field(settings.client(), "deregistration").and_then(Value::as_object) {
+            check.extend(more.clone());
+        }
+        set(&mut check, "name", "deregistration");
+        set(&mut check, "output", "client initiated deregistration");
+        set(&mut check, "issued", now);
+        set(&mut check, "executed", now);
+        self.journal.take(Event::Result(payload(check, &settings)));
+    }
+}
+
+fn say(journal: &Journal, notice: &Notice) {
+    let fields: Vec<(String, &Value)> = notice
+        .fields
+        .iter()
+        .map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value))
+        .collect();
+    let fields: Vec<(&str, &Value)> = fields.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    journal.line(notice.level, &notice.message, &fields);
+}
+
+fn open_journal(options: &Options) -> Result<Journal, RunnerError> {
+    let output = match &options.log {
+        None => Output::Stdout,
+        Some(path) if is_unfit(path) => {
+            let error = std::io::Error::other("a folder or a pipe cannot be the log");
+            return Err(RunnerError::Io { what: path.display().to_string(), error });
+        }
+        Some(path) => {
+            Output::File(LogFile::open(path, options.rotation, clock::now()).map_err(io(path.display()))?)
+        }
+    };
+    Ok(Journal::new(output, options.level))
+}
+
+fn write_pid(path: &Path) -> std::io::Result<()> {
+    std::fs::write(path, format!("{}\n", std::process::id()))
+}

@@ -1,0 +1,165 @@
+//! The paths that every service answers.
+
+use super::access::Peer;
+use super::meter::Meter;
+use super::ready::Readiness;
+use super::web::WebFile;
+use super::{Reload, WriteMetrics, notify};
+use crate::sys::telemetry::LogLevel;
+use crate::sys::{clock, process};
+use crate::wire::exposition::{Exposition, Format, Kind};
+use axum::Router;
+use axum::extract::{Extension, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use std::io::Write as _;
+use std::sync::Arc;
+
+/// What the paths need.
+pub(super) struct Admin {
+    pub(super) name: &'static str,
+    pub(super) readiness: Readiness,
+    pub(super) meter: Arc<Meter>,
+    pub(super) web: Arc<WebFile>,
+    pub(super) metrics: WriteMetrics,
+    pub(super) reload: Reload,
+    pub(super) level: LogLevel,
+}
+
+type Shared = State<Arc<Admin>>;
+
+impl Admin {
+    pub(super) fn routes(self: Arc<Self>) -> Router {
+        Router::new()
+            .route("/-/healthy", get(async || "healthy\n"))
+            .route("/-/ready", get(ready))
+            .route("/-/reload", post(reload))
+            .route("/-/log-level", get(level).put(set_level))
+            .route("/metrics", get(metrics))
+            .with_state(self)
+    }
+
+    /// Loads everything again: the web config file first, since it says who may ask.
+    pub(super) async fn reload(&self) -> Result<(), String> {
+        notify::reloading();
+        let web = self.web.reload().map_err(|error| error.to_string());
+        let service = (self.reload)();
+        notify::ready();
+        let problems: Vec<String> = [web.err(), service.err()].into_iter().flatten().collect();
+        self.meter.reloaded(problems.is_empty(), clock::now().timestamp());
+        if problems.is_empty() {
+            tracing::info!("reloaded");
+            return Ok(());
+        }
+        let problem = problems.join("; ");
+        tracing::error!(problem, "not reloaded");
+        Err(problem)
+    }
+
+    fn write(&self, out: &mut Exposition) {
+        (self.metrics)(out);
+        self.meter.write(out);
+        if let Some(not_after) = self.web.current().not_after {
+            out.family("iaasmon_tls_not_after_timestamp_seconds", "When the certificate ends.", Kind::Gauge);
+            out.sample(&[], not_after as f64);
+        }
+        out.family(
+            "iaasmon_ready",
+            "Whether the service can do its job; /-/ready says why not.",
+            Kind::Gauge,
+        );
+        out.sample(&[], f64::from(u8::from(self.reasons().is_empty())));
+        out.family("iaasmon_build", "The build.", Kind::Info);
+        out.sample(&[("version", env!("CARGO_PKG_VERSION")), ("service", self.name)], 1.0);
+        write_process(out);
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        let web = self.web.problem().map(|problem| format!("web config: {problem}"));
+        self.readiness.reasons().into_iter().chain(web).collect()
+    }
+}
+
+/// The names that every Prometheus client library gives them.
+fn write_process(out: &mut Exposition) {
+    let process = process::look();
+    for (name, help, kind, value) in [
+        ("process_cpu_seconds", "Processor time.", Kind::Counter, process.cpu_seconds),
+        ("process_resident_memory_bytes", "Resident memory.", Kind::Gauge, process.resident_bytes),
+        ("process_virtual_memory_bytes", "Address space.", Kind::Gauge, process.virtual_bytes),
+        ("process_open_fds", "Open files.", Kind::Gauge, process.open_fds),
+        ("process_max_fds", "How many files may be open.", Kind::Gauge, process.max_fds),
+        ("process_start_time_seconds", "When the process began.", Kind::Gauge, process.start_seconds),
+        ("process_threads", "Threads.", Kind::Gauge, process.threads),
+    ] {
+        out.family(name, help, kind);
+        out.sample(&[], value);
+    }
+}
+
+async fn ready(State(admin): Shared) -> Response {
+    let reasons = admin.reasons();
+    if reasons.is_empty() {
+        return "ready\n".into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n").into_response()
+}
+
+async fn reload(State(admin): Shared, Extension(peer): Extension<Peer>) -> Response {
+    if let Some(refused) = refuse(&peer) {
+        return refused;
+    }
+    match admin.reload().await {
+        Ok(()) => "reloaded\n".into_response(),
+        Err(problem) => (StatusCode::INTERNAL_SERVER_ERROR, problem + "\n").into_response(),
+    }
+}
+
+async fn level(State(admin): Shared) -> String {
+    admin.level.current() + "\n"
+}
+
+async fn set_level(State(admin): Shared, Extension(peer): Extension<Peer>, level: String) -> Response {
+    if let Some(refused) = refuse(&peer) {
+        return refused;
+    }
+    match admin.level.set(&level) {
+        Ok(()) => (admin.level.current() + "\n").into_response(),
+        Err(problem) => (StatusCode::BAD_REQUEST, problem + "\n").into_response(),
+    }
+}
+
+/// What changes a service is for this machine and for those who proved who they are.
+fn refuse(peer: &Peer) -> Option<Response> {
+    let may = peer.is_local() || peer.is_authenticated();
+    let text = "for this machine and authenticated clients only: see --web.config.file\n";
+    (!may).then(|| (StatusCode::FORBIDDEN, text).into_response())
+}
+
+async fn metrics(State(admin): Shared, headers: HeaderMap) -> Response {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let format = Format::negotiate(text(header::ACCEPT));
+    let mut page = Exposition::new(format);
+    admin.write(&mut page);
+    let kind = (header::CONTENT_TYPE, format.content_type());
+    let page = page.finish();
+    if !accepts_gzip(text(header::ACCEPT_ENCODING)) {
+        return ([kind], page).into_response();
+    }
+    let mut encoder = GzEncoder::new(Vec::with_capacity(page.len() / 4), Compression::fast());
+    match encoder.write_all(page.as_bytes()).and_then(|()| encoder.finish()) {
+        Ok(packed) => ([kind, (header::CONTENT_ENCODING, "gzip")], packed).into_response(),
+        Err(_) => ([kind], page).into_response(),
+    }
+}
+
+fn accepts_gzip(encodings: &str) -> bool {
+    encodings.split(',').any(|encoding| {
+        let mut parts = encoding.split(';').map(str::trim);
+        let is_gzip = matches!(parts.next(), Some("gzip" | "*"));
+        is_gzip && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+    })
+}

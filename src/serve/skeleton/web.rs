@@ -1,0 +1,130 @@
+//! The web config file in force: read again when it or one of its keys changes, without dropping a connection.
+
+use super::access::Access;
+use super::tls::{self, Acceptor};
+use crate::config::web::{Pem, Web, WebErrors};
+use crate::sys::clock;
+use axum::http::{HeaderName, HeaderValue};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+/// How often is looked whether a file changed. The original reads it with every request.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What a web config file means.
+pub(super) struct Current {
+    pub(super) tls: Option<Acceptor>,
+    pub(super) access: Access,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    /// When the certificate ends, in epoch seconds.
+    pub(super) not_after: Option<i64>,
+}
+
+/// A web config file; none guards nothing.
+pub(super) struct WebFile {
+    path: Option<PathBuf>,
+    state: Mutex<State>,
+}
+
+struct State {
+    current: Arc<Current>,
+    stamps: Vec<(PathBuf, Option<SystemTime>, u64)>,
+    looked: Instant,
+    problem: Option<String>,
+}
+
+impl WebFile {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it or with what it names.
+    pub(super) fn open(path: Option<PathBuf>) -> Result<Self, WebErrors> {
+        let (current, stamps) = read(path.as_ref())?;
+        let state = State { current: Arc::new(current), stamps, looked: clock::instant(), problem: None };
+        Ok(Self { path, state: Mutex::new(state) })
+    }
+
+    /// Returns what is in force, after a look at the files where the last one was a while ago.
+    pub(super) fn current(&self) -> Arc<Current> {
+        let mut state = self.state();
+        let now = clock::instant();
+        if self.path.is_some() && now.duration_since(state.looked) >= LOOK_EVERY {
+            state.looked = now;
+            let changed = state.stamps.iter().any(|(path, time, length)| stamp(path) != (*time, *length));
+            if changed {
+                // What is wrong is logged; the old one stays in force.
+                let _ = self.renew(&mut state);
+            }
+        }
+        state.current.clone()
+    }
+
+    /// Reads the file again; the old one stays in force where the new one is wrong.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub(super) fn reload(&self) -> Result<(), WebErrors> {
+        self.renew(&mut self.state())
+    }
+
+    /// Returns why the file as it stands is not in force.
+    pub(super) fn problem(&self) -> Option<String> {
+        self.state().problem.clone()
+    }
+
+    fn renew(&self, state: &mut State) -> Result<(), WebErrors> {
+        match read(self.path.as_ref()) {
+            Ok((current, stamps)) => {
+                state.current = Arc::new(current);
+                state.stamps = stamps;
+                state.problem = None;
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, "the web config file is wrong; the old one stays in force");
+                state.problem = Some(error.to_string());
+                // What is wrong now is not read again before it changes.
+                state.stamps.iter_mut().for_each(|(path, time, length)| (*time, *length) = stamp(path));
+                Err(error)
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+type Stamps = Vec<(PathBuf, Option<SystemTime>, u64)>;
+
+fn read(path: Option<&PathBuf>) -> Result<(Current, Stamps), WebErrors> {
+    let Some(path) = path else {
+        let web = Web::default();
+        let none = Current { tls: None, access: Access::new(&web), headers: Vec::new(), not_after: None };
+        return Ok((none, Vec::new()));
+    };
+    // Stamped first: what changes while it is read is read again.
+    let web = Web::load(path)?;
+    let pems =
+        web.tls.iter().flat_map(|tls| [Some(&tls.cert), Some(&tls.key), tls.client_ca.as_ref()]).flatten();
+    let files = pems.filter_map(|pem| match pem {
+        Pem::File(file) => Some(file.clone()),
+        Pem::Inline(_) => None,
+    });
+    let stamps = std::iter::once(path.clone()).chain(files).map(|file| {
+        let (time, length) = stamp(&file);
+        (file, time, length)
+    });
+    let stamps = stamps.collect();
+    let built = web.tls.as_ref().map(tls::build).transpose();
+    let built = built.map_err(|problems| WebErrors { file: path.clone(), problems })?;
+    let (tls, not_after) = built.map_or((None, None), |(acceptor, not_after)| (Some(acceptor), not_after));
+    let header = |(name, value): &(String, String)| Some((name.parse().ok()?, value.parse().ok()?));
+    let headers = web.headers.iter().filter_map(header).collect();
+    Ok((Current { tls, access: Access::new(&web), headers, not_after }, stamps))
+}
+
+fn stamp(path: &PathBuf) -> (Option<SystemTime>, u64) {
+    std::fs::metadata(path).map_or((None, 0), |about| (about.modified().ok(), about.len()))
+}

@@ -1,0 +1,276 @@
+//! The text formats that Prometheus scrapes: 0.0.4, and OpenMetrics 1.0.
+
+use std::fmt::Write as _;
+
+/// A text format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus' own, version 0.0.4.
+    Text,
+    /// OpenMetrics 1.0.
+    OpenMetrics,
+}
+
+impl Format {
+    /// Picks the format that an `Accept` header likes best; of equals the one that is named first, and
+    /// text 0.0.4 where it names none of ours. OpenMetrics 0.0.1 is what 1.0 was called as a draft.
+    pub fn negotiate(accept: &str) -> Self {
+        let mut best = (0.0, Self::Text);
+        for range in accept.split(',') {
+            let mut parts = range.split(';').map(str::trim);
+            let kind = parts.next().unwrap_or_default();
+            let parameters: Vec<(&str, &str)> = parts.filter_map(|part| part.split_once('=')).collect();
+            let parameter = |name: &str| {
+                parameters.iter().find(|(known, _)| known.trim() == name).map(|(_, value)| value.trim())
+            };
+            let version = parameter("version");
+            let format = match (kind, version) {
+                ("application/openmetrics-text", None | Some("1.0.0" | "0.0.1")) => Self::OpenMetrics,
+                ("text/plain", None | Some("0.0.4" | "1.0.0")) | ("text/*" | "*/*", _) => Self::Text,
+                _ => continue,
+            };
+            let quality = parameter("q").map_or(1.0, |q| q.parse::<f64>().unwrap_or(0.0));
+            if quality > best.0 {
+                best = (quality, format);
+            }
+        }
+        best.1
+    }
+
+    /// Returns the value of `Content-Type`; Prometheus 3 fails a scrape without one.
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain; version=0.0.4; charset=utf-8",
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        }
+    }
+}
+
+/// What a family's values mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A value that goes up and down.
+    Gauge,
+    /// A count that only grows. Its family is named without `_total`, which the samples get.
+    Counter,
+    /// Facts as labels; the family is named without `_info`, the value is 1.
+    Info,
+    /// Counts in buckets; see [`Exposition::histogram`].
+    Histogram,
+}
+
+/// Writes families one after the other.
+#[derive(Debug)]
+pub struct Exposition {
+    format: Format,
+    text: String,
+    family: String,
+    kind: Kind,
+}
+
+impl Exposition {
+    /// Begins an empty page.
+    pub fn new(format: Format) -> Self {
+        Self { format, text: String::with_capacity(8 * 1024), family: String::new(), kind: Kind::Gauge }
+    }
+
+    /// Begins a family; what follows are its samples. A family may be begun once a page.
+    pub fn family(&mut self, name: &str, help: &str, kind: Kind) {
+        self.family.clear();
+        self.family.push_str(name);
+        self.kind = kind;
+        let word = match (kind, self.format) {
+            (Kind::Gauge, _) | (Kind::Info, Format::Text) => "gauge",
+            (Kind::Counter, _) => "counter",
+            (Kind::Info, Format::OpenMetrics) => "info",
+            (Kind::Histogram, _) => "histogram",
+        };
+        // In 0.0.4 a family is called what its samples are called.
+        let suffix = match self.format {
+            Format::Text => self.suffix(),
+            Format::OpenMetrics => "",
+        };
+        self.text.push_str("# HELP ");
+        self.text.push_str(name);
+        self.text.push_str(suffix);
+        self.text.push(' ');
+        escape(help, self.format == Format::OpenMetrics, &mut self.text);
+        let _ = write!(self.text, "\n# TYPE {name}{suffix} {word}\n");
+    }
+
+    fn suffix(&self) -> &'static str {
+        match self.kind {
+            Kind::Counter => "_total",
+            Kind::Info => "_info",
+            Kind::Gauge | Kind::Histogram => "",
+        }
+    }
+
+    /// Writes a sample of the family that was begun last.
+    pub fn sample(&mut self, labels: &[(&str, &str)], value: f64) {
+        self.line(self.suffix(), labels, value);
+    }
+
+    /// Writes a histogram: pairs of upper bound and count up to it, and the sum of all values. The last bound is infinity.
+    pub fn histogram(&mut self, labels: &[(&str, &str)], buckets: &[(f64, u64)], sum: f64) {
+        let mut all = 0;
+        for (bound, count) in buckets {
+            let mut bound_text = String::new();
+            number(*bound, &mut bound_text);
+            let labels: Vec<(&str, &str)> =
+                labels.iter().copied().chain([("le", bound_text.as_str())]).collect();
+            self.line("_bucket", &labels, *count as f64);
+            all = *count;
+        }
+        self.line("_sum", labels, sum);
+        self.line("_count", labels, all as f64);
+    }
+
+    fn line(&mut self, suffix: &str, labels: &[(&str, &str)], value: f64) {
+        self.text.push_str(&self.family);
+        self.text.push_str(suffix);
+        for (at, (name, label)) in labels.iter().enumerate() {
+            self.text.push(if at == 0 { '{' } else { ',' });
+            self.text.push_str(name);
+            self.text.push_str("=\"");
+            escape(label, true, &mut self.text);
+            self.text.push('"');
+        }
+        if !labels.is_empty() {
+            self.text.push('}');
+        }
+        self.text.push(' ');
+        number(value, &mut self.text);
+        self.text.push('\n');
+    }
+
+    /// Ends the page.
+    pub fn finish(mut self) -> String {
+        if self.format == Format::OpenMetrics {
+            self.text.push_str("# EOF\n");
+        }
+        self.text
+    }
+}
+
+fn escape(text: &str, quotes: bool, out: &mut String) {
+    let mut plain = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let escaped = match byte {
+            b'\\' => "\\\\",
+            b'\n' => "\\n",
+            b'"' if quotes => "\\\"",
+            _ => continue,
+        };
+        out.push_str(&text[plain..at]);
+        out.push_str(escaped);
+        plain = at + 1;
+    }
+    out.push_str(&text[plain..]);
+}
+
+fn number(value: f64, out: &mut String) {
+    if value.is_nan() {
+        out.push_str("NaN");
+    } else if value.is_infinite() {
+        out.push_str(if value > 0.0 { "+Inf" } else { "-Inf" });
+    } else {
+        let _ = write!(out, "{value}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Exposition, Format, Kind};
+    use proptest::prelude::*;
+
+    fn page(format: Format) -> String {
+        let mut page = Exposition::new(format);
+        page.family("a_status", "What\n\"it\" \\ says.", Kind::Gauge);
+        page.sample(&[], 2.5);
+        page.sample(&[("check", "disk \"/\"\n\\"), ("source", "s")], f64::INFINITY);
+        page.family("a_runs", "Runs.", Kind::Counter);
+        page.sample(&[("result", "ok")], 3.0);
+        page.family("a_build", "The build.", Kind::Info);
+        page.sample(&[("version", "1")], 1.0);
+        page.family("a_took_seconds", "Time.", Kind::Histogram);
+        page.histogram(&[("route", "/")], &[(0.1, 1), (f64::INFINITY, 3)], 4.5);
+        page.finish()
+    }
+
+    #[test]
+    fn both_formats_are_written_by_their_rules() {
+        assert_eq!(
+            page(Format::Text),
+            "# HELP a_status What\\n\"it\" \\\\ says.\n# TYPE a_status gauge\na_status 2.5\n\
+             a_status{check=\"disk \\\"/\\\"\\n\\\\\",source=\"s\"} +Inf\n\
+             # HELP a_runs_total Runs.\n# TYPE a_runs_total counter\na_runs_total{result=\"ok\"} 3\n\
+             # HELP a_build_info The build.\n# TYPE a_build_info gauge\na_build_info{version=\"1\"} 1\n\
+             # HELP a_took_seconds Time.\n# TYPE a_took_seconds histogram\n\
+             a_took_seconds_bucket{route=\"/\",le=\"0.1\"} 1\na_took_seconds_bucket{route=\"/\",le=\"+Inf\"} 3\n\
+             a_took_seconds_sum{route=\"/\"} 4.5\na_took_seconds_count{route=\"/\"} 3\n"
+        );
+        let open = page(Format::OpenMetrics);
+        for line in [
+            "# HELP a_status What\\n\\\"it\\\" \\\\ says.",
+            "# TYPE a_runs counter",
+            "a_runs_total{result=\"ok\"} 3",
+            "# TYPE a_build info",
+            "a_build_info{version=\"1\"} 1",
+        ] {
+            assert!(open.lines().any(|known| known == line), "{line}: {open}");
+        }
+        assert!(open.ends_with("\n# EOF\n"));
+    }
+
+    #[test]
+    fn the_format_is_the_one_that_the_scraper_likes_best() {
+        // What Prometheus 2.42 and 3.x send.
+        let two = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+        let three = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+        let proto = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1";
+        for accept in [two, three, proto, "application/openmetrics-text"] {
+            assert_eq!(Format::negotiate(accept), Format::OpenMetrics, "{accept}");
+        }
+        for accept in [
+            "",
+            "*/*",
+            "text/html",
+            "text/plain;version=0.0.4,application/openmetrics-text;q=0.5",
+            "x;q=;;",
+            "application/openmetrics-text;q=0",
+        ] {
+            assert_eq!(Format::negotiate(accept), Format::Text, "{accept}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn simple_samples_are_read_back(value in -1e9..1e9_f64, label in "[a-zA-Z0-9 _.:-]{0,20}") {
+            let mut page = Exposition::new(Format::Text);
+            page.family("a_b", "Help.", Kind::Gauge);
+            page.sample(&[("check", &label)], value);
+            let lines = page.finish();
+            let read = prometheus_parse::Scrape::parse(lines.lines().map(|line| Ok(line.to_owned()))).expect("parsed");
+            let sample = read.samples.first().expect("a sample");
+            prop_assert_eq!(sample.labels.get("check"), Some(label.as_str()));
+            prop_assert_eq!(&sample.value, &prometheus_parse::Value::Gauge(value));
+        }
+
+        #[test]
+        fn no_value_leaves_its_line(label in ".{0,40}", help in ".{0,40}") {
+            for format in [Format::Text, Format::OpenMetrics] {
+                let mut page = Exposition::new(format);
+                page.family("a", &help, Kind::Gauge);
+                page.sample(&[("l", &label)], 1.0);
+                let lines = page.finish().split('\n').count();
+                prop_assert_eq!(lines, if format == Format::Text { 4 } else { 5 });
+            }
+        }
+
+        #[test]
+        fn arbitrary_accepts_never_panic(accept in ".{0,80}") {
+            let _ = Format::negotiate(&accept);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! `iaasmon serve runner` as a process: beside the log of a real sensu-client, and through everything that goes wrong.
+
+#[path = "runner/compare.rs"]
+mod compare;
+#[path = "runner/faults.rs"]
+mod faults;
+#[path = "runner/golden.rs"]
+mod golden;
+#[path = "runner/sockets.rs"]
+mod sockets;
+mod support;
+#[path = "runner/world.rs"]
+mod world;

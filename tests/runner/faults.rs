@@ -1,0 +1,191 @@
+//! What goes wrong on a node, and what must hold then.
+
+use super::support::{SOON, await_until};
+use super::world::World;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use std::path::Path;
+
+/// A check every second.
+fn check(name: &str, command: &str) -> String {
+    format!(r#"{{"checks": {{"{name}": {{"command": "{command}", "interval": 1, "standalone": true}}}}}}"#)
+}
+
+/// Whether a process lives (a zombie does not).
+fn lives(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, after)| !after.starts_with(['Z', 'X']))
+}
+
+fn pid_in(path: &Path) -> Option<i32> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+#[test]
+fn killed_outright_it_leaves_no_child_behind_and_every_line_is_whole() {
+    let world = World::new();
+    world.define("stuck", &check("stuck", "echo $$ > stuck.pid; trap '' TERM; sleep 1000; sleep 1000"));
+    world.define("quick", &check("quick", "echo ran"));
+    let mut runner = world.start(&[]);
+    let stuck = world.path("stuck.pid");
+    assert!(await_until(SOON, || pid_in(&stuck).is_some()), "{}", world.log_text());
+    world.await_log("\"name\":\"quick\"");
+    let child = pid_in(&stuck).expect("it runs");
+    assert!(lives(child));
+    runner.signal(Signal::SIGKILL);
+    runner.wait();
+    assert!(await_until(SOON, || !lives(child)), "the check outlived the runner");
+    for line in world.log_text().lines() {
+        assert!(line.ends_with('}'), "torn: {line}");
+    }
+    // The next one is not kept out by what the first left: its pid file names nobody.
+    let mut next = world.start(&[]);
+    assert!(await_until(SOON, || pid_in(&stuck).is_some_and(|pid| pid != child && lives(pid))));
+    // Its end waits for what runs, as the original's does: the shell leads a group.
+    killpg(Pid::from_raw(pid_in(&stuck).expect("it runs")), Signal::SIGKILL).expect("it lives");
+    assert!(next.end().success());
+}
+
+#[test]
+fn a_full_disk_loses_nothing_silently() {
+    let world = World::new();
+    world.define("a", &check("a", "echo of a"));
+    world.define("b", &check("b", "echo of b"));
+    std::os::unix::fs::symlink("/dev/full", world.path("log")).expect("linked");
+    let mut runner = world.start(&[]);
+    let waiting = || world.metric("iaasmon_runner_results_waiting");
+    assert!(await_until(SOON, || waiting() == Some(2.0)), "{:?}", world.get("/metrics"));
+    let ready = world.get("/-/ready");
+    assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("No space left"), "{ready}");
+    std::fs::remove_file(world.path("log")).expect("removed");
+    runner.signal(Signal::SIGUSR2);
+    world.await_log("of a");
+    world.await_log("of b");
+    assert!(await_until(SOON, || waiting() == Some(0.0)));
+    assert!(await_until(SOON, || world.get("/-/ready").starts_with("HTTP/1.1 200")));
+    assert!(runner.end().success());
+}
+
+#[test]
+fn a_moved_log_is_left_behind_and_a_new_one_begun() {
+    let world = World::new();
+    world.define("a", &check("a", "echo ran"));
+    let mut runner = world.start(&[]);
+    world.await_log("\"name\":\"a\"");
+    std::fs::rename(world.path("log"), world.path("log.1")).expect("moved");
+    runner.signal(Signal::SIGUSR2);
+    world.await_log("\"name\":\"a\"");
+    assert!(runner.end().success());
+    assert!(world.log_text().ends_with("\"message\":\"stopping reactor\"}\n"), "{}", world.log_text());
+}
+
+#[test]
+fn a_reload_takes_good_definitions_and_keeps_the_old_ones_where_the_new_are_bad() {
+    let world = World::new();
+    world.define("a", &check("a", "echo of a"));
+    let mut runner = world.start(&[]);
+    world.await_log("of a");
+    world.define("b", r#"{"checks": {"b": {"command": 5, "interval": "x"}}}"#);
+    runner.signal(Signal::SIGHUP);
+    world.await_log("check command must be a string");
+    let refused = "iaasmon_runner_definitions_reloads_total{outcome=\"refused\"}";
+    assert!(await_until(SOON, || world.metric(refused) == Some(1.0)), "{}", world.get("/metrics"));
+    let ran = || world.log_text().matches("of a").count();
+    let before = ran();
+    assert!(await_until(SOON, || ran() > before), "the old definitions are not in force");
+    std::fs::remove_file(world.path("conf.d/a.json")).expect("removed");
+    world.define("b", &check("b", "echo of b"));
+    runner.signal(Signal::SIGHUP);
+    world.await_log("of b");
+    world.await_log("\"message\":\"scheduled checks\",\"checks\":[\"b\"]");
+    assert!(runner.end().success());
+}
+
+#[test]
+fn it_does_not_start_beside_another_client_unless_told_which_checks_are_ours() {
+    let world = World::new();
+    world.define("a", &check("a", "echo of a"));
+    world.define("b", &check("b", "echo of b"));
+    let mut first = world.start(&[]);
+    world.await_log("of a");
+    let refused = world.command(&[]).output().expect("it ends");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("another client runs already: process") && said.contains("--only"), "{said}");
+    assert!(first.end().success());
+    // The pid file went with it.
+    assert!(!world.path("pid").exists());
+    std::fs::remove_file(world.path("log")).expect("removed");
+    let mut some = world.start(&["--only", "b"]);
+    world.await_log("of b");
+    assert!(some.end().success());
+    assert!(!world.log_text().contains("of a"));
+    let unknown = world.command(&["--only", "nothing"]).output().expect("it ends");
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("no check is called `nothing`"));
+}
+
+#[test]
+fn bad_definitions_refuse_the_start_with_every_problem() {
+    let world = World::new();
+    world.define("x", r#"{"checks": {"x": {"command": 5, "interval": 0}, "y": 3}}"#);
+    let output = world.command(&[]).output().expect("it ends");
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    for problem in [
+        "check command must be a string",
+        "check interval must be an integer greater than 0",
+        "check must be a hash",
+    ] {
+        assert!(said.contains(problem), "{problem}: {said}");
+        assert!(world.log_text().contains(problem), "{problem}: {}", world.log_text());
+    }
+    assert!(world.log_text().contains("SENSU NOT RUNNING!"));
+}
+
+#[test]
+fn at_its_end_it_waits_for_what_runs() {
+    let world = World::new();
+    world.define("slow", &check("slow", "echo begun > begun; sleep 2; echo done"));
+    let mut runner = world.start(&[]);
+    assert!(await_until(SOON, || world.path("begun").exists()));
+    assert!(runner.end().success());
+    let log = world.log_text();
+    assert!(
+        log.contains("\"message\":\"completing checks in progress\",\"checks_in_progress\":[\"slow\"]"),
+        "{log}"
+    );
+    assert!(log.contains("\"output\":\"done\\n\""), "{log}");
+}
+
+#[test]
+fn output_without_end_costs_no_memory() {
+    let world = World::new();
+    world.define(
+        "loud",
+        r#"{"checks": {"loud": {"command": "head -c 400000000 /dev/zero; echo end", "interval": 1, "standalone": true}}}"#,
+    );
+    let mut runner = world.start(&["--max-output", "100000"]);
+    world.await_log("bytes in all");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", runner.pid())).expect("it runs");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
+    assert!(kilobytes < 80_000, "{kilobytes} kB (a debug build is large, 400 MB are not in it)");
+    assert!(runner.end().success());
+}
+
+#[test]
+fn ten_thousand_checks_are_taken_in_and_begun_in_time() {
+    let world = World::new();
+    let one = |n: u32| format!(r#""c{n}": {{"command": "true", "interval": 3600, "standalone": true}}"#);
+    let all: Vec<String> = (0..10_000).map(one).collect();
+    world.define("many", &format!(r#"{{"checks": {{{}}}}}"#, all.join(",")));
+    let mut runner = world.start(&[]);
+    assert!(await_until(SOON, || world.metric("iaasmon_runner_checks") == Some(10_000.0)));
+    // Spread over the hour, three are due each second.
+    assert!(await_until(SOON, || world.metric("iaasmon_runner_runs_fired_total") >= Some(10.0)));
+    let fired = world.metric("iaasmon_runner_runs_fired_total").unwrap_or_default();
+    let late = world.metric("iaasmon_runner_late_seconds_total").unwrap_or_default();
+    assert!(late / fired < 0.5, "{late} s late in {fired} runs");
+    assert!(runner.end().success());
+}
