@@ -6,4 +6,5 @@ pub mod clock;
 pub mod journal;
 pub mod logfile;
 pub mod process;
+pub mod tail;
 pub mod telemetry;
