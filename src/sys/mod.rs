@@ -6,5 +6,6 @@ pub mod clock;
 pub mod journal;
 pub mod logfile;
 pub mod process;
+pub mod store;
 pub mod tail;
 pub mod telemetry;
