@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod detail;
 pub mod fleet;
 pub mod model;
 pub mod net;

@@ -1,4 +1,6 @@
 //! Services for machines: the shared skeleton, and one folder per service.
 
+pub mod exporter;
+pub mod node;
 pub mod runner;
 pub mod skeleton;

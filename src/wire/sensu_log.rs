@@ -47,12 +47,31 @@ pub struct ResultLine<'a> {
     pub executed: Option<i64>,
     /// Seconds that it took; absent where nothing was executed here.
     pub duration: Option<f64>,
+    /// What says how long the result holds.
+    pub bound: BoundFields<'a>,
+    /// The value of `prometheus_labels`, as it stands in the line.
+    pub labels: Option<&'a [u8]>,
     /// What the script wrote.
     pub output: Text<'a>,
     /// The whole `check` object as it stands in the line; [`Value::parse`] reads it.
     pub fields: &'a [u8],
     /// Where the value of `output`, with its quotes, begins and ends in [`Self::fields`]; empty where there is none.
     pub output_at: (usize, usize),
+}
+
+/// The fields of a definition that say how long its result holds, as they stand in the line.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct BoundFields<'a> {
+    /// Seconds between runs.
+    pub interval: Option<f64>,
+    /// Seconds after which the result is void.
+    pub ttl: Option<f64>,
+    /// The status that it has then.
+    pub ttl_status: Option<i64>,
+    /// The cron line.
+    pub cron: Option<Text<'a>>,
+    /// The windows in which the check does not run.
+    pub subdue: Option<&'a [u8]>,
 }
 
 /// Reads one line, without its line end.
@@ -105,6 +124,8 @@ fn result<'a>(payload: &'a [u8], timestamp: Text<'a>) -> Option<ResultLine<'a>> 
         status: None,
         executed: None,
         duration: None,
+        bound: BoundFields::default(),
+        labels: None,
         output: Text::default(),
         fields,
         output_at: (0, 0),
@@ -121,6 +142,12 @@ fn result<'a>(payload: &'a [u8], timestamp: Text<'a>) -> Option<ResultLine<'a>> 
             b"status" => result.status = number(value),
             b"executed" => result.executed = number(value),
             b"duration" => result.duration = number::<f64>(value).filter(|seconds| seconds.is_finite()),
+            b"interval" => result.bound.interval = number::<f64>(value).filter(|seconds| seconds.is_finite()),
+            b"ttl" => result.bound.ttl = number::<f64>(value).filter(|seconds| seconds.is_finite()),
+            b"ttl_status" => result.bound.ttl_status = number(value),
+            b"cron" => result.bound.cron = Text::of(value).filter(|line| !line.is_empty()),
+            b"subdue" => result.bound.subdue = Some(value).filter(|value| value.starts_with(b"{")),
+            b"prometheus_labels" => result.labels = Some(value).filter(|value| value.starts_with(b"{")),
             b"output" => {
                 result.output = Text::of(value).unwrap_or_default();
                 result.output_at = span(fields, value);

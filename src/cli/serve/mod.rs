@@ -1,5 +1,6 @@
 //! `iaasmon serve ...`: the services for machines, and the flags that all of them take.
 
+pub mod exporter;
 pub mod runner;
 
 use super::error::{AppError, Exit};
@@ -25,7 +26,9 @@ const BLOCKING_STACK: usize = 256 * 1024;
 #[derive(Debug, Clone, Subcommand)]
 #[expect(missing_docs, reason = "each service's own type carries its text, which becomes the help")]
 pub enum ServeCommand {
+    Node(exporter::NodeArgs),
     Runner(runner::RunnerArgs),
+    Exporter(exporter::ExporterArgs),
 }
 
 /// Flags that every service takes.
@@ -135,6 +138,8 @@ pub fn run(
     err: &mut dyn Write,
 ) -> Result<Exit, AppError> {
     match command {
+        ServeCommand::Node(args) => exporter::run_node(args, global, env),
         ServeCommand::Runner(args) => runner::run(args, global, env, out, err),
+        ServeCommand::Exporter(args) => exporter::run(args),
     }
 }

@@ -1,0 +1,145 @@
+//! What came before the newest result: the last runs of each check, and some of their outputs, in the store.
+//!
+//! Runs are kept in rings: a run's number says which place it takes, so nothing is ever searched for or swept up.
+
+use super::latest::{Key, Run};
+use super::pack::{Pack, Unpack};
+use crate::model::time::Timestamp;
+use crate::sys::store::{Batch, Order, Store, StoreError};
+use sha2::{Digest as _, Sha256};
+use std::ops::ControlFlow;
+
+/// How often an output is kept while the status stays what it is (DESIGN 5.2).
+const OUTPUT_EVERY: chrono::Duration = chrono::Duration::minutes(5);
+
+const RUNS: &str = "runs";
+const OUTPUTS: &str = "outputs";
+
+/// How much is kept of each check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Depth {
+    /// How many runs.
+    pub runs: u32,
+    /// How many outputs.
+    pub outputs: u32,
+}
+
+impl Default for Depth {
+    fn default() -> Self {
+        // 50 checks: 100 runs are 350 kB; 20 outputs of a few hundred bytes as much again.
+        Self { runs: 100, outputs: 20 }
+    }
+}
+
+/// A run with its output, where that was kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Past {
+    /// The run.
+    pub run: Run,
+    /// Its output.
+    pub output: Option<Vec<u8>>,
+}
+
+/// Decides whether the output of a run is kept, by when one was last kept.
+pub fn keeps_output(run: &Run, kept: Option<Timestamp>) -> bool {
+    run.changed || kept.is_none_or(|kept| run.executed - kept >= OUTPUT_EVERY || run.executed < kept)
+}
+
+/// The first eight bytes of the digest of a key: what stands in front of everything of a check.
+fn prefix(key: &Key) -> [u8; 8] {
+    let mut digest = Sha256::new();
+    digest.update(key.source.as_deref().unwrap_or_default());
+    digest.update([0]);
+    digest.update(&*key.check);
+    let mut prefix = [0; 8];
+    prefix.copy_from_slice(&digest.finalize()[..8]);
+    prefix
+}
+
+fn place(key: &Key, number: u64, ring: u32) -> [u8; 12] {
+    let mut place = [0; 12];
+    place[..8].copy_from_slice(&prefix(key));
+    let at = u32::try_from(number % u64::from(ring.max(1))).unwrap_or_default();
+    place[8..].copy_from_slice(&at.to_be_bytes());
+    place
+}
+
+/// Writes one run; `output` is the run's and the number of outputs that were kept before it.
+pub fn write(
+    batch: &mut Batch<'_>,
+    key: &Key,
+    run: &Run,
+    output: Option<(u64, &[u8])>,
+    depth: Depth,
+) -> Result<(), StoreError> {
+    let mut pack = Pack::default();
+    pack.number(run.number.cast_signed()).number(run.executed.timestamp_millis()).number(run.status);
+    pack.float(run.duration).number(i64::from(run.changed)).bytes(&run.sha256);
+    batch.put(RUNS, &place(key, run.number, depth.runs), &pack.done())?;
+    if let Some((kept, output)) = output {
+        pack.number(run.number.cast_signed()).bytes(output);
+        batch.put(OUTPUTS, &place(key, kept, depth.outputs), &pack.done())?;
+    }
+    Ok(())
+}
+
+/// Forgets all outputs: the store is full, and runs matter more.
+pub fn forget_outputs(batch: &mut Batch<'_>) -> Result<(), StoreError> {
+    batch.remove_prefix(OUTPUTS, &[])
+}
+
+/// Forgets a check.
+pub fn forget(batch: &mut Batch<'_>, key: &Key) -> Result<(), StoreError> {
+    batch.remove_prefix(RUNS, &prefix(key))?;
+    batch.remove_prefix(OUTPUTS, &prefix(key))
+}
+
+/// Returns the runs of a check that are in the store, the newest first.
+pub fn read(store: &Store, key: &Key) -> Result<Vec<Past>, StoreError> {
+    let mut runs: Vec<Past> = Vec::new();
+    store.prefix(RUNS, &prefix(key), Order::Ascending, &mut |_, value| {
+        runs.extend(unpack_run(value).map(|run| Past { run, output: None }));
+        ControlFlow::Continue(())
+    })?;
+    store.prefix(OUTPUTS, &prefix(key), Order::Ascending, &mut |_, value| {
+        let mut read = Unpack(value);
+        if let (Some(number), Some(output)) = (read.number(), read.bytes()) {
+            let of = runs.iter_mut().find(|past| past.run.number == number.cast_unsigned());
+            if let Some(past) = of {
+                past.output = Some(output.to_vec());
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    runs.sort_by_key(|past| std::cmp::Reverse(past.run.number));
+    Ok(runs)
+}
+
+fn unpack_run(bytes: &[u8]) -> Option<Run> {
+    let mut read = Unpack(bytes);
+    Some(Run {
+        number: read.number()?.cast_unsigned(),
+        executed: chrono::DateTime::from_timestamp_millis(read.number()?)?,
+        status: read.number()?,
+        duration: read.float()?,
+        changed: read.number()? != 0,
+        sha256: read.bytes()?.try_into().ok()?,
+    })
+}
+
+/// Returns the number and the time of the output that was kept last.
+pub fn newest_output(store: &Store, key: &Key) -> Result<Option<(u64, Timestamp)>, StoreError> {
+    let mut newest: Option<Run> = None;
+    let mut place = 0;
+    store.prefix(OUTPUTS, &prefix(key), Order::Ascending, &mut |name, value| {
+        let run = unpack_run(value);
+        if run.as_ref().map(|run| run.number) > newest.as_ref().map(|run| run.number) {
+            newest = run;
+            let at = name.get(8..12).and_then(|at| at.try_into().ok()).map_or(0, u32::from_be_bytes);
+            place = u64::from(at);
+        }
+        ControlFlow::Continue(())
+    })?;
+    // Where in the ring it stands is all that matters for the next one.
+    Ok(newest.map(|run| (place, run.executed)))
+}

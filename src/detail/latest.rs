@@ -1,0 +1,412 @@
+//! The newest result of every check, taken from any number of logs.
+//!
+//! A line costs a walk over its bytes and one copy; nothing is parsed into values before somebody asks for the detail.
+
+use super::bound::{Bound, Judged};
+use super::labels;
+use super::pack::{Pack, Unpack};
+use crate::model::status::Status;
+use crate::model::time::Timestamp;
+use crate::wire::sensu_log::{Line, ResultLine, read};
+use foldhash::{HashMap, HashMapExt as _};
+use sha2::{Digest as _, Sha256};
+use std::collections::HashSet;
+
+/// How many checks are known at most; no node comes near.
+pub const MOST_CHECKS: usize = 20_000;
+/// A result from further ahead counts as arriving now: a clock that jumped must freeze nothing.
+const AHEAD_SECONDS: i64 = 60;
+
+/// What names a check on a node: the host that it is about, where that is another, and the check.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key {
+    /// The host that the result is about, where it is not the node itself.
+    pub source: Option<Box<str>>,
+    /// The check.
+    pub check: Box<str>,
+}
+
+/// The newest result of one check.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// The client that sent it.
+    pub client: Box<str>,
+    /// Its exit code, or whatever number came.
+    pub status: i64,
+    /// When it ran.
+    pub executed: Timestamp,
+    /// Seconds that it took.
+    pub duration: Option<f64>,
+    /// The `check` object as it stood in the line, but for the value of its output.
+    pub fields: Box<[u8]>,
+    /// The output as far as it is kept.
+    pub output: Box<[u8]>,
+    /// How long the output was.
+    pub output_bytes: u64,
+    /// The digest of the whole output.
+    pub sha256: [u8; 32],
+    /// Since when the status is what it is.
+    pub status_since: Timestamp,
+    /// When it was last OK.
+    pub last_ok: Option<Timestamp>,
+    /// How many results in a row had this status.
+    pub occurrences: u32,
+    /// How many results there were since this check was first seen.
+    pub runs: u64,
+    /// The log that it came from, by its place.
+    pub log: u16,
+    /// For how long it holds.
+    pub bound: Bound,
+    /// Labels that the definition adds.
+    pub labels: Vec<(Box<str>, Box<str>)>,
+    raw_labels: Option<Box<[u8]>>,
+    /// The output as it stood in the line, while it is short: the same again is not digested again.
+    escaped: Box<[u8]>,
+}
+
+/// One run, for the history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Its number.
+    pub number: u64,
+    /// When it ran.
+    pub executed: Timestamp,
+    /// Its status.
+    pub status: i64,
+    /// Seconds that it took.
+    pub duration: Option<f64>,
+    /// The digest of its whole output.
+    pub sha256: [u8; 32],
+    /// Whether the status is another one than before.
+    pub changed: bool,
+}
+
+/// What became of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Took {
+    /// The newest result of its check.
+    Result,
+    /// A result that is older than the one that another log had.
+    Older,
+    /// A result, but too many checks are known.
+    Refused,
+    /// Another event.
+    Other,
+    /// No JSON.
+    NotJson,
+}
+
+/// The newest result of every check.
+#[derive(Debug)]
+pub struct Latest {
+    entries: HashMap<Key, Entry>,
+    /// Which checks each log said to be scheduled.
+    scheduled: Vec<Option<HashSet<Box<str>>>>,
+    keep: usize,
+    /// Labels of definitions that were refused, since the start.
+    pub labels_refused: u64,
+}
+
+impl Latest {
+    /// Builds an empty one for so many logs; of each output at most `keep` bytes are kept.
+    pub fn new(logs: usize, keep: usize) -> Self {
+        Self { entries: HashMap::new(), scheduled: vec![None; logs], keep, labels_refused: 0 }
+    }
+
+    /// Returns all checks, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Key, &Entry)> {
+        self.entries.iter()
+    }
+
+    /// Returns how many checks are known.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether no check is known.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Returns one check.
+    pub fn get(&self, key: &Key) -> Option<&Entry> {
+        self.entries.get(key)
+    }
+
+    /// Takes one line of a log, named by its place; each result that is the newest is told to `run`.
+    pub fn take(
+        &mut self,
+        log: u16,
+        line: &[u8],
+        now: Timestamp,
+        run: &mut dyn FnMut(&Key, &Entry, Run),
+    ) -> Took {
+        match read(line) {
+            Line::Result(result) => self.result(log, &result, now, run),
+            Line::Scheduled(names) => {
+                self.schedule(log, names.into_iter().map(|name| name.to_text().into()).collect());
+                Took::Other
+            }
+            Line::Other => Took::Other,
+            Line::NotJson => Took::NotJson,
+        }
+    }
+
+    fn result(
+        &mut self,
+        log: u16,
+        result: &ResultLine<'_>,
+        now: Timestamp,
+        run: &mut dyn FnMut(&Key, &Entry, Run),
+    ) -> Took {
+        let key = Key {
+            source: result.source.map(|source| source.to_text().into()),
+            check: result.check.to_text().into(),
+        };
+        let executed = executed(result.executed, now);
+        let status = result.status.unwrap_or(3);
+        let known = self.entries.get(&key);
+        // Within one log its order is the truth, whatever the clock did; between logs it is the time.
+        let ahead = chrono::Duration::seconds(AHEAD_SECONDS);
+        if known.is_some_and(|known| {
+            known.log != log && known.executed >= executed && known.executed <= now + ahead
+        }) {
+            return Took::Older;
+        }
+        if known.is_none() && self.entries.len() >= MOST_CHECKS {
+            return Took::Refused;
+        }
+        let keep = self.keep;
+        let mut refused = 0;
+        let entry = self.entries.entry(key.clone()).or_insert_with(|| Entry::first(status, executed));
+        let changed = entry.runs == 0 || entry.status != status;
+        entry.advance(status, executed, changed);
+        entry.log = log;
+        entry.duration = result.duration;
+        entry.bound.update(&result.bound);
+        refused += entry.take_labels(result.labels);
+        entry.take_text(result, keep);
+        self.labels_refused += refused as u64;
+        let run_now = Run {
+            number: entry.runs,
+            executed,
+            status,
+            duration: entry.duration,
+            sha256: entry.sha256,
+            changed,
+        };
+        run(&key, entry, run_now);
+        Took::Result
+    }
+
+    /// A log says what is scheduled from here on: what it said before and does not say now is gone.
+    fn schedule(&mut self, log: u16, names: HashSet<Box<str>>) {
+        let Some(before) = self.scheduled.get_mut(usize::from(log)) else { return };
+        if let Some(before) = before.as_ref() {
+            self.entries.retain(|key, entry| {
+                entry.log != log || !before.contains(&key.check) || names.contains(&key.check)
+            });
+        }
+        *before = Some(names);
+    }
+
+    /// Forgets checks of logs that never said what is scheduled, where the log goes on and they have fallen silent.
+    pub fn retire(&mut self, after: chrono::Duration) {
+        let mut newest = vec![None; self.scheduled.len()];
+        for entry in self.entries.values() {
+            if let Some(newest) = newest.get_mut(usize::from(entry.log)) {
+                *newest = (*newest).max(Some(entry.executed));
+            }
+        }
+        let scheduled = &self.scheduled;
+        self.entries.retain(|_, entry| {
+            let log = usize::from(entry.log);
+            let says = scheduled.get(log).is_some_and(Option::is_some);
+            let newest = newest.get(log).copied().flatten();
+            says || newest.is_none_or(|newest| newest - entry.executed <= after)
+        });
+    }
+
+    /// Returns whether no check has a result that holds: the runner is gone, and that is one fact.
+    pub fn is_runner_stale(&self, now: Timestamp) -> bool {
+        !self.entries.values().any(|entry| !entry.bound.is_past(entry.executed, entry.duration, now))
+    }
+
+    /// Returns the time of the newest result.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.entries.values().map(|entry| entry.executed).max()
+    }
+}
+
+/// When a result counts as having run.
+fn executed(seconds: Option<i64>, now: Timestamp) -> Timestamp {
+    let told = seconds.and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0));
+    told.filter(|told| *told <= now + chrono::Duration::seconds(AHEAD_SECONDS)).unwrap_or(now)
+}
+
+impl Entry {
+    fn first(status: i64, executed: Timestamp) -> Self {
+        Self {
+            client: Box::default(),
+            status,
+            executed,
+            duration: None,
+            fields: Box::default(),
+            output: Box::default(),
+            output_bytes: 0,
+            sha256: Sha256::digest([]).into(),
+            status_since: executed,
+            last_ok: None,
+            occurrences: 0,
+            runs: 0,
+            log: 0,
+            bound: Bound::default(),
+            labels: Vec::new(),
+            raw_labels: None,
+            escaped: Box::default(),
+        }
+    }
+
+    fn advance(&mut self, status: i64, executed: Timestamp, changed: bool) {
+        if changed {
+            self.status_since = executed;
+            self.occurrences = 0;
+        }
+        self.occurrences = self.occurrences.saturating_add(1);
+        self.runs += 1;
+        self.status = status;
+        self.executed = executed;
+        if status == 0 {
+            self.last_ok = Some(executed);
+        }
+    }
+
+    fn take_labels(&mut self, raw: Option<&[u8]>) -> usize {
+        if self.raw_labels.as_deref() == raw {
+            return 0;
+        }
+        self.raw_labels = raw.map(Into::into);
+        let (labels, refused) = raw.map(labels::read).unwrap_or_default();
+        self.labels = labels;
+        refused
+    }
+
+    fn take_text(&mut self, result: &ResultLine<'_>, keep: usize) {
+        if *self.client != *result.client.to_text() {
+            self.client = result.client.to_text().into();
+        }
+        let (start, end) = result.output_at;
+        put(
+            &mut self.fields,
+            &[&result.fields[..start], if end > start { b"\"\"" } else { b"" }, &result.fields[end..]],
+        );
+        if result.output.escaped() == &*self.escaped {
+            return;
+        }
+        let output = result.output.bytes();
+        self.sha256 = Sha256::digest(&output).into();
+        self.output_bytes = output.len() as u64;
+        put(&mut self.output, &[&output[..output.len().min(keep)]]);
+        let short = result.output.escaped().len() <= keep;
+        put(&mut self.escaped, &[if short { result.output.escaped() } else { b"" }]);
+    }
+
+    /// Judges the result as of now.
+    pub fn judge(&self, runner_stale: bool, now: Timestamp) -> Judged {
+        self.bound.judge(self.status, self.executed, self.duration, runner_stale, now)
+    }
+
+    /// Returns the status that its exit code means.
+    pub fn own_status(&self) -> Status {
+        Status::from_value(self.status as f64)
+    }
+
+    /// Packs the entry for the store.
+    pub fn pack(&self, key: &Key) -> Vec<u8> {
+        let millis = |time: Timestamp| time.timestamp_millis();
+        let mut pack = Pack::default();
+        pack.bytes(key.source.as_deref().unwrap_or_default().as_bytes());
+        pack.bytes(key.check.as_bytes()).bytes(self.client.as_bytes());
+        pack.number(self.status).number(millis(self.executed)).float(self.duration);
+        pack.bytes(&self.fields)
+            .bytes(&self.output)
+            .number(self.output_bytes.cast_signed())
+            .bytes(&self.sha256);
+        pack.number(millis(self.status_since)).number(self.last_ok.map_or(i64::MIN, millis));
+        pack.number(self.occurrences.into()).number(self.runs.cast_signed()).number(self.log.into());
+        pack.done()
+    }
+
+    /// Reads what [`Entry::pack`] wrote; none where it is something else.
+    pub fn unpack(bytes: &[u8]) -> Option<(Key, Self)> {
+        let mut read = Unpack(bytes);
+        let time = |millis: i64| chrono::DateTime::from_timestamp_millis(millis);
+        let text = |bytes: &[u8]| Some(Box::<str>::from(std::str::from_utf8(bytes).ok()?));
+        let source = text(read.bytes()?)?;
+        let key =
+            Key { source: Some(source).filter(|source| !source.is_empty()), check: text(read.bytes()?)? };
+        let client = text(read.bytes()?)?;
+        let mut entry = Self::first(read.number()?, time(read.number()?)?);
+        entry.client = client;
+        entry.duration = read.float()?;
+        entry.fields = read.bytes()?.into();
+        entry.output = read.bytes()?.into();
+        entry.output_bytes = read.number()?.cast_unsigned();
+        entry.sha256 = read.bytes()?.try_into().ok()?;
+        entry.status_since = time(read.number()?)?;
+        entry.last_ok = Some(read.number()?).filter(|millis| *millis != i64::MIN).and_then(time);
+        entry.occurrences = u32::try_from(read.number()?).ok()?;
+        entry.runs = read.number()?.cast_unsigned();
+        entry.log = u16::try_from(read.number()?).ok()?;
+        // What the definition says is read from it again.
+        let line = [
+            br#"{"message":"publishing check result","payload":{"client":"","check":"#,
+            &*entry.fields,
+            b"}}",
+        ]
+        .concat();
+        if let Line::Result(result) = crate::wire::sensu_log::read(&line) {
+            entry.bound.update(&result.bound);
+            entry.take_labels(result.labels);
+        }
+        Some((key, entry))
+    }
+}
+
+impl Latest {
+    /// Puts back an entry that was kept.
+    pub fn restore(&mut self, key: Key, entry: Entry) {
+        if self.entries.len() < MOST_CHECKS && usize::from(entry.log) < self.scheduled.len() {
+            self.entries.insert(key, entry);
+        }
+    }
+
+    /// Returns what a log said to be scheduled.
+    pub fn scheduled(&self, log: u16) -> Option<Vec<&str>> {
+        let names = self.scheduled.get(usize::from(log))?.as_ref()?;
+        Some(names.iter().map(|name| &**name).collect())
+    }
+
+    /// Puts back what a log said to be scheduled.
+    pub fn restore_scheduled(&mut self, log: u16, names: Vec<String>) {
+        if let Some(scheduled) = self.scheduled.get_mut(usize::from(log)) {
+            *scheduled = Some(names.into_iter().map(Into::into).collect());
+        }
+    }
+}
+
+/// Writes parts into a box, in place where the length is the same.
+fn put(place: &mut Box<[u8]>, parts: &[&[u8]]) {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    if place.len() != length {
+        *place = vec![0; length].into();
+    }
+    let mut at = 0;
+    for part in parts {
+        place[at..at + part.len()].copy_from_slice(part);
+        at += part.len();
+    }
+}
+
+#[cfg(test)]
+mod tests;

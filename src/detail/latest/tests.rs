@@ -1,0 +1,143 @@
+use super::{Entry, Key, Latest, Run, Took};
+use crate::model::time::Timestamp;
+use proptest::prelude::*;
+
+fn at(seconds: i64) -> Timestamp {
+    chrono::DateTime::from_timestamp(seconds, 0).expect("a time")
+}
+
+fn line(check: &str, executed: i64, status: i64, output: &str) -> String {
+    format!(
+        r#"{{"timestamp":"2026-11-23T06:40:25.675998+0000","level":"info","message":"publishing check result","payload":{{"client":"n1","check":{{"command":"x","interval":10,"name":"{check}","issued":{executed},"executed":{executed},"duration":0.5,"output":"{output}","status":{status}}}}}}}"#
+    )
+}
+
+fn key(check: &str) -> Key {
+    Key { source: None, check: check.into() }
+}
+
+fn take(latest: &mut Latest, log: u16, line: &str, now: i64) -> (Took, Option<Run>) {
+    let mut told = None;
+    let took = latest.take(log, line.as_bytes(), at(now), &mut |_, _, run| told = Some(run));
+    (took, told)
+}
+
+#[test]
+fn the_newest_result_is_kept_with_what_it_follows_from() {
+    let mut latest = Latest::new(1, 5);
+    for (executed, status) in [(100, 0), (110, 2), (120, 2)] {
+        let (took, _) = take(&mut latest, 0, &line("disk", executed, status, "a\\nlong output"), 200);
+        assert_eq!(took, Took::Result);
+    }
+    let entry = latest.get(&key("disk")).expect("known");
+    assert_eq!((entry.status, entry.executed, entry.occurrences, entry.runs), (2, at(120), 2, 3));
+    assert_eq!((entry.status_since, entry.last_ok), (at(110), Some(at(100))));
+    assert_eq!((&*entry.output, entry.output_bytes), (&b"a\nlon"[..], 13));
+    assert!(String::from_utf8_lossy(&entry.fields).contains(r#""output":"","status":2}"#));
+}
+
+#[test]
+fn in_one_log_the_order_is_the_truth_and_between_logs_the_time() {
+    let mut latest = Latest::new(2, 100);
+    take(&mut latest, 0, &line("a", 1000, 0, "x"), 1000);
+    // The clock went back.
+    assert_eq!(take(&mut latest, 0, &line("a", 500, 1, "y"), 500).0, Took::Result);
+    assert_eq!(latest.get(&key("a")).expect("known").status, 1);
+    assert_eq!(take(&mut latest, 1, &line("a", 400, 2, "z"), 500).0, Took::Older);
+    assert_eq!(take(&mut latest, 1, &line("a", 510, 2, "z"), 520).0, Took::Result);
+    assert_eq!(latest.get(&key("a")).expect("known").log, 1);
+}
+
+#[test]
+fn a_result_from_the_future_counts_as_arriving_now() {
+    let mut latest = Latest::new(1, 100);
+    take(&mut latest, 0, &line("a", 99_999_999_999, 0, "x"), 1000);
+    take(&mut latest, 0, &line("b", 1060, 0, "x"), 1000);
+    assert_eq!(latest.get(&key("a")).expect("known").executed, at(1000));
+    assert_eq!(latest.get(&key("b")).expect("known").executed, at(1060));
+}
+
+#[test]
+fn checks_that_are_no_longer_scheduled_are_gone_and_others_stay() {
+    let mut latest = Latest::new(2, 100);
+    let scheduled = |names: &str| format!(r#"{{"message":"scheduled checks","checks":[{names}]}}"#);
+    take(&mut latest, 0, &scheduled(r#""a","b""#), 0);
+    for (log, check) in [(0, "a"), (0, "b"), (0, "by-socket"), (1, "of-another-log")] {
+        take(&mut latest, log, &line(check, 10, 0, "x"), 10);
+    }
+    take(&mut latest, 0, &scheduled(r#""b""#), 20);
+    let mut left: Vec<&str> = latest.iter().map(|(key, _)| &*key.check).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["b", "by-socket", "of-another-log"]);
+}
+
+#[test]
+fn a_log_that_says_nothing_of_its_schedule_loses_what_fell_silent() {
+    let mut latest = Latest::new(1, 100);
+    take(&mut latest, 0, &line("old", 0, 0, "x"), 0);
+    take(&mut latest, 0, &line("new", 1000, 0, "x"), 1000);
+    latest.retire(chrono::Duration::seconds(1000));
+    assert_eq!(latest.len(), 2);
+    latest.retire(chrono::Duration::seconds(999));
+    assert_eq!(latest.len(), 1);
+    // However long ago it was: while the whole log is silent nothing is forgotten.
+    assert!(latest.get(&key("new")).is_some());
+}
+
+#[test]
+fn the_runner_is_stale_when_nothing_holds() {
+    let mut latest = Latest::new(1, 100);
+    assert!(latest.is_runner_stale(at(0)));
+    take(&mut latest, 0, &line("a", 1000, 0, "x"), 1000);
+    assert!(!latest.is_runner_stale(at(1060)));
+    assert!(latest.is_runner_stale(at(1061)));
+}
+
+/// Every check of the golden log, with the status and the beginning of the output of its last result.
+#[test]
+fn the_golden_log_is_served_rightly() {
+    let log = std::fs::read("fixtures/golden/sensu-client.log").expect("the fixture");
+    let mut latest = Latest::new(1, 64 * 1024);
+    let now = at(1_795_416_250);
+    for line in log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        latest.take(0, line, now, &mut |_, _, _| {});
+    }
+    let mut table: Vec<String> = latest
+        .iter()
+        .map(|(key, entry)| {
+            let output: String = String::from_utf8_lossy(&entry.output).chars().take(40).collect();
+            let source = key.source.as_deref().map(|source| format!(" of {source}")).unwrap_or_default();
+            format!("{}{source} {} {:?}", key.check, entry.own_status().word(), volatile(&output))
+        })
+        .collect();
+    table.sort_unstable();
+    insta::assert_snapshot!(table.join("\n"));
+}
+
+/// Masks what differs from run to run.
+fn volatile(output: &str) -> String {
+    let digits = regex::Regex::new(r"\d{9,}|run \d+").expect("a pattern");
+    digits.replace_all(output, "N").into_owned()
+}
+
+proptest! {
+    #[test]
+    fn an_entry_survives_the_store(
+        check in "[a-z]{1,8}", status in any::<i64>(), executed in 0_i64..4_000_000_000, output in "[a-z\\\\n ]{0,40}",
+    ) {
+        let output = output.replace('\\', "");
+        let mut latest = Latest::new(1, 64);
+        take(&mut latest, 0, &line(&check, executed, status, &output), executed);
+        let entry = latest.get(&key(&check)).expect("known");
+        let (read_key, read) = Entry::unpack(&entry.pack(&key(&check))).expect("our own");
+        prop_assert_eq!(read_key, key(&check));
+        prop_assert_eq!(format!("{:?}", (read.status, read.executed, &read.output, read.sha256, read.bound.interval())),
+            format!("{:?}", (entry.status, entry.executed, &entry.output, entry.sha256, entry.bound.interval())));
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Entry::unpack(&bytes);
+        Latest::new(1, 10).take(0, &bytes, at(0), &mut |_, _, _| {});
+    }
+}

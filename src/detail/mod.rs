@@ -1,0 +1,8 @@
+//! What is known of each check: its newest result with its output, for how long that holds, and what came before.
+
+pub mod bound;
+pub mod history;
+pub mod labels;
+pub mod latest;
+mod pack;
+pub mod page;

@@ -1,0 +1,150 @@
+//! The detail API (DESIGN 5.2): words of checks, for those who may read them.
+
+use super::Shared;
+use crate::detail::history::Past;
+use crate::detail::latest::Key;
+use crate::detail::page;
+use crate::serve::skeleton::http::{
+    Extension, IntoResponse, Path, Query, Response, Router, State, StatusCode, get, header,
+};
+use crate::serve::skeleton::{LocalAddress, Peer};
+use crate::sys::apart::apart;
+use crate::sys::clock;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+type Exporter = State<Arc<Shared>>;
+type From = Extension<Peer>;
+
+#[derive(Debug, Deserialize)]
+struct Which {
+    source: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(super) fn routes(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/", get(async || "iaasmon exporter: /metrics, /api/v1/checks, /-/ready\n"))
+        .route("/api/v1/checks", get(list))
+        .route("/api/v1/checks/{check}", get(detail))
+        .route("/api/v1/checks/{check}/history", get(history))
+        .with_state(shared)
+}
+
+impl Shared {
+    /// Returns the refusal where this client may not read the words of checks (DESIGN, rule 10).
+    fn refuse(&self, peer: &Peer) -> Option<Response> {
+        let allowed = |address: std::net::SocketAddr| {
+            self.options.detail_allow.iter().any(|network| network.holds(address.ip()))
+        };
+        if peer.is_local() || peer.is_authenticated() || peer.address.is_some_and(allowed) {
+            return None;
+        }
+        let address = peer.address.map(|address| address.ip().to_canonical().to_string()).unwrap_or_default();
+        let error = format!(
+            "{address} may not read the output of checks: start the exporter with --detail-allow {address}, or authenticate (--web.config.file)"
+        );
+        Some(answer(StatusCode::FORBIDDEN, &json!({"v": 1, "error": error})))
+    }
+
+    /// The name that the results give this node.
+    fn node(&self) -> String {
+        let state = self.state();
+        let newest = state.latest.iter().max_by_key(|(_, entry)| entry.executed);
+        newest.map(|(_, entry)| entry.client.to_string()).unwrap_or_default()
+    }
+
+    fn fresh(&self) {
+        self.read(super::BEFORE_SCRAPE);
+    }
+}
+
+fn answer(status: StatusCode, body: &Value) -> Response {
+    let mut text = body.to_string();
+    text.push('\n');
+    (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+async fn list(State(shared): Exporter, Extension(peer): From) -> Response {
+    if let Some(refused) = shared.refuse(&peer) {
+        return refused;
+    }
+    shared.fresh();
+    let node = shared.node();
+    let now = clock::now();
+    let state = shared.state();
+    let stale = state.latest.is_runner_stale(now);
+    let mut all: Vec<_> = state.latest.iter().collect();
+    all.sort_unstable_by_key(|(key, _)| *key);
+    let rows = all.into_iter().map(|(key, entry)| (key, entry, entry.judge(stale, now)));
+    answer(StatusCode::OK, &page::list(&node, rows))
+}
+
+async fn detail(
+    State(shared): Exporter,
+    Extension(peer): From,
+    local: Option<Extension<LocalAddress>>,
+    Path(check): Path<String>,
+    Query(which): Query<Which>,
+) -> Response {
+    if let Some(refused) = shared.refuse(&peer) {
+        return refused;
+    }
+    shared.fresh();
+    let node = shared.node();
+    let now = clock::now();
+    let key = Key { source: which.source.map(Into::into), check: check.into() };
+    let state = shared.state();
+    let Some(entry) = state.latest.get(&key) else {
+        return answer(StatusCode::NOT_FOUND, &page::unknown(&key.check, state.latest.len()));
+    };
+    let judged = entry.judge(state.latest.is_runner_stale(now), now);
+    let address = local.map(|Extension(LocalAddress(address))| address.ip().to_canonical().to_string());
+    answer(StatusCode::OK, &page::detail(&node, address.as_deref(), &key, entry, &judged))
+}
+
+async fn history(
+    State(shared): Exporter,
+    Extension(peer): From,
+    Path(check): Path<String>,
+    Query(which): Query<Which>,
+) -> Response {
+    if let Some(refused) = shared.refuse(&peer) {
+        return refused;
+    }
+    shared.fresh();
+    let node = shared.node();
+    let key = Key { source: which.source.map(Into::into), check: check.into() };
+    let (known, unkept) = {
+        let state = shared.state();
+        let unkept: Vec<Past> = state
+            .unkept
+            .iter()
+            .rev()
+            .filter(|unkept| unkept.key == key)
+            .map(|unkept| Past {
+                run: unkept.run.clone(),
+                output: unkept.output.as_ref().map(|(_, output)| output.to_vec()),
+            })
+            .collect();
+        if state.latest.get(&key).is_none() {
+            return answer(StatusCode::NOT_FOUND, &page::unknown(&key.check, state.latest.len()));
+        }
+        (key, unkept)
+    };
+    let (reader, of) = (shared.clone(), known.clone());
+    let kept = apart(move || reader.keeper.as_ref().map_or(Ok(Vec::new()), |keeper| keeper.read(&of))).await;
+    let kept = match kept {
+        Ok(kept) => kept,
+        Err(error) => {
+            let body = json!({"v": 1, "error": format!("the history cannot be read: {error}")});
+            return answer(StatusCode::INTERNAL_SERVER_ERROR, &body);
+        }
+    };
+    let newest = unkept.last().map_or(u64::MAX, |past| past.run.number);
+    let older = kept.into_iter().filter(|past| past.run.number < newest);
+    let most = shared.options.history.runs as usize;
+    let runs = unkept.into_iter().chain(older).take(which.limit.unwrap_or(most).min(most));
+    answer(StatusCode::OK, &page::history(&node, &known, runs))
+}

@@ -1,0 +1,104 @@
+//! Checkpoint, newest results and history in the store, always written together: after a crash the log is read again from
+//! where all of them are.
+
+use super::Options;
+use super::state::{LogState, State, ToKeep};
+use crate::detail::history::{self, Depth, Past};
+use crate::detail::latest::{Entry, Key};
+use crate::sys::store::{Batch, Durability, Order, Store, StoreError};
+use std::ops::ControlFlow;
+
+const ENTRIES: &str = "entries";
+const STATE: &str = "state";
+const LOGS: &[u8] = b"logs";
+
+pub(super) struct Keeper {
+    store: Store,
+    depth: Depth,
+}
+
+impl Keeper {
+    pub(super) fn new(store: Store, depth: Depth) -> Self {
+        Self { store, depth }
+    }
+
+    /// Writes what was read.
+    pub(super) fn keep(&self, keep: &ToKeep) -> Result<(), StoreError> {
+        match self.store.commit(Durability::Immediate, |batch| self.write(batch, keep)) {
+            Err(StoreError::Full { .. }) => {
+                // Runs and results matter more than old outputs.
+                self.store.commit(Durability::Immediate, |batch| {
+                    history::forget_outputs(batch)?;
+                    self.write(batch, keep)
+                })
+            }
+            done => done,
+        }
+    }
+
+    fn write(&self, batch: &mut Batch<'_>, keep: &ToKeep) -> Result<(), StoreError> {
+        for unkept in &keep.runs {
+            let output = unkept.output.as_ref().map(|(number, output)| (*number, &**output));
+            history::write(batch, &unkept.key, &unkept.run, output, self.depth)?;
+        }
+        for (key, packed) in &keep.entries {
+            match packed {
+                Some(packed) => batch.put(ENTRIES, &name(key), packed)?,
+                None => {
+                    batch.remove(ENTRIES, &name(key))?;
+                    history::forget(batch, key)?;
+                }
+            }
+        }
+        let logs = serde_json::to_vec(&keep.logs).unwrap_or_default();
+        batch.put(STATE, LOGS, &logs)
+    }
+
+    /// Puts back what was written. A log that is followed under another place than before keeps its results.
+    pub(super) fn restore(&self, state: &mut State, options: &Options) {
+        let logs = self.store.get(STATE, LOGS).ok().flatten().unwrap_or_default();
+        let logs: Vec<LogState> = serde_json::from_slice(&logs).unwrap_or_default();
+        let place = |log: u16| {
+            let path = &logs.get(usize::from(log))?.path;
+            options.logs.iter().position(|known| known == path).and_then(|at| u16::try_from(at).ok())
+        };
+        let mut entries = Vec::new();
+        let visited = self.store.prefix(ENTRIES, &[], Order::Ascending, &mut |_, packed| {
+            entries.extend(Entry::unpack(packed));
+            ControlFlow::Continue(())
+        });
+        if let Err(error) = visited {
+            tracing::warn!(%error, "the newest results cannot be read back; the logs are");
+            return;
+        }
+        for (key, mut entry) in entries {
+            let Some(log) = place(entry.log) else { continue };
+            entry.log = log;
+            self.restore_outputs(state, &key);
+            state.latest.restore(key, entry);
+        }
+        for kept in logs {
+            if let Some(at) = options.logs.iter().position(|known| *known == kept.path) {
+                state.resume(at, kept);
+            }
+        }
+        tracing::info!(checks = state.latest.len(), "restored");
+    }
+
+    fn restore_outputs(&self, state: &mut State, key: &Key) {
+        let outputs = history::newest_output(&self.store, key).ok().flatten();
+        if let Some((number, executed)) = outputs {
+            state.restore_outputs(key.clone(), number, executed);
+        }
+    }
+
+    /// Returns the runs of a check that are in the store, the newest first.
+    pub(super) fn read(&self, key: &Key) -> Result<Vec<Past>, StoreError> {
+        history::read(&self.store, key)
+    }
+}
+
+/// The key of an entry in the store.
+fn name(key: &Key) -> Vec<u8> {
+    [key.source.as_deref().unwrap_or_default().as_bytes(), &[0], key.check.as_bytes()].concat()
+}

@@ -1,0 +1,207 @@
+//! What the exporter knows, and reading more of it from the logs.
+
+use super::Options;
+use crate::detail::history::keeps_output;
+use crate::detail::latest::{Key, Latest, Run, Took};
+use crate::model::time::Timestamp;
+use crate::sys::tail::{Notice, Position, Tail};
+use foldhash::{HashMap, HashMapExt as _};
+use std::collections::HashSet;
+use std::path::Path;
+
+/// The longest line that is read. A runner's largest output, all of it escaped, is less.
+const LONGEST_LINE: usize = 16 * 1024 * 1024;
+/// How many runs wait for the store at most; a backlog is kept as it is read.
+const MOST_UNKEPT: usize = 20_000;
+
+/// How lines were counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub(super) results: u64,
+    pub(super) older: u64,
+    pub(super) other: u64,
+    pub(super) not_json: u64,
+    pub(super) too_long: u64,
+    pub(super) refused: u64,
+}
+
+/// One log.
+pub(super) struct Followed {
+    tail: Tail,
+    pub(super) behind: u64,
+    trouble: Option<String>,
+}
+
+impl Followed {
+    pub(super) fn path(&self) -> &Path {
+        self.tail.path()
+    }
+}
+
+pub(super) struct State {
+    pub(super) logs: Vec<Followed>,
+    pub(super) latest: Latest,
+    pub(super) counted: Counted,
+    pub(super) unkept: Vec<Unkept>,
+    outputs: HashMap<Key, Kept>,
+    changed: HashSet<Key>,
+    pub(super) history_lost: u64,
+}
+
+/// When an output was last kept, and how many were.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    at: Timestamp,
+    count: u64,
+}
+
+/// A run that is not in the store yet.
+#[derive(Debug, Clone)]
+pub(super) struct Unkept {
+    pub(super) key: Key,
+    pub(super) run: Run,
+    /// Its output with its number, where it is kept.
+    pub(super) output: Option<(u64, Box<[u8]>)>,
+}
+
+/// What is to be written to the store.
+pub(super) struct ToKeep {
+    pub(super) runs: Vec<Unkept>,
+    pub(super) entries: Vec<(Key, Option<Vec<u8>>)>,
+    pub(super) logs: Vec<LogState>,
+}
+
+/// Where a log is, and what it said to be scheduled.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub(super) struct LogState {
+    pub(super) path: std::path::PathBuf,
+    pub(super) position: Option<Position>,
+    pub(super) scheduled: Option<Vec<String>>,
+}
+
+impl State {
+    pub(super) fn new(options: &Options) -> Self {
+        let follow = |path: &std::path::PathBuf| Followed {
+            tail: Tail::open(path, None).with_line_limit(LONGEST_LINE),
+            behind: 0,
+            trouble: None,
+        };
+        Self {
+            logs: options.logs.iter().map(follow).collect(),
+            latest: Latest::new(options.logs.len(), options.output_limit),
+            counted: Counted::default(),
+            unkept: Vec::new(),
+            outputs: HashMap::new(),
+            changed: HashSet::new(),
+            history_lost: 0,
+        }
+    }
+
+    /// Puts a log back to where it was.
+    pub(super) fn resume(&mut self, log: usize, kept: LogState) {
+        if let Some(followed) = self.logs.get_mut(log) {
+            followed.tail = Tail::open(kept.path, kept.position).with_line_limit(LONGEST_LINE);
+        }
+        if let (Some(names), Ok(log)) = (kept.scheduled, u16::try_from(log)) {
+            self.latest.restore_scheduled(log, names);
+        }
+    }
+
+    /// Reads a bite of every log; returns how many bytes are left where there is more.
+    pub(super) fn read(&mut self, budget: usize, now: Timestamp) -> Option<u64> {
+        let Self { logs, latest, counted, unkept, outputs, changed, history_lost } = self;
+        let mut more = None;
+        for (log, followed) in (0_u16..).zip(logs) {
+            let mut note = |key: &Key, entry: &crate::detail::latest::Entry, run: Run| {
+                changed.insert(key.clone());
+                let kept = outputs.get(key).copied();
+                let output = keeps_output(&run, kept.map(|kept| kept.at)).then(|| {
+                    let count = kept.map_or(0, |kept| kept.count + 1);
+                    outputs.insert(key.clone(), Kept { at: run.executed, count });
+                    (count, entry.output.clone())
+                });
+                if unkept.len() < MOST_UNKEPT {
+                    unkept.push(Unkept { key: key.clone(), run, output });
+                } else {
+                    *history_lost += 1;
+                }
+            };
+            let read = followed.tail.read(budget, &mut |line| {
+                if line.oversized {
+                    counted.too_long += 1;
+                    return;
+                }
+                let counter = match latest.take(log, line.bytes, now, &mut note) {
+                    Took::Result => &mut counted.results,
+                    Took::Older => &mut counted.older,
+                    Took::Other => &mut counted.other,
+                    Took::NotJson => &mut counted.not_json,
+                    Took::Refused => &mut counted.refused,
+                };
+                *counter += 1;
+            });
+            match read {
+                Ok(progress) => {
+                    progress.notices.iter().for_each(tell);
+                    followed.behind = progress.behind;
+                    followed.trouble = (!followed.tail.is_open()).then(|| "it is not there".to_owned());
+                    if progress.more {
+                        *more.get_or_insert(0) += progress.behind;
+                    }
+                }
+                Err(error) => followed.trouble = Some(error.to_string()),
+            }
+        }
+        more
+    }
+
+    /// Returns why no log can be followed. One of several that is missing is no trouble: a node has sensu-client's before
+    /// the switch and the runner's after it.
+    pub(super) fn trouble(&self) -> Option<String> {
+        let troubles: Vec<String> = self
+            .logs
+            .iter()
+            .filter_map(|log| log.trouble.as_ref().map(|why| format!("{}: {why}", log.path().display())))
+            .collect();
+        (troubles.len() == self.logs.len()).then(|| troubles.join("; "))
+    }
+
+    /// Takes out what is to be written to the store.
+    pub(super) fn take_unkept(&mut self, options: &Options) -> ToKeep {
+        let after = chrono::Duration::from_std(options.retire_after).unwrap_or(chrono::Duration::MAX);
+        self.latest.retire(after);
+        let latest = &self.latest;
+        let entries = self.changed.drain().map(|key| {
+            let packed = latest.get(&key).map(|entry| entry.pack(&key));
+            (key, packed)
+        });
+        let entries = entries.collect();
+        let logs = (0_u16..).zip(&self.logs).map(|(log, followed)| LogState {
+            path: followed.path().to_owned(),
+            position: followed.tail.position(),
+            scheduled: latest.scheduled(log).map(|names| names.into_iter().map(str::to_owned).collect()),
+        });
+        ToKeep { runs: std::mem::take(&mut self.unkept), entries, logs: logs.collect() }
+    }
+
+    /// Puts back what could not be written.
+    pub(super) fn put_back(&mut self, unkept: ToKeep) {
+        self.changed.extend(unkept.entries.into_iter().map(|(key, _)| key));
+        let newer = std::mem::replace(&mut self.unkept, unkept.runs);
+        let room = MOST_UNKEPT.saturating_sub(self.unkept.len());
+        self.history_lost += newer.len().saturating_sub(room) as u64;
+        self.unkept.extend(newer.into_iter().take(room));
+    }
+
+    /// Puts back how many outputs of a check are in the store.
+    pub(super) fn restore_outputs(&mut self, key: Key, count: u64, at: Timestamp) {
+        self.outputs.insert(key, Kept { at, count });
+    }
+}
+
+fn tell(notice: &Notice) {
+    match notice {
+        Notice::Rotated { .. } => tracing::debug!(%notice, "log"),
+        _ => tracing::warn!(%notice, "log"),
+    }
+}

@@ -1,0 +1,57 @@
+//! Runner and exporter in one process and behind one listener: what a node needs. The log stays the hand-over between them.
+
+use super::exporter::Exporter;
+use super::runner::{Runner, Works};
+use super::skeleton::{ServeError, Service, Skeleton};
+use std::sync::Arc;
+
+/// Runs both until the service ends, and the checks that run have ended.
+///
+/// # Errors
+/// When an address cannot be had.
+pub async fn run(skeleton: Skeleton, runner: Option<Runner>, exporter: Exporter) -> Result<(), ServeError> {
+    let (readiness, stop) = (skeleton.readiness(), skeleton.stop());
+    // The port opens once the newest results are known: a series that is missing would resolve an alert.
+    exporter.catch_up(&readiness, &stop).await;
+    let works = runner.as_ref().map(Runner::works);
+    let service = service(works, &exporter);
+    let served = async {
+        let served = skeleton.run(service).await;
+        // Where no address was to be had, the others must not go on alone.
+        stop.cancel();
+        served
+    };
+    let running = async {
+        if let Some(runner) = runner {
+            return runner.run(readiness.clone(), stop.clone()).await;
+        }
+        Ok(())
+    };
+    // The exporter follows the log until the last check has ended.
+    let ended = tokio_util::sync::CancellationToken::new();
+    let following = tokio::spawn({
+        let (exporter, readiness, ended) = (exporter.clone(), readiness.clone(), ended.clone());
+        async move { exporter.follow(readiness, ended).await }
+    });
+    let (served, ran) = tokio::join!(served, running);
+    ended.cancel();
+    // A panic there is not ours to hide, and not ours to pass on at the end.
+    let _ = following.await;
+    ran.map_err(ServeError::Signals)?;
+    served
+}
+
+fn service(works: Option<Works>, exporter: &Exporter) -> Service {
+    let (metrics, reload, pages) = (works.clone(), works, exporter.clone());
+    Service {
+        name: if metrics.is_some() { "node" } else { "exporter" },
+        routes: exporter.routes(),
+        metrics: Arc::new(move |out| {
+            pages.write_metrics(out);
+            if let Some(works) = &metrics {
+                works.write_metrics(out);
+            }
+        }),
+        reload: Arc::new(move || reload.as_ref().map_or(Ok(()), Works::reload)),
+    }
+}
