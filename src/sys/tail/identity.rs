@@ -76,19 +76,27 @@ impl Stamp {
     }
 }
 
+/// A place in a file, with the bytes by which it is recognised.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    pub offset: u64,
+    /// The first bytes of the file, at most those of [`STAMP_BYTES`].
+    pub first: Vec<u8>,
+    /// The bytes before the offset.
+    pub back: Vec<u8>,
+}
+
 impl Position {
-    /// Returns the bytes before the offset if `file` is the file of this position, or a copy of it.
-    pub(super) fn find_in(&self, file: &File) -> io::Result<Option<Vec<u8>>> {
+    /// Returns its place in `file`, if that is the file of this position or a copy of it.
+    pub(super) fn find_in(&self, file: &File) -> io::Result<Option<Place>> {
         let (Some(head), Some(back)) = (self.head, self.back) else { return Ok(None) };
         let Some(start) = self.offset.checked_sub(u64::from(back.length)) else { return Ok(None) };
         let whole = u64::from(back.length) == self.offset.min(STAMP_BYTES as u64);
         if !whole || back.length == 0 || head.length == 0 || u64::from(head.length) > self.offset {
             return Ok(None);
         }
-        match head.find_at(file, 0)? {
-            Some(_) => back.find_at(file, start),
-            None => Ok(None),
-        }
+        let Some(first) = head.find_at(file, 0)? else { return Ok(None) };
+        Ok(back.find_at(file, start)?.map(|back| Place { offset: self.offset, first, back }))
     }
 
     /// Reports whether a line was read before it was taken: only then the content tells files apart.

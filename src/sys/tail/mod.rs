@@ -13,8 +13,8 @@
 //!   the old file for a while. What was rotated in between (twice between two polls, or while we were down) is read in
 //!   the order of writing. A last line without an end is handed out when its file is left.
 //! - *Copied and truncated*: the rest is read from the copy. What was written after the copy was made and before the
-//!   truncation is in no file: it is lost, as it is for every reader. So are lines of a file that was empty at the last
-//!   call, if it was filled, copied and truncated before the next one.
+//!   truncation is in no file: it is lost, as it is for every reader. So are the first lines of all, if the log was empty
+//!   at the last call and was filled, copied and truncated before the next one.
 //! - *Deleted*: the open file is read to its end. A file that nobody has open is gone with its unread lines.
 //! - *Compressed*: such siblings are not read; [`Notice::Compressed`] says so.
 
@@ -30,6 +30,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use identity::Place;
 pub use identity::{Position, Stamp};
 use rotation::LogFile;
 use window::{Fill, Taken, Window};
@@ -145,14 +146,14 @@ struct Cursor {
 
 impl Cursor {
     fn start_of(file: LogFile, before: Option<Position>) -> Cursor {
-        Cursor { file, window: Window::at(0, Vec::new()), head: None, before }
+        Cursor { file, window: Window::at(Place::default()), head: None, before }
     }
 
-    fn resume(file: LogFile, position: &Position, back: Vec<u8>) -> Cursor {
+    fn resume(file: LogFile, position: &Position, place: Place) -> Cursor {
         if !position.has_content() {
             return Cursor::start_of(file, None);
         }
-        Cursor { file, window: Window::at(position.offset, back), head: position.head, before: None }
+        Cursor { file, window: Window::at(place), head: position.head, before: None }
     }
 
     /// Hands out what a complete file has after its last line end.
@@ -286,23 +287,26 @@ impl Tail {
     fn follow_truncation(&mut self, progress: &mut Progress) -> io::Result<()> {
         let State::At(cursor) = &mut self.state else { return Ok(()) };
         let position = cursor.position();
-        if cursor.head.is_some() {
-            if let Some(back) = rotation::place_in(&cursor.file, &position)? {
-                // Only the unfinished line was rewritten: what was handed out is as it was.
-                cursor.window = Window::at(position.offset, back);
-                return Ok(());
-            }
-            if let Some((file, back)) = rotation::find_content(&self.path, &position, Some(cursor.file.id))? {
-                progress.truncated += 1;
-                progress.notices.push(Notice::Copied { copy: file.path.clone() });
-                *cursor = Cursor::resume(file, &position, back);
-                return Ok(());
-            }
+        if cursor.head.is_some()
+            && let Some(place) = rotation::place_in(&cursor.file, &position)?
+        {
+            // Only the unfinished line was rewritten: what was handed out is as it was.
+            cursor.window = Window::at(place);
+            return Ok(());
+        }
+        // Before its first line was read, the copy is found as what followed the file before.
+        if position.has_content()
+            && let Some((file, place)) = rotation::find_content(&self.path, &position, Some(cursor.file.id))?
+        {
+            progress.truncated += 1;
+            progress.notices.push(Notice::Copied { copy: file.path.clone() });
+            *cursor = Cursor::resume(file, &position, place);
+            return Ok(());
         }
         progress.truncated += 1;
         progress.notices.push(Notice::Truncated { offset: cursor.window.offset() });
         progress.notices.extend(compressed_since(&self.path, SystemTime::UNIX_EPOCH));
-        cursor.window = Window::at(0, Vec::new());
+        cursor.window = Window::at(Place::default());
         (cursor.head, cursor.before) = (None, None);
         Ok(())
     }
@@ -320,10 +324,10 @@ impl Tail {
         let position = cursor.position();
         if position.has_content()
             && cursor.head.is_some()
-            && let Some(back) = rotation::place_in(&log, &position)?
+            && let Some(place) = rotation::place_in(&log, &position)?
         {
             // The same log under another number: a layered file system, or a file that was replaced by its copy.
-            *cursor = Cursor::resume(log, &position, back);
+            *cursor = Cursor::resume(log, &position, place);
             return Ok(cursor.fill()? != Fill::AtEnd);
         }
         let Some(next) = rotation::successor(&self.path, &cursor.file, log)? else { return Ok(false) };
@@ -372,13 +376,13 @@ fn find_start(
     let Some(position) = position else { return Ok(log?.map(|log| Cursor::start_of(log, None))) };
     let log = match log {
         Ok(Some(log)) => match rotation::place_in(&log, position)? {
-            Some(back) => return Ok(Some(Cursor::resume(log, position, back))),
+            Some(place) => return Ok(Some(Cursor::resume(log, position, place))),
             None => Ok(Some(log)),
         },
         other => other,
     };
-    if let Some((file, back)) = rotation::find_content(path, position, None)? {
-        return Ok(Some(Cursor::resume(file, position, back)));
+    if let Some((file, place)) = rotation::find_content(path, position, None)? {
+        return Ok(Some(Cursor::resume(file, position, place)));
     }
     let Some(log) = log? else { return Ok(None) };
     if position.has_content() {

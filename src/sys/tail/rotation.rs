@@ -15,7 +15,7 @@ use std::time::SystemTime;
 
 use nix::fcntl::OFlag;
 
-use super::identity::{Position, Stamp};
+use super::identity::{Place, Position, Stamp};
 
 const COMPRESSED: [&str; 6] = [".gz", ".bz2", ".xz", ".zst", ".lz4", ".Z"];
 
@@ -174,14 +174,14 @@ fn kind_of_ending(ending: &[u8]) -> Kind {
     }
 }
 
-/// Finds the sibling that holds the content before `position`, and the bytes before its offset.
+/// Finds the sibling that holds the content before `position`, and the place in it.
 ///
 /// Several may (a copy that somebody made): the one of the same inode, else the longest, else the newest is taken.
 pub(super) fn find_content(
     log: &Path,
     position: &Position,
     not: Option<FileId>,
-) -> io::Result<Option<(LogFile, Vec<u8>)>> {
+) -> io::Result<Option<(LogFile, Place)>> {
     let mut best = None;
     let mut best_rank = (false, 0, 0);
     for (index, sibling) in siblings(log)?.into_iter().enumerate() {
@@ -198,20 +198,20 @@ pub(super) fn find_content(
 }
 
 /// A sibling that cannot be read is no candidate; the log itself is opened, and complained about, elsewhere.
-fn fits(path: &Path, position: &Position) -> Option<(LogFile, Vec<u8>)> {
+fn fits(path: &Path, position: &Position) -> Option<(LogFile, Place)> {
     let file = LogFile::open(path).ok()??;
-    let back = place_in(&file, position).ok()??;
-    Some((file, back))
+    let place = place_in(&file, position).ok()??;
+    Some((file, place))
 }
 
-/// Returns the bytes before the offset if `file` is the file of `position`, or a copy of it.
+/// Returns the place in `file` if it is the file of `position`, or a copy of it.
 ///
 /// Before a line was read there is no content to go by: then, and only then, the inode decides.
-pub(super) fn place_in(file: &LogFile, position: &Position) -> io::Result<Option<Vec<u8>>> {
+pub(super) fn place_in(file: &LogFile, position: &Position) -> io::Result<Option<Place>> {
     if position.has_content() {
         position.find_in(&file.file).map_err(|error| name(&file.path, &error))
     } else {
-        Ok((file.id.inode == position.inode).then(Vec::new))
+        Ok((file.id.inode == position.inode).then(Place::default))
     }
 }
 

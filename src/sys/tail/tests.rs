@@ -333,3 +333,22 @@ fn foreign_positions_mean_the_start_and_never_a_panic() {
         assert_eq!(lines(&mut Tail::open(logs.log(), Some(position))), ["one"]);
     }
 }
+
+#[test]
+fn a_log_that_is_truncated_before_its_first_line_was_whole_is_read_from_its_copy() {
+    for length in [10, 1500, 100_000] {
+        let logs = Logs::new();
+        logs.append("one\n");
+        let mut tail = Tail::open(logs.log(), None);
+        assert_eq!(lines(&mut tail), ["one"]);
+        logs.rotate("sensu-client.log.2");
+        let line = "x".repeat(length);
+        logs.append(&line);
+        assert_eq!(lines(&mut tail), [""; 0]);
+        logs.append("\n");
+        logs.copy_truncate("sensu-client.log.1");
+        logs.append("three\n");
+        let (read, notices) = read_all(&mut tail);
+        assert_eq!(read, [&line, "three"], "{notices:?}");
+    }
+}

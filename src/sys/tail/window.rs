@@ -1,21 +1,25 @@
 //! The stretch of a log file that is in memory: the last bytes that were read, and the unfinished line after them.
 //!
 //! Every read begins up to 1 KiB before the end of what is known, and what comes back must repeat it: new bytes are
-//! believed only when the same read shows that they still follow the old ones. So a file that was truncated and has
-//! grown past the old offset is noticed without trusting sizes or times.
+//! believed only when the same read shows that they still follow the old ones, and when the file still begins as it did.
+//! So a file that was truncated and has grown past the old offset is noticed without trusting sizes or times.
 
 use std::fs::File;
 use std::io;
 
-use super::identity::{STAMP_BYTES, Stamp, read_at};
+use super::identity::{Place, STAMP_BYTES, Stamp, read_at};
 
 /// How much is asked of the file at a time.
 const CHUNK_BYTES: usize = 64 * 1024;
 /// So much of an oversized line is shown, enough to name the check that it is about.
 const SHOWN_BYTES: usize = 4 * 1024;
+/// So much of the file's start is compared as well.
+const FIRST_BYTES: usize = 64;
 
 /// Bytes of one file around the offset.
 pub(super) struct Window {
+    /// The first bytes of the file: what repeats itself in the middle of logs differs here, by its time.
+    first: Vec<u8>,
     buffer: Vec<u8>,
     /// The file offset of `buffer[0]`.
     base: u64,
@@ -56,10 +60,12 @@ pub(super) struct Taken<'a> {
 }
 
 impl Window {
-    /// Makes a window at `offset`, before which `back` stands in the file.
-    pub fn at(offset: u64, back: Vec<u8>) -> Window {
+    /// Makes a window on what follows `place`.
+    pub fn at(place: Place) -> Window {
+        let Place { offset, mut first, back } = place;
+        first.truncate(FIRST_BYTES);
         let (base, start) = (offset - back.len() as u64, back.len());
-        Window { buffer: back, base, start, scanned: start, skipped: None, shown: Vec::new() }
+        Window { first, buffer: back, base, start, scanned: start, skipped: None, shown: Vec::new() }
     }
 
     /// Returns the start of the next line.
@@ -96,17 +102,20 @@ impl Window {
         let read = read_at(file, &mut self.buffer[from..], self.base + from as u64);
         let repeats = self.buffer[from..known] == *expected;
         self.buffer[from..known].copy_from_slice(expected);
-        let fill = match read {
-            Ok(read) if read >= expected.len() && repeats => {
-                self.buffer.truncate(from + read);
-                if from + read == known { Fill::AtEnd } else { Fill::Grown(from + read - known) }
-            }
+        // The start is read after the rest: what was put in the file's place before is noticed.
+        let outcome = read.and_then(|read| Ok((read, repeats && begins_with(file, &self.first)?)));
+        let read = match outcome {
+            Ok((read, true)) if from + read >= known => read,
             other => {
                 self.buffer.truncate(known);
-                other.map(|_| Fill::Changed)?
+                return other.map(|_| Fill::Changed);
             }
         };
-        Ok(fill)
+        self.buffer.truncate(from + read);
+        if self.base == 0 && self.first.len() < FIRST_BYTES {
+            self.first = self.buffer[..self.buffer.len().min(FIRST_BYTES)].to_vec();
+        }
+        Ok(if from + read == known { Fill::AtEnd } else { Fill::Grown(from + read - known) })
     }
 
     /// Takes the next whole line; lines over `limit` are passed over in bounded memory.
@@ -177,4 +186,10 @@ impl Window {
             self.buffer.shrink_to(2 * CHUNK_BYTES);
         }
     }
+}
+
+fn begins_with(file: &File, first: &[u8]) -> io::Result<bool> {
+    let mut bytes = [0; FIRST_BYTES];
+    let bytes = &mut bytes[..first.len()];
+    Ok(read_at(file, bytes, 0)? == first.len() && bytes == first)
 }

@@ -106,12 +106,9 @@ impl World {
                     self.logs.append("");
                 }
             }
-            // A file that was filled from nothing and truncated before it was looked at is the documented window.
             Step::CopyTruncate => {
                 self.end_part();
-                self.drain();
                 if self.logs.log().exists() {
-                    self.append(2);
                     self.shift();
                     self.logs.copy_truncate("sensu-client.log.1");
                 }
@@ -142,7 +139,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     #[test]
     fn every_line_is_read_once(steps in steps()) {
