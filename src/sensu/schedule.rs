@@ -51,8 +51,42 @@ fn is_here(check: &Object, subscriptions: &HashSet<&str>) -> bool {
         return false;
     }
     let subscribers = field(check, "subscribers").and_then(Value::as_array).unwrap_or_default();
-    subscribers.iter().filter_map(Value::as_str).any(|one| {
-        // A round robin reached one client at a time; here it is each one's own check.
-        subscriptions.contains(one.strip_prefix("roundrobin:").unwrap_or(one))
-    })
+    subscribers.iter().filter_map(Value::as_str).any(|one| subscriptions.contains(queue(one)))
+}
+
+/// Returns what a client subscribes to in order to get what is sent to `subscriber`.
+///
+/// A round robin, or a direct queue, reached one client at a time; here it is each one's own check.
+pub fn queue(subscriber: &str) -> &str {
+    let prefixes = ["roundrobin:", "direct:"];
+    prefixes.into_iter().find_map(|prefix| subscriber.strip_prefix(prefix)).unwrap_or(subscriber)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Object {
+        let read = Value::parse(text.as_bytes()).expect("JSON");
+        read.as_object().expect("an object").clone()
+    }
+
+    #[test]
+    fn shared_queues_are_subscriptions_of_their_own() {
+        let subscriptions = HashSet::from(["web", "client:a"]);
+        let here = |subscriber: &str| {
+            is_here(&check(&format!(r#"{{"subscribers":["{subscriber}"]}}"#)), &subscriptions)
+        };
+        assert!(here("web") && here("roundrobin:web") && here("direct:web") && here("direct:client:a"));
+        assert!(!here("db") && !here("direct:db") && !here("other:web") && !here("direct:roundrobin:web"));
+    }
+
+    #[test]
+    fn what_is_not_published_or_for_other_hosts_is_not_ours() {
+        let subscriptions = HashSet::from(["web"]);
+        assert!(is_here(&check(r#"{"standalone":true}"#), &subscriptions));
+        assert!(!is_here(&check(r#"{"standalone":true,"publish":false}"#), &subscriptions));
+        let proxied = check(r#"{"subscribers":["web"],"proxy_requests":{"client_attributes":{}}}"#);
+        assert!(!is_here(&proxied, &subscriptions));
+    }
 }

@@ -8,8 +8,6 @@ use std::path::{Path, PathBuf};
 
 /// Larger than any sane definitions; what never ends is no file.
 const MOST: u64 = 64 * 1024 * 1024;
-/// How deep folders are followed, so that a symlink to a folder above does not lead round for ever.
-const DEEPEST: usize = 32;
 
 pub(super) struct Loaded {
     pub(super) root: Object,
@@ -32,12 +30,16 @@ pub(super) fn load(sources: &Sources, notices: &mut Vec<Notice>) -> Result<Loade
         let mut fields = Object::new();
         set(&mut fields, "directory", Value::text(folder.as_os_str().as_encoded_bytes()));
         notices.push(Notice::warn("loading config files from directory", fields.clone()));
-        let mut files = Vec::new();
-        if collect(folder, 0, &mut files).is_err() {
+        let Ok(found) = collect(folder, &entries) else {
             return Err(Refused::one("insufficient permissions for loading", fields));
+        };
+        for unread in &found.unread {
+            let mut about = Object::new();
+            set(&mut about, "directory", Value::text(unread.as_os_str().as_encoded_bytes()));
+            notices.push(Notice::warn("config directory is not readable", about.clone()));
+            notices.push(Notice::warn("ignoring config directory", about));
         }
-        files.sort();
-        files.iter().try_for_each(|file| loaded.file(file, notices))?;
+        found.files.iter().try_for_each(|file| loaded.file(file, notices))?;
     }
     override_client(&mut loaded.root, notices);
     Ok(loaded)
@@ -96,24 +98,57 @@ fn read(path: &Path) -> Result<Vec<u8>, Unread> {
     if bytes.len() as u64 > MOST { Err(Unread::Unfit("it is larger than 64 MiB")) } else { Ok(bytes) }
 }
 
-/// The files that `**{,/*/**}/*.json` names: all below the folder, no hidden ones, folders behind links one level deep.
-fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        if name.starts_with(b".") {
-            continue;
-        }
-        if path.is_dir() {
-            // Ruby's ** does not go through links; /*/ does, once.
-            if depth < DEEPEST && (!path.is_symlink() || depth == 0) {
-                collect(&path, depth + 1, files)?;
+/// What is in a folder.
+pub(super) struct Found {
+    /// The files, in order.
+    pub(super) files: Vec<PathBuf>,
+    /// The folders below it that cannot be read, in order.
+    pub(super) unread: Vec<PathBuf>,
+}
+
+/// The files that `**{,/*/**}/*.json` names: all below the folder and none that is hidden. `entries` lists one folder.
+///
+/// # Errors
+/// The folder itself cannot be read.
+pub(super) fn collect(
+    folder: &Path,
+    entries: &dyn Fn(&Path) -> io::Result<Vec<PathBuf>>,
+) -> io::Result<Found> {
+    let mut found = Found { files: Vec::new(), unread: Vec::new() };
+    // Ruby's ** does not go through links; /*/ does, once: so no link can lead round for ever.
+    let mut waiting: Vec<(PathBuf, bool)> = Vec::new();
+    let mut listed = entries(folder)?;
+    let mut linked = false;
+    loop {
+        for path in listed {
+            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+            if name.starts_with(b".") {
+                continue;
             }
-        } else if name.ends_with(b".json") {
-            files.push(path);
+            let is_link = path.is_symlink();
+            if path.is_dir() {
+                if !(is_link && linked) {
+                    waiting.push((path, is_link || linked));
+                }
+            } else if name.ends_with(b".json") {
+                found.files.push(path);
+            }
+        }
+        listed = Vec::new();
+        let Some((next, through)) = waiting.pop() else { break };
+        linked = through;
+        match entries(&next) {
+            Ok(inside) => listed = inside,
+            Err(_) => found.unread.push(next),
         }
     }
-    Ok(())
+    found.files.sort();
+    found.unread.sort();
+    Ok(found)
+}
+
+fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
 }
 
 /// Every client subscribes to itself (loader.rb:210-223).

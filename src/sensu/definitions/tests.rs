@@ -120,6 +120,37 @@ fn endless_and_looping_paths_are_no_trap() {
 }
 
 #[test]
+fn one_link_to_a_folder_is_followed_at_any_depth() {
+    let elsewhere = folder(&[("in/deep/b.json", "{}"), ("in/.hidden/c.json", "{")]);
+    let dir = folder(&[("a/x/y/a.json", "{}")]);
+    let link = |target: &Path, name: &Path| std::os::unix::fs::symlink(target, name).expect("linked");
+    link(elsewhere.path(), &dir.path().join("a/x/y/link"));
+    // A second link on the way is one too many.
+    link(&elsewhere.path().join("in/deep"), &elsewhere.path().join("in/again"));
+    let settings = load(&sources(dir.path()), &mut Vec::new()).expect("valid");
+    let names = settings
+        .files()
+        .iter()
+        .map(|file| file.strip_prefix(dir.path()).expect("below").to_string_lossy().into_owned());
+    assert_eq!(names.collect::<Vec<_>>(), ["a/x/y/a.json", "a/x/y/link/in/deep/b.json"]);
+}
+
+#[test]
+fn a_folder_below_that_cannot_be_read_is_passed_over() {
+    let dir = folder(&[("a.json", ""), ("locked/b.json", ""), ("open/c.json", "")]);
+    let list = |path: &Path| -> std::io::Result<Vec<std::path::PathBuf>> {
+        if path.ends_with("locked") {
+            return Err(std::io::ErrorKind::PermissionDenied.into());
+        }
+        std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect()
+    };
+    let found = super::files::collect(dir.path(), &list).expect("the folder itself is readable");
+    assert_eq!(found.files, [dir.path().join("a.json"), dir.path().join("open/c.json")]);
+    assert_eq!(found.unread, [dir.path().join("locked")]);
+    assert!(super::files::collect(&dir.path().join("locked"), &list).is_err());
+}
+
+#[test]
 fn the_environment_comes_before_the_files() {
     let dir = folder(&[("a.json", r#"{"client":{"address":"from-file"}}"#)]);
     let sources = Sources {
