@@ -178,8 +178,8 @@ mod tests {
 
     #[test]
     fn a_cron_line_is_due_once_more_and_then_late() {
-        // Due at each full hour: 1,795,000,000 is 26 minutes and 40 seconds past one, in UTC and in every zone of full hours.
-        let next = 3600 - 1600;
+        // Due at each full hour: 1,795,000,000 is 400 seconds past one, in UTC and in every zone of full hours.
+        let next = 3600 - 400;
         assert_eq!(judge(r#""cron":"0 * * * *","#, 0, next + 29), (Status::Ok, false));
         assert_eq!(judge(r#""cron":"0 * * * *","#, 0, next + 32), (Status::Unknown, true));
     }
