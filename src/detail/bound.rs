@@ -22,6 +22,8 @@ pub struct Bound {
     ttl: Option<f64>,
     ttl_status: Option<i64>,
     cron: Option<(Box<[u8]>, Option<Cron>)>,
+    /// When the cron line is due after the newest result; some lines take milliseconds to work that out.
+    due: Option<Timestamp>,
     /// The value of `subdue` as it was read, and the same as an object around it.
     subdue: Option<(Box<[u8]>, Object)>,
 }
@@ -39,7 +41,7 @@ pub struct Judged {
 
 impl Bound {
     /// Takes over what a line says; what is the same as before is not parsed again.
-    pub fn update(&mut self, fields: &BoundFields<'_>) {
+    pub fn update(&mut self, fields: &BoundFields<'_>, executed: Timestamp) {
         self.interval = fields.interval.filter(|seconds| *seconds > 0.0);
         self.ttl = fields.ttl.filter(|seconds| *seconds > 0.0);
         self.ttl_status = fields.ttl_status;
@@ -48,6 +50,10 @@ impl Bound {
         if !same(self.cron.as_ref().map(|(raw, _)| raw), cron) {
             self.cron = cron.map(|raw| (raw.into(), std::str::from_utf8(raw).ok().and_then(Cron::parse)));
         }
+        let cron = self.cron.as_ref().and_then(|(_, cron)| cron.as_ref());
+        self.due = cron
+            .and_then(|cron| cron.next_after(&local(executed)))
+            .map(|due| due.with_timezone(&chrono::Utc));
         if !same(self.subdue.as_ref().map(|(raw, _)| raw), fields.subdue) {
             self.subdue = fields.subdue.and_then(|raw| {
                 let mut check = Object::new();
@@ -55,6 +61,11 @@ impl Bound {
                 Some((raw.into(), check))
             });
         }
+    }
+
+    /// Reports whether the definition says anything about how long a result holds.
+    pub fn is_bounded(&self) -> bool {
+        self.ttl.is_some() || self.cron.is_some() || self.interval.is_some()
     }
 
     /// Returns the seconds between runs.
@@ -68,10 +79,9 @@ impl Bound {
         if let Some(ttl) = self.ttl {
             return past(self.passed(executed, now), ttl);
         }
-        if let Some((_, cron)) = &self.cron {
-            let due = cron.as_ref()?.next_after(&local(executed))?;
-            let since_due = self.passed(due.with_timezone(&chrono::Utc), now);
-            return if due > now { None } else { past(since_due, grace) };
+        if self.cron.is_some() {
+            let due = self.due?;
+            return if due > now { None } else { past(self.passed(due, now), grace) };
         }
         let interval = self.interval?;
         past(self.passed(executed, now), INTERVALS * interval + grace)
@@ -146,7 +156,7 @@ mod tests {
         );
         let Line::Result(result) = read(line.as_bytes()) else { panic!("{line}") };
         let mut bound = Bound::default();
-        bound.update(&result.bound);
+        bound.update(&result.bound, at(0));
         bound
     }
 

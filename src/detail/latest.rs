@@ -7,13 +7,19 @@ use super::labels;
 use super::pack::{Pack, Unpack};
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
+use crate::sys::clock;
 use crate::wire::sensu_log::{Line, ResultLine, read};
+use foldhash::quality::FixedState;
 use foldhash::{HashMap, HashMapExt as _};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashSet;
+use std::hash::BuildHasher as _;
+use std::time::{Duration, Instant};
 
 /// How many checks are known at most; no node comes near.
-pub const MOST_CHECKS: usize = 20_000;
+pub const MOST_CHECKS: usize = 10_000;
+/// Longer words are cut in the middle.
+const LONGEST_WORD: usize = 1024;
 /// A result from further ahead counts as arriving now: a clock that jumped must freeze nothing.
 const AHEAD_SECONDS: i64 = 60;
 
@@ -60,8 +66,10 @@ pub struct Entry {
     /// Labels that the definition adds.
     pub labels: Vec<(Box<str>, Box<str>)>,
     raw_labels: Option<Box<[u8]>>,
-    /// The output as it stood in the line, while it is short: the same again is not digested again.
-    escaped: Box<[u8]>,
+    /// A hash of the output as it stood in the line: the same again is not digested again. None where it is not known.
+    seen: Option<u64>,
+    /// When its line was read, by the steady clock: what fell silent is told by this, whatever the other clock does.
+    heard: Instant,
 }
 
 /// One run, for the history.
@@ -103,6 +111,7 @@ pub struct Latest {
     /// Which checks each log said to be scheduled.
     scheduled: Vec<Option<HashSet<Box<str>>>>,
     keep: usize,
+    gone: Vec<Key>,
     /// Labels of definitions that were refused, since the start.
     pub labels_refused: u64,
 }
@@ -110,7 +119,13 @@ pub struct Latest {
 impl Latest {
     /// Builds an empty one for so many logs; of each output at most `keep` bytes are kept.
     pub fn new(logs: usize, keep: usize) -> Self {
-        Self { entries: HashMap::new(), scheduled: vec![None; logs], keep, labels_refused: 0 }
+        Self {
+            entries: HashMap::new(),
+            scheduled: vec![None; logs],
+            keep,
+            gone: Vec::new(),
+            labels_refused: 0,
+        }
     }
 
     /// Returns all checks, in no order.
@@ -159,8 +174,10 @@ impl Latest {
         now: Timestamp,
         run: &mut dyn FnMut(&Key, &Entry, Run),
     ) -> Took {
+        // A node that names itself is no other host.
+        let source = result.source.filter(|source| source.escaped() != result.client.escaped());
         let key = Key {
-            source: result.source.map(|source| source.to_text().into()),
+            source: source.map(|source| source.to_text().into()),
             check: result.check.to_text().into(),
         };
         let executed = executed(result.executed, now);
@@ -173,6 +190,9 @@ impl Latest {
         }) {
             return Took::Older;
         }
+        if known.is_some_and(|known| known.log == log && known.is_same(result, executed, status)) {
+            return Took::Older;
+        }
         if known.is_none() && self.entries.len() >= MOST_CHECKS {
             return Took::Refused;
         }
@@ -183,7 +203,8 @@ impl Latest {
         entry.advance(status, executed, changed);
         entry.log = log;
         entry.duration = result.duration;
-        entry.bound.update(&result.bound);
+        entry.heard = clock::instant();
+        entry.bound.update(&result.bound, executed);
         refused += entry.take_labels(result.labels);
         entry.take_text(result, keep);
         self.labels_refused += refused as u64;
@@ -203,33 +224,47 @@ impl Latest {
     fn schedule(&mut self, log: u16, names: HashSet<Box<str>>) {
         let Some(before) = self.scheduled.get_mut(usize::from(log)) else { return };
         if let Some(before) = before.as_ref() {
-            self.entries.retain(|key, entry| {
-                entry.log != log || !before.contains(&key.check) || names.contains(&key.check)
+            let gone = self.entries.extract_if(|key, entry| {
+                entry.log == log && before.contains(&key.check) && !names.contains(&key.check)
             });
+            self.gone.extend(gone.map(|(key, _)| key));
         }
         *before = Some(names);
     }
 
-    /// Forgets checks of logs that never said what is scheduled, where the log goes on and they have fallen silent.
-    pub fn retire(&mut self, after: chrono::Duration) {
-        let mut newest = vec![None; self.scheduled.len()];
+    /// Forgets what no log names as scheduled and what was silent for so long, while its log went on. Silence is counted by
+    /// the steady clock and from our own start on, so that neither a jump of the clock nor a long pause forgets anything.
+    pub fn retire(&mut self, after: Duration, now: Instant) {
+        let mut newest: Vec<Option<Instant>> = vec![None; self.scheduled.len()];
         for entry in self.entries.values() {
             if let Some(newest) = newest.get_mut(usize::from(entry.log)) {
-                *newest = (*newest).max(Some(entry.executed));
+                *newest = (*newest).max(Some(entry.heard));
             }
         }
         let scheduled = &self.scheduled;
-        self.entries.retain(|_, entry| {
+        let gone = self.entries.extract_if(|key, entry| {
             let log = usize::from(entry.log);
-            let says = scheduled.get(log).is_some_and(Option::is_some);
-            let newest = newest.get(log).copied().flatten();
-            says || newest.is_none_or(|newest| newest - entry.executed <= after)
+            let named =
+                scheduled.get(log).and_then(Option::as_ref).is_some_and(|names| names.contains(&key.check));
+            let goes_on = newest.get(log).copied().flatten().is_some_and(|newest| newest > entry.heard);
+            !named && goes_on && now.saturating_duration_since(entry.heard) > after
         });
+        self.gone.extend(gone.map(|(key, _)| key));
     }
 
-    /// Returns whether no check has a result that holds: the runner is gone, and that is one fact.
+    /// Returns the checks that were forgotten since this was last called.
+    pub fn take_gone(&mut self) -> Vec<Key> {
+        std::mem::take(&mut self.gone)
+    }
+
+    /// Returns whether no check has a result that holds: the runner is gone, and that is one fact. Checks without a bound say
+    /// nothing about it, unless there are no others.
     pub fn is_runner_stale(&self, now: Timestamp) -> bool {
-        !self.entries.values().any(|entry| !entry.bound.is_past(entry.executed, entry.duration, now))
+        let mut bounded = self.entries.values().filter(|entry| entry.bound.is_bounded()).peekable();
+        if bounded.peek().is_none() {
+            return self.entries.is_empty();
+        }
+        !bounded.any(|entry| !entry.bound.is_past(entry.executed, entry.duration, now))
     }
 
     /// Returns the time of the newest result.
@@ -263,8 +298,23 @@ impl Entry {
             bound: Bound::default(),
             labels: Vec::new(),
             raw_labels: None,
-            escaped: Box::default(),
+            seen: None,
+            heard: clock::instant(),
         }
+    }
+
+    /// Whether a line is the one that was read last: a log that was copied may hold it twice.
+    fn is_same(&self, result: &ResultLine<'_>, executed: Timestamp, status: i64) -> bool {
+        let (start, end) = result.output_at;
+        let quotes = if end > start { 2 } else { 0 };
+        let rest = result.fields.len() - (end - start);
+        self.seen.is_some()
+            && self.executed == executed
+            && self.status == status
+            && self.fields.len() == rest + quotes
+            && self.fields[..start] == result.fields[..start]
+            && self.fields[start + quotes..] == result.fields[end..]
+            && self.seen == Some(FixedState::default().hash_one(result.output.escaped()))
     }
 
     fn advance(&mut self, status: i64, executed: Timestamp, changed: bool) {
@@ -300,15 +350,15 @@ impl Entry {
             &mut self.fields,
             &[&result.fields[..start], if end > start { b"\"\"" } else { b"" }, &result.fields[end..]],
         );
-        if result.output.escaped() == &*self.escaped {
+        let seen = Some(FixedState::default().hash_one(result.output.escaped()));
+        if seen == self.seen {
             return;
         }
+        self.seen = seen;
         let output = result.output.bytes();
         self.sha256 = Sha256::digest(&output).into();
         self.output_bytes = output.len() as u64;
-        put(&mut self.output, &[&output[..output.len().min(keep)]]);
-        let short = result.output.escaped().len() <= keep;
-        put(&mut self.escaped, &[if short { result.output.escaped() } else { b"" }]);
+        put(&mut self.output, &[cut(&output, keep)]);
     }
 
     /// Judges the result as of now.
@@ -366,7 +416,7 @@ impl Entry {
         ]
         .concat();
         if let Line::Result(result) = crate::wire::sensu_log::read(&line) {
-            entry.bound.update(&result.bound);
+            entry.bound.update(&result.bound, entry.executed);
             entry.take_labels(result.labels);
         }
         Some((key, entry))
@@ -392,6 +442,19 @@ impl Latest {
         if let Some(scheduled) = self.scheduled.get_mut(usize::from(log)) {
             *scheduled = Some(names.into_iter().map(Into::into).collect());
         }
+    }
+}
+
+/// Cuts an output, where it has to be, behind the last white space: half a password would not be known for one.
+fn cut(output: &[u8], keep: usize) -> &[u8] {
+    if output.len() <= keep {
+        return output;
+    }
+    let kept = &output[..keep];
+    let near = keep.saturating_sub(LONGEST_WORD);
+    match kept[near..].iter().rposition(u8::is_ascii_whitespace) {
+        Some(at) => &kept[..=near + at],
+        None => kept,
     }
 }
 

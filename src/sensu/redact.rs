@@ -88,9 +88,9 @@ static NAMED: LazyLock<Regex> = LazyLock::new(|| {
     );
     Regex::new(&pattern).expect("the pattern is fixed")
 });
-/// `scheme://user:pass@host`
+/// `scheme://user:pass@host`: all up to the last `@` of the word, for a password may hold one, and a slash.
 static URL: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"(?-u)(://[^\s:/@]*:)[^\s/@]+@").expect("the pattern is fixed"));
+    LazyLock::new(|| Regex::new(r#"(?-u)(://[^\s:/@"'<>]*:)[^\s"'<>]+@"#).expect("the pattern is fixed"));
 /// `Bearer x`, `Basic x`
 static SCHEME: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i-u)\b(bearer|authorization:\s*basic)(\s+)[a-z0-9._~+/=-]{4,}")
@@ -145,6 +145,8 @@ mod tests {
             ("DB_PASSWORD='a b' run", "DB_PASSWORD=REDACTED run"),
             (r#"{"api_key": "x y", "n": 1}"#, r#"{"api_key": REDACTED, "n": 1}"#),
             ("http://bob:s3cret@host/x", "http://bob:REDACTED@host/x"),
+            ("http://bob:p@ss/w0rd@host/x", "http://bob:REDACTED@host/x"),
+            ("http://host:80/path ok", "http://host:80/path ok"),
             ("curl -H 'Authorization: Bearer abc.def'", "curl -H 'Authorization: Bearer REDACTED'"),
             ("the password is wrong", "the password is wrong"),
             ("passing 5 of 5 tests: ok", "passing 5 of 5 tests: ok"),

@@ -11,8 +11,11 @@ use std::sync::Arc;
 /// When an address cannot be had.
 pub async fn run(skeleton: Skeleton, runner: Option<Runner>, exporter: Exporter) -> Result<(), ServeError> {
     let (readiness, stop) = (skeleton.readiness(), skeleton.stop());
-    // The port opens once the newest results are known: a series that is missing would resolve an alert.
-    exporter.catch_up(&readiness, &stop).await;
+    // The port opens once results are known: a series that is missing would resolve an alert. Those that were put back
+    // will do while a backlog is read.
+    if !exporter.is_restored() {
+        exporter.catch_up(&readiness, &stop).await;
+    }
     let works = runner.as_ref().map(Runner::works);
     let service = service(works, &exporter);
     let served = async {

@@ -78,12 +78,20 @@ pub struct BoundFields<'a> {
 pub fn read(line: &[u8]) -> Line<'_> {
     let mut timestamp = Text::default();
     let mut message: &[u8] = b"";
-    let (mut payload, mut checks) = (None, None);
+    let (mut payload, mut read, mut checks) = (None, None, None);
     let mut scan = match Scan::object(line) {
         Some(scan) => scan,
         None => return Line::NotJson,
     };
-    while let Some((key, value)) = scan.next_field() {
+    while let Some(key) = scan.next_key() {
+        if key == b"payload" && says(message, RESULT) {
+            // In the original's order the message comes first: the result is read on the way, each byte once.
+            if let Some((result, _)) = scan.enter(|scan| result(scan, timestamp)) {
+                (payload, read) = (None, result);
+                continue;
+            }
+        }
+        let Some(value) = scan.pass() else { break };
         match key {
             b"timestamp" => timestamp = Text::of(value).unwrap_or_default(),
             b"message" => message = value,
@@ -95,30 +103,47 @@ pub fn read(line: &[u8]) -> Line<'_> {
     if !scan.ended_well() {
         return Line::NotJson;
     }
-    let says = |text: &str| message.get(1..message.len().saturating_sub(1)) == Some(text.as_bytes());
-    if says(RESULT) {
-        payload.and_then(|payload| result(payload, timestamp)).map_or(Line::Other, Line::Result)
-    } else if says(SCHEDULED) {
+    if says(message, RESULT) {
+        let late = |payload| Scan::object(payload).and_then(|mut scan| result(&mut scan, timestamp));
+        payload.map_or(read, late).map_or(Line::Other, Line::Result)
+    } else if says(message, SCHEDULED) {
         checks.and_then(names).map_or(Line::Other, Line::Scheduled)
     } else {
         Line::Other
     }
 }
 
-fn result<'a>(payload: &'a [u8], timestamp: Text<'a>) -> Option<ResultLine<'a>> {
-    let (mut client, mut fields) = (None, None);
-    let mut scan = Scan::object(payload)?;
-    while let Some((key, value)) = scan.next_field() {
-        match key {
-            b"client" => client = Text::of(value),
-            b"check" => fields = Some(value),
-            _ => {}
+/// Whether a message, quotes and all, is this one.
+fn says(message: &[u8], text: &str) -> bool {
+    message.get(1..message.len().saturating_sub(1)) == Some(text.as_bytes())
+}
+
+/// Reads a payload.
+fn result<'a>(scan: &mut Scan<'a>, timestamp: Text<'a>) -> Option<ResultLine<'a>> {
+    let (mut client, mut check) = (None, None);
+    while let Some(key) = scan.next_key() {
+        if key == b"check" {
+            check = scan.enter(fields);
+            if check.is_some() {
+                continue;
+            }
+        }
+        let value = scan.pass()?;
+        if key == b"client" {
+            client = Text::of(value);
         }
     }
-    let fields = fields?;
+    let (read, fields) = check?;
+    let (result, output) = read?;
+    let output_at = output.map_or((0, 0), |output| span(fields, output));
+    Some(ResultLine { timestamp, client: client?, fields, output_at, ..result })
+}
+
+/// Reads a check's fields: a result without what stands around them, and the value of its output.
+fn fields<'a>(scan: &mut Scan<'a>) -> Option<(ResultLine<'a>, Option<&'a [u8]>)> {
     let mut result = ResultLine {
-        timestamp,
-        client: client?,
+        timestamp: Text::default(),
+        client: Text::default(),
         check: Text::default(),
         source: None,
         status: None,
@@ -127,11 +152,10 @@ fn result<'a>(payload: &'a [u8], timestamp: Text<'a>) -> Option<ResultLine<'a>> 
         bound: BoundFields::default(),
         labels: None,
         output: Text::default(),
-        fields,
+        fields: b"",
         output_at: (0, 0),
     };
-    let mut named = false;
-    let mut scan = Scan::object(fields)?;
+    let (mut named, mut output) = (false, None);
     while let Some((key, value)) = scan.next_field() {
         match key {
             b"name" => {
@@ -150,12 +174,12 @@ fn result<'a>(payload: &'a [u8], timestamp: Text<'a>) -> Option<ResultLine<'a>> 
             b"prometheus_labels" => result.labels = Some(value).filter(|value| value.starts_with(b"{")),
             b"output" => {
                 result.output = Text::of(value).unwrap_or_default();
-                result.output_at = span(fields, value);
+                output = Some(value);
             }
             _ => {}
         }
     }
-    named.then_some(result)
+    named.then_some((result, output))
 }
 
 fn number<T: std::str::FromStr>(value: &[u8]) -> Option<T> {

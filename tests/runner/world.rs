@@ -29,7 +29,7 @@ impl World {
         world
     }
 
-    /// The golden definitions and scripts.
+    /// The golden definitions and scripts: `fixtures/golden/conf.d/*` and `fixtures/golden/scripts/*`.
     pub fn golden() -> Self {
         let world = Self::new();
         copy(Path::new("fixtures/golden/conf.d"), &world.path("conf.d"));

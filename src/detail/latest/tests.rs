@@ -1,6 +1,8 @@
 use super::{Entry, Key, Latest, Run, Took};
 use crate::model::time::Timestamp;
+use crate::sys::clock;
 use proptest::prelude::*;
+use std::time::Duration;
 
 fn at(seconds: i64) -> Timestamp {
     chrono::DateTime::from_timestamp(seconds, 0).expect("a time")
@@ -32,7 +34,7 @@ fn the_newest_result_is_kept_with_what_it_follows_from() {
     let entry = latest.get(&key("disk")).expect("known");
     assert_eq!((entry.status, entry.executed, entry.occurrences, entry.runs), (2, at(120), 2, 3));
     assert_eq!((entry.status_since, entry.last_ok), (at(110), Some(at(100))));
-    assert_eq!((&*entry.output, entry.output_bytes), (&b"a\nlon"[..], 13));
+    assert_eq!((&*entry.output, entry.output_bytes), (&b"a\n"[..], 13));
     assert!(String::from_utf8_lossy(&entry.fields).contains(r#""output":"","status":2}"#));
 }
 
@@ -75,13 +77,41 @@ fn checks_that_are_no_longer_scheduled_are_gone_and_others_stay() {
 fn a_log_that_says_nothing_of_its_schedule_loses_what_fell_silent() {
     let mut latest = Latest::new(1, 100);
     take(&mut latest, 0, &line("old", 0, 0, "x"), 0);
+    let later = clock::instant() + Duration::from_secs(3600);
+    latest.retire(Duration::from_secs(60), later);
+    assert_eq!(latest.len(), 1, "while the whole log is silent nothing is forgotten");
     take(&mut latest, 0, &line("new", 1000, 0, "x"), 1000);
-    latest.retire(chrono::Duration::seconds(1000));
+    latest.retire(Duration::from_secs(7200), later);
     assert_eq!(latest.len(), 2);
-    latest.retire(chrono::Duration::seconds(999));
-    assert_eq!(latest.len(), 1);
-    // However long ago it was: while the whole log is silent nothing is forgotten.
+    // A clock that jumps by a month forgets nothing.
+    take(&mut latest, 0, &line("new", 2_600_000, 0, "x"), 2_600_000);
+    latest.retire(Duration::from_secs(7200), later);
+    assert_eq!(latest.len(), 2);
+    latest.retire(Duration::from_secs(60), later);
+    assert_eq!(latest.take_gone(), [key("old")]);
     assert!(latest.get(&key("new")).is_some());
+}
+
+#[test]
+fn the_same_line_twice_is_one_result_and_an_empty_output_replaces_a_restored_one() {
+    let mut latest = Latest::new(1, 100);
+    take(&mut latest, 0, &line("a", 10, 2, "CRITICAL"), 10);
+    assert_eq!(take(&mut latest, 0, &line("a", 10, 2, "CRITICAL"), 10).0, Took::Older);
+    let entry = latest.get(&key("a")).expect("known");
+    assert_eq!((entry.runs, entry.occurrences), (1, 1));
+    let (name, restored) = Entry::unpack(&entry.pack(&key("a"))).expect("our own");
+    let mut latest = Latest::new(1, 100);
+    latest.restore(name, restored);
+    take(&mut latest, 0, &line("a", 20, 0, ""), 20);
+    let entry = latest.get(&key("a")).expect("known");
+    assert_eq!((&*entry.output, entry.output_bytes, entry.status), (&b""[..], 0, 0));
+}
+
+#[test]
+fn a_long_output_is_cut_between_words() {
+    let mut latest = Latest::new(1, 20);
+    take(&mut latest, 0, &line("a", 10, 0, "see http://u:secret@host"), 10);
+    assert_eq!(&*latest.get(&key("a")).expect("known").output, b"see ");
 }
 
 #[test]
@@ -90,6 +120,10 @@ fn the_runner_is_stale_when_nothing_holds() {
     assert!(latest.is_runner_stale(at(0)));
     take(&mut latest, 0, &line("a", 1000, 0, "x"), 1000);
     assert!(!latest.is_runner_stale(at(1060)));
+    assert!(latest.is_runner_stale(at(1061)));
+    // What came by a socket has no bound and says nothing of the runner.
+    let unbounded = line("b", 1061, 0, "x").replace(r#""interval":10,"#, "");
+    take(&mut latest, 0, &unbounded, 1061);
     assert!(latest.is_runner_stale(at(1061)));
 }
 

@@ -33,6 +33,7 @@ fn loaded(files: &[(&str, &str)]) -> (Result<Settings, super::Refused>, Vec<Noti
     (load(&sources(dir.path()), &mut notices), notices)
 }
 
+/// Reads `fixtures/golden/conf.d/*`, `fixtures/golden/conf.d/nested/*` and `fixtures/golden/conf.d/nested/deep/*`.
 #[test]
 fn the_golden_definitions_load() {
     let mut notices = Vec::new();

@@ -22,7 +22,7 @@ use crate::serve::skeleton::Readiness;
 use crate::serve::skeleton::http::Router;
 use crate::sys::apart::apart;
 use crate::sys::clock;
-use crate::sys::store::Store;
+use crate::sys::store::{Store, StoreError};
 use crate::sys::tail::watch::Watch;
 use crate::wire::exposition::Exposition;
 use keep::Keeper;
@@ -40,6 +40,8 @@ const BEFORE_SCRAPE: usize = 4 * 1024 * 1024;
 const POLL: Duration = Duration::from_secs(1);
 /// How often history and checkpoint are written. The log has everything: no more often, for 20,000 disks do it.
 const KEEP_EVERY: Duration = Duration::from_secs(30);
+/// How large checkpoint and history may be on the disk of a node.
+const MOST_KEPT: u64 = 32 * 1024 * 1024;
 /// How often progress is told while a backlog is read.
 const TELL_EVERY: Duration = Duration::from_secs(3);
 
@@ -99,8 +101,8 @@ impl Exporter {
             Some(folder) => {
                 let fail = |error: String| ExporterError::StateDir { path: folder.clone(), error };
                 std::fs::create_dir_all(folder).map_err(|error| fail(error.to_string()))?;
-                let opened =
-                    Store::open(folder.join("exporter.redb")).map_err(|error| fail(error.to_string()))?;
+                let opened = Store::open_limited(folder.join("exporter.redb"), MOST_KEPT)
+                    .map_err(|error| fail(error.to_string()))?;
                 if let Some(aside) = opened.set_aside {
                     tracing::warn!(aside = %aside.display(), "the store was damaged, history begins anew");
                 }
@@ -114,6 +116,11 @@ impl Exporter {
         Ok(Self { shared: Arc::new(Shared { state: Mutex::new(state), keeper, options }) })
     }
 
+    /// Whether results were put back: they can be served before the logs are read.
+    pub fn is_restored(&self) -> bool {
+        !self.shared.state().latest.is_empty()
+    }
+
     /// Reads what the logs hold already, a bite at a time, and tells how far it is. Ends early when `stop` is cancelled.
     pub async fn catch_up(&self, readiness: &Readiness, stop: &CancellationToken) {
         let mut told: Option<Instant> = None;
@@ -121,6 +128,9 @@ impl Exporter {
             let behind = self.read(BITE).await;
             if behind.is_none() || stop.is_cancelled() {
                 break;
+            }
+            if self.shared.state().is_filling() {
+                self.keep(readiness).await;
             }
             let megabytes = behind.unwrap_or_default() as f64 / 1e6;
             readiness.block("backlog", Some(format!("{megabytes:.1} MB of the logs are still to be read")));
@@ -135,6 +145,7 @@ impl Exporter {
 
     /// Follows the logs until `stop` is cancelled, and keeps what is read.
     pub async fn follow(&self, readiness: Readiness, stop: CancellationToken) {
+        self.catch_up(&readiness, &stop).await;
         let mut watch = Watch::new(&self.shared.options.logs, POLL);
         let mut kept = clock::instant();
         loop {
@@ -196,10 +207,13 @@ impl Shared {
     fn keep(&self) -> Option<String> {
         let keeper = self.keeper.as_ref()?;
         let unkept = self.state().take_unkept(&self.options);
-        let failed = keeper.keep(&unkept).err().map(|error| error.to_string());
-        if failed.is_some() {
-            self.state().put_back(unkept);
+        let failed = keeper.keep(&unkept).err()?;
+        let mut state = self.state();
+        state.put_back(unkept);
+        if matches!(failed, StoreError::Damaged { .. }) {
+            // An empty store is in its place.
+            state.all_changed();
         }
-        failed
+        Some(failed.to_string())
     }
 }

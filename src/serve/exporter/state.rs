@@ -4,15 +4,18 @@ use super::Options;
 use crate::detail::history::keeps_output;
 use crate::detail::latest::{Key, Latest, Run, Took};
 use crate::model::time::Timestamp;
+use crate::sys::clock;
 use crate::sys::tail::{Notice, Position, Tail};
 use foldhash::{HashMap, HashMapExt as _};
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::path::Path;
 
 /// The longest line that is read. A runner's largest output, all of it escaped, is less.
 const LONGEST_LINE: usize = 16 * 1024 * 1024;
-/// How many runs wait for the store at most; a backlog is kept as it is read.
+/// How many runs wait for the store at most, the newest of them; a backlog is kept as it is read.
 const MOST_UNKEPT: usize = 20_000;
+/// How many runs are the history where there is no store.
+const MOST_WITHOUT_STORE: usize = 2_000;
 
 /// How lines were counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,7 +45,8 @@ pub(super) struct State {
     pub(super) logs: Vec<Followed>,
     pub(super) latest: Latest,
     pub(super) counted: Counted,
-    pub(super) unkept: Vec<Unkept>,
+    pub(super) unkept: VecDeque<Unkept>,
+    most_unkept: usize,
     outputs: HashMap<Key, Kept>,
     changed: HashSet<Key>,
     pub(super) history_lost: u64,
@@ -66,7 +70,7 @@ pub(super) struct Unkept {
 
 /// What is to be written to the store.
 pub(super) struct ToKeep {
-    pub(super) runs: Vec<Unkept>,
+    pub(super) runs: VecDeque<Unkept>,
     pub(super) entries: Vec<(Key, Option<Vec<u8>>)>,
     pub(super) logs: Vec<LogState>,
 }
@@ -90,7 +94,8 @@ impl State {
             logs: options.logs.iter().map(follow).collect(),
             latest: Latest::new(options.logs.len(), options.output_limit),
             counted: Counted::default(),
-            unkept: Vec::new(),
+            unkept: VecDeque::new(),
+            most_unkept: if options.state_dir.is_some() { MOST_UNKEPT } else { MOST_WITHOUT_STORE },
             outputs: HashMap::new(),
             changed: HashSet::new(),
             history_lost: 0,
@@ -109,7 +114,8 @@ impl State {
 
     /// Reads a bite of every log; returns how many bytes are left where there is more.
     pub(super) fn read(&mut self, budget: usize, now: Timestamp) -> Option<u64> {
-        let Self { logs, latest, counted, unkept, outputs, changed, history_lost } = self;
+        let Self { logs, latest, counted, unkept, most_unkept, outputs, changed, history_lost } = self;
+        let most = *most_unkept;
         let mut more = None;
         for (log, followed) in (0_u16..).zip(logs) {
             let mut note = |key: &Key, entry: &crate::detail::latest::Entry, run: Run| {
@@ -120,11 +126,11 @@ impl State {
                     outputs.insert(key.clone(), Kept { at: run.executed, count });
                     (count, entry.output.clone())
                 });
-                if unkept.len() < MOST_UNKEPT {
-                    unkept.push(Unkept { key: key.clone(), run, output });
-                } else {
+                if unkept.len() >= most {
+                    unkept.pop_front();
                     *history_lost += 1;
                 }
+                unkept.push_back(Unkept { key: key.clone(), run, output });
             };
             let read = followed.tail.read(budget, &mut |line| {
                 if line.oversized {
@@ -168,8 +174,8 @@ impl State {
 
     /// Takes out what is to be written to the store.
     pub(super) fn take_unkept(&mut self, options: &Options) -> ToKeep {
-        let after = chrono::Duration::from_std(options.retire_after).unwrap_or(chrono::Duration::MAX);
-        self.latest.retire(after);
+        self.latest.retire(options.retire_after, clock::instant());
+        self.changed.extend(self.latest.take_gone());
         let latest = &self.latest;
         let entries = self.changed.drain().map(|key| {
             let packed = latest.get(&key).map(|entry| entry.pack(&key));
@@ -188,9 +194,20 @@ impl State {
     pub(super) fn put_back(&mut self, unkept: ToKeep) {
         self.changed.extend(unkept.entries.into_iter().map(|(key, _)| key));
         let newer = std::mem::replace(&mut self.unkept, unkept.runs);
-        let room = MOST_UNKEPT.saturating_sub(self.unkept.len());
-        self.history_lost += newer.len().saturating_sub(room) as u64;
-        self.unkept.extend(newer.into_iter().take(room));
+        self.unkept.extend(newer);
+        let over = self.unkept.len().saturating_sub(self.most_unkept);
+        self.history_lost += over as u64;
+        self.unkept.drain(..over);
+    }
+
+    /// Whether so much waits that it should be written now.
+    pub(super) fn is_filling(&self) -> bool {
+        self.unkept.len() * 2 > self.most_unkept
+    }
+
+    /// Has every check written with the next ones: the store lost them.
+    pub(super) fn all_changed(&mut self) {
+        self.changed.extend(self.latest.iter().map(|(key, _)| key.clone()));
     }
 
     /// Puts back how many outputs of a check are in the store.

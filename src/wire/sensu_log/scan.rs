@@ -102,14 +102,47 @@ impl<'a> Scan<'a> {
 
     /// Returns the next key, escapes and all, and the span of its value.
     pub(super) fn next_field(&mut self) -> Option<(&'a [u8], &'a [u8])> {
+        let key = self.next_key()?;
+        Some((key, self.pass()?))
+    }
+
+    /// Returns the next key; its value is to be taken by [`Self::pass`] or [`Self::enter`] before the next call.
+    pub(super) fn next_key(&mut self) -> Option<&'a [u8]> {
         if !self.begin_item() {
             return None;
         }
-        let field = self.key().and_then(|key| Some((key, self.value()?)));
-        if field.is_none() {
+        let key = self.key();
+        self.broken_if(key.is_none());
+        key
+    }
+
+    /// Passes a value and returns its span.
+    pub(super) fn pass(&mut self) -> Option<&'a [u8]> {
+        let value = self.value();
+        self.broken_if(value.is_none());
+        value
+    }
+
+    /// Walks over an object in place, so that its bytes are passed once; none, and nothing is passed, where the value is
+    /// something else. Returns what `walk` returned and the object's span.
+    pub(super) fn enter<T>(&mut self, walk: impl FnOnce(&mut Self) -> T) -> Option<(T, &'a [u8])> {
+        self.blank();
+        if self.peek() != Some(b'{') {
+            return None;
+        }
+        let start = self.at;
+        let mut inner = Self { text: self.text, at: start + 1, first: true, end: b'}', state: State::Inside };
+        let walked = walk(&mut inner);
+        while inner.next_field().is_some() {}
+        self.at = inner.at;
+        self.broken_if(inner.state == State::Broken);
+        Some((walked, &self.text[start..inner.at]))
+    }
+
+    fn broken_if(&mut self, broken: bool) {
+        if broken {
             self.state = State::Broken;
         }
-        field
     }
 
     /// Returns the span of the next item.
@@ -117,11 +150,7 @@ impl<'a> Scan<'a> {
         if !self.begin_item() {
             return None;
         }
-        let item = self.value();
-        if item.is_none() {
-            self.state = State::Broken;
-        }
-        item
+        self.pass()
     }
 
     /// Passes the comma; false at the end, or where none stands.
