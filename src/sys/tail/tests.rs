@@ -352,3 +352,14 @@ fn a_log_that_is_truncated_before_its_first_line_was_whole_is_read_from_its_copy
         assert_eq!(read, [&line, "three"], "{notices:?}");
     }
 }
+
+#[test]
+fn an_unfinished_line_is_not_continued_by_another_log_that_looks_like_it() {
+    let logs = Logs::new();
+    logs.append(format!("1:{}", "x".repeat(2000)));
+    let mut tail = Tail::open(logs.log(), None);
+    assert_eq!(lines(&mut tail), [""; 0]);
+    let next = format!("2:{}", "x".repeat(2500));
+    fs::write(logs.log(), format!("{next}\n")).expect("overwritten");
+    assert_eq!(lines(&mut tail), [next]);
+}
