@@ -3,6 +3,7 @@
 use super::config::ConfigCommand;
 use super::demo::{self, DemoArgs, GuardArgs};
 use super::docs::{CompletionsArgs, Gen};
+use super::migrate::MigrateCommand;
 use super::run_check::RunCheckArgs;
 use super::serve::ServeCommand;
 use super::theme::ThemeCommand;
@@ -81,6 +82,8 @@ pub enum Command {
     #[command(subcommand)]
     Serve(ServeCommand),
     RunCheck(RunCheckArgs),
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
     /// Write the completion script of a shell
     #[command(
         after_help = "Example:\n  iaasmon completions bash > ~/.local/share/bash-completion/completions/iaasmon"

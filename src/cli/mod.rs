@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod error;
 pub mod filter;
 mod lookup;
+pub mod migrate;
 pub mod node;
 pub mod nodes;
 pub mod output;
@@ -36,6 +37,7 @@ use crate::tui;
 use args::{Cli, Command, FleetCommand, GlobalArgs};
 use clap::{CommandFactory as _, Parser as _};
 use error::{AppError, Exit};
+use migrate::MigrateCommand;
 use session::Session;
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
@@ -96,6 +98,13 @@ fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, A
             let global = cli.global.config.as_deref();
             return Ok(run_check::run(args, global, &env, &mut Streams { out, err, view })?.code());
         }
+        Command::Migrate(MigrateCommand::Files(command)) => {
+            let asked = cli.global.color.as_deref();
+            let color = crate::config::Color::ALL.into_iter().find(|color| asked == Some(color.word()));
+            let view = View::of_stdout(color.unwrap_or_default(), wishes(&env));
+            let global = cli.global.config.as_deref();
+            return Ok(migrate::run_on_files(command, global, &env, &mut Streams { out, err, view })?.code());
+        }
         Command::Theme(command) => {
             // A theme can be looked at before there is any configuration.
             let asked = cli.global.color.as_deref();
@@ -107,11 +116,21 @@ fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, A
         Command::Gen(docs::Gen::Man { dir }) => {
             docs::write_man_pages(Cli::command(), dir)?;
         }
+        Command::Migrate(MigrateCommand::Events(args)) => {
+            let mut config = sources.load()?.config;
+            apply(&cli.global, &mut config);
+            let view = View::of_stdout(config.ui.color, wishes(&env));
+            let streams = Streams { out, err, view };
+            let run = async |session: &mut Session<'_>| migrate::events::run(args, session).await;
+            return Ok(on_fleet(&cli.global, config, streams, run)?.code());
+        }
         Command::Fleet(command) => {
             let mut config = sources.load()?.config;
             apply(&cli.global, &mut config);
             let view = View::of_stdout(config.ui.color, wishes(&env));
-            return Ok(on_fleet(command, &cli.global, config, Streams { out, err, view }, &env)?.code());
+            let streams = Streams { out, err, view };
+            let run = async |session: &mut Session<'_>| ask_fleet(command, session, &env).await;
+            return Ok(on_fleet(&cli.global, config, streams, run)?.code());
         }
     }
     Ok(Exit::Done.code())
@@ -130,11 +149,10 @@ fn screens(file: Option<&Path>, global: &GlobalArgs, env: &Env) -> Result<tui::E
 
 /// Runs a command that asks the fleet.
 fn on_fleet(
-    command: &FleetCommand,
     global: &GlobalArgs,
     config: Config,
     streams: Streams<'_>,
-    env: &Env,
+    run: impl AsyncFnOnce(&mut Session<'_>) -> Result<Exit, AppError>,
 ) -> Result<Exit, AppError> {
     let fleet = Fleet::new(&config).select(&global.cluster)?;
     let labels = ClusterLabels::of(&config);
@@ -144,26 +162,28 @@ fn on_fleet(
         Session { config, file, fleet, named, labels, hint_if_empty: None, now: clock::now(), streams };
     // One thread: a command waits for the network, and starting threads would cost more than it gains.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(async {
-        match command {
-            FleetCommand::Status(args) => status::run(args, &mut session).await,
-            FleetCommand::Alerts(args) => alerts::run(args, &mut session).await,
-            FleetCommand::Alert(args) => alert::run(args, &mut session).await,
-            FleetCommand::Nodes(args) => nodes::run(args, &mut session).await,
-            FleetCommand::Node(args) => node::run(args, &mut session).await,
-            FleetCommand::Checks(args) => checks::run(args, &mut session).await,
-            FleetCommand::Check(args) => check::run(args, &mut session).await,
-            FleetCommand::Query(args) => query::run(args, &mut session).await,
-            FleetCommand::Doctor(args) => doctor::run(args, &mut session).await,
-            FleetCommand::Silence(args) => {
-                let around = silence::Surroundings::of(env, &session.config.policy);
-                silence::run(args, &mut session, &around).await
-            }
-        }
-    });
+    let outcome = runtime.block_on(run(&mut session));
     // A body that is still being decoded came too late: nobody waits for it.
     runtime.shutdown_background();
     outcome.map_err(|error| error.naming(global.config.as_deref()))
+}
+
+async fn ask_fleet(command: &FleetCommand, session: &mut Session<'_>, env: &Env) -> Result<Exit, AppError> {
+    match command {
+        FleetCommand::Status(args) => status::run(args, session).await,
+        FleetCommand::Alerts(args) => alerts::run(args, session).await,
+        FleetCommand::Alert(args) => alert::run(args, session).await,
+        FleetCommand::Nodes(args) => nodes::run(args, session).await,
+        FleetCommand::Node(args) => node::run(args, session).await,
+        FleetCommand::Checks(args) => checks::run(args, session).await,
+        FleetCommand::Check(args) => check::run(args, session).await,
+        FleetCommand::Query(args) => query::run(args, session).await,
+        FleetCommand::Doctor(args) => doctor::run(args, session).await,
+        FleetCommand::Silence(args) => {
+            let around = silence::Surroundings::of(env, &session.config.policy);
+            silence::run(args, session, &around).await
+        }
+    }
 }
 
 /// Returns the global flags that are configuration.

@@ -17,6 +17,7 @@ mod merge;
 pub mod node;
 pub mod nodes;
 pub mod query;
+pub mod sensu_events;
 mod settle;
 pub mod silence;
 pub mod silences;

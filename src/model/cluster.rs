@@ -49,6 +49,8 @@ pub enum ReplicaKind {
     Alertmanager,
     /// A node's detail API.
     Node,
+    /// Sensu's API, while both systems run.
+    Sensu,
 }
 
 impl ReplicaKind {
@@ -58,6 +60,7 @@ impl ReplicaKind {
             Self::Prometheus => "prometheus",
             Self::Alertmanager => "alertmanager",
             Self::Node => "node",
+            Self::Sensu => "sensu",
         }
     }
 }

@@ -7,9 +7,11 @@ mod detail;
 mod error;
 mod http;
 mod prometheus;
+mod sensu_api;
 
 pub use alertmanager::{Alertmanager, NotificationCounts};
 pub use detail::{DetailClient, expand_detail_url};
 pub use error::{NetError, NetErrorKind};
 pub use http::{Deadline, Http, Meta, Reply};
 pub use prometheus::{BuildInfo, PrometheusClient, PrometheusSettings, RuntimeInfo};
+pub use sensu_api::SensuApi;

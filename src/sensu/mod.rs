@@ -6,6 +6,7 @@ pub mod cron;
 pub mod definitions;
 pub mod engine;
 pub mod level;
+pub mod migrate;
 pub mod redact;
 mod ruby;
 pub mod schedule;

@@ -7,6 +7,7 @@ pub mod exposition;
 pub mod prom_config;
 pub mod prom_json;
 mod seed;
+pub mod sensu_api;
 pub mod sensu_json;
 pub mod sensu_log;
 
