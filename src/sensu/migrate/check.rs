@@ -125,7 +125,7 @@ fn alerting(notes: &mut Notes<'_>, check: &Object) {
         let named = handlers.join(", ");
         notes.differs(
             "handlers",
-            format!("Alertmanager's routes decide who is told; {named} stays in the check's detail"),
+            format!("Alertmanager's routes decide who is told; kept in the check's detail: {named}"),
         );
     }
     if field(check, "ttl").is_some_and(Value::is_truthy) {
