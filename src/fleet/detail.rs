@@ -5,7 +5,7 @@ use super::clusters::Cluster;
 use super::gather::{Answer, ask, gather};
 use super::node::quote;
 use crate::model::alert::Alert;
-use crate::model::check::Detail;
+use crate::model::check::{Detail, History};
 use crate::model::labels::Labels;
 use crate::net::NetError;
 use crate::wire::am_v2::Annotations;
@@ -61,6 +61,53 @@ pub async fn detail_of_alert(cluster: &Cluster, alert: &Alert) -> DetailSource {
             from_alert(&cluster.by(deadline), node, check, &error).await.value
         }
     }
+}
+
+/// Fetches the newest `limit` runs of `check` from `node`; an alert knows nothing of them.
+pub async fn history(
+    cluster: &Cluster,
+    node: &str,
+    check: &str,
+    limit: usize,
+) -> Answer<Result<History, NetError>> {
+    let deadline = cluster.deadline();
+    let series = series_labels(&cluster.by(deadline.part(1, 2)), node, check).await;
+    let reply = cluster.detail.by(deadline).history(check, &series.value, limit).await;
+    series.map(|_| reply.map(|reply| reply.value))
+}
+
+/// Fetches the newest `limit` runs of the check behind an alert.
+pub async fn history_of_alert(cluster: &Cluster, alert: &Alert, limit: usize) -> Result<History, String> {
+    let check = alert.labels.get(&cluster.config.check_label);
+    if check.is_empty() {
+        return Err(format!("the alert has no label `{}`", cluster.config.check_label));
+    }
+    let reply = cluster.one_question().detail.history(check, &alert.labels, limit).await;
+    reply.map(|reply| reply.value).map_err(|error| error.to_string())
+}
+
+/// The newest output of a check beside its past.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// The newest result with its output.
+    pub newest: Detail,
+    /// The runs before it.
+    pub history: History,
+}
+
+/// Fetches what the newest output of `check` on `node` can be compared with: the newest `limit` runs.
+pub async fn comparison(
+    cluster: &Cluster,
+    node: &str,
+    check: &str,
+    limit: usize,
+) -> Answer<Result<Comparison, NetError>> {
+    let deadline = cluster.deadline();
+    let series = series_labels(&cluster.by(deadline.part(1, 2)), node, check).await;
+    let detail = cluster.detail.by(deadline);
+    let (newest, history) =
+        tokio::join!(detail.fetch(check, &series.value), detail.history(check, &series.value, limit));
+    series.map(|_| Ok(Comparison { newest: newest?.value, history: history?.value }))
 }
 
 /// How many details are fetched from a node at a time: what it serves beside its checks must not suffer.

@@ -3,6 +3,7 @@
 pub mod alert;
 pub mod check;
 pub mod cluster;
+pub mod diff;
 pub mod filter;
 pub mod labels;
 pub mod matcher;

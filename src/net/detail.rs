@@ -1,12 +1,13 @@
-//! The client of the detail API: a check's output, fetched straight from its node.
+//! The client of the detail API: a check's output and its past, fetched straight from its node.
 
 use super::error::{NetError, NetErrorKind};
 use super::http::{Ask, Deadline, Http, Reply};
 use crate::config::{Cluster, Tls};
-use crate::model::check::Detail;
+use crate::model::check::{Detail, History};
 use crate::model::cluster::ReplicaKind;
 use crate::model::labels::Labels;
-use crate::wire::detail::{decode_detail, error_text};
+use crate::wire::WireError;
+use crate::wire::detail::{decode_detail, decode_history, error_text};
 use url::Url;
 
 /// Fetches details from the nodes of one cluster.
@@ -37,20 +38,66 @@ impl DetailClient {
 
     /// Fetches the detail of `check` from where the cluster's `detail_url` points for these labels.
     pub async fn fetch(&self, check: &str, labels: &Labels) -> Result<Reply<Detail>, NetError> {
+        let url = self.url(labels)?;
+        self.get(&url, |body| decode_detail(check, body)).await
+    }
+
+    /// Fetches the newest `limit` runs of `check`, from below its detail.
+    pub async fn history(
+        &self,
+        check: &str,
+        labels: &Labels,
+        limit: usize,
+    ) -> Result<Reply<History>, NetError> {
+        let mut url = self.url(labels)?;
+        url.set_path(&format!("{}/history", url.path().trim_end_matches('/')));
+        url.query_pairs_mut().append_pair("limit", &limit.to_string());
+        self.get(&url, |body| decode_history(check, body)).await
+    }
+
+    /// Fetches the samples of these metrics from the node's own `/metrics`, where `detail_url` leads to the nodes
+    /// themselves.
+    pub async fn metrics(&self, names: &[&str], labels: &Labels) -> Result<Reply<Vec<LiveSample>>, NetError> {
         let template = self.cluster.detail_url.as_deref().unwrap_or_default();
-        let unsent = |why: String| NetError {
+        let host = &template[..host_end(template)];
+        let url = match host {
+            "" => self.url(labels)?,
+            host if !host.contains('{') => {
+                let why = "detail_url leads to one host for all nodes, not to the nodes themselves";
+                return Err(self.unsent(labels, why.into()));
+            }
+            host => expand_detail_url(&format!("{host}/metrics"), labels)
+                .map_err(|why| self.unsent(labels, why))?,
+        };
+        self.get(&url, |body| Ok(live_samples(names, &String::from_utf8_lossy(body)))).await
+    }
+
+    fn url(&self, labels: &Labels) -> Result<Url, NetError> {
+        match self.cluster.detail_url.as_deref() {
+            None | Some("") => {
+                Err(self.unsent(labels, "detail_url is not configured for this cluster".into()))
+            }
+            Some(template) => expand_detail_url(template, labels).map_err(|why| self.unsent(labels, why)),
+        }
+    }
+
+    fn unsent(&self, labels: &Labels, why: String) -> NetError {
+        NetError {
             replica: crate::model::cluster::Replica {
                 cluster: self.cluster.name.clone(),
                 kind: ReplicaKind::Node,
                 name: labels.get(&self.cluster.node_label).into(),
             },
-            request: template.to_owned(),
+            request: self.cluster.detail_url.clone().unwrap_or_default(),
             kind: NetErrorKind::Unsent(why),
-        };
-        if template.is_empty() {
-            return Err(unsent("detail_url is not configured for this cluster".into()));
         }
-        let url = expand_detail_url(template, labels).map_err(unsent)?;
+    }
+
+    async fn get<T>(
+        &self,
+        url: &Url,
+        decode: impl FnOnce(&[u8]) -> Result<T, WireError>,
+    ) -> Result<Reply<T>, NetError> {
         let mut base = url.clone();
         base.set_path("");
         base.set_query(None);
@@ -61,7 +108,7 @@ impl DetailClient {
         let query: Vec<(String, String)> = url.query_pairs().into_owned().collect();
         let query: Vec<(&str, &str)> = query.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         let raw = http.ask(Ask { query: &query, ..Ask::get(url.path()) }, error_text).await?;
-        match decode_detail(check, &raw.body) {
+        match decode(&raw.body) {
             Ok(value) => Ok(Reply { value, meta: raw.meta, warnings: Vec::new() }),
             Err(error) => Err(NetError {
                 replica: http.replica().clone(),
@@ -72,13 +119,50 @@ impl DetailClient {
     }
 }
 
+/// One sample of a node's own metrics.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveSample {
+    /// The metric's name.
+    pub metric: String,
+    /// Its labels.
+    pub labels: Labels,
+    /// The value.
+    pub value: f64,
+}
+
+/// Reads the samples of the metrics of these names.
+///
+/// `prometheus-parse` is lenient and loses labels after a comma in a value; the exporter writes the names of checks
+/// and hosts, which have none.
+fn live_samples(names: &[&str], text: &str) -> Vec<LiveSample> {
+    // Without their types all values read alike.
+    let wanted = text.lines().filter(|line| names.iter().any(|name| line.starts_with(name)));
+    let scrape = prometheus_parse::Scrape::parse(wanted.map(|line| Ok(line.to_owned())));
+    let samples = scrape.map(|scrape| scrape.samples).unwrap_or_default();
+    let named = samples.into_iter().filter(|sample| names.contains(&&*sample.metric));
+    let read = named.filter_map(|sample| {
+        let labels = sample.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        match sample.value {
+            prometheus_parse::Value::Untyped(value) => {
+                Some(LiveSample { metric: sample.metric, labels, value })
+            }
+            _ => None,
+        }
+    });
+    read.collect()
+}
+
+/// Returns where the host of a template ends.
+fn host_end(template: &str) -> usize {
+    template.find("://").map_or(0, |i| template[i + 3..].find('/').map_or(template.len(), |j| i + 3 + j))
+}
+
 /// Fills the `{label}` places of a detail URL.
 ///
 /// In host position a value must be `host` or `host:port` and is used as it is; elsewhere it is
 /// percent-encoded, so that no label can leave its place.
 pub fn expand_detail_url(template: &str, labels: &Labels) -> Result<Url, String> {
-    let host_end =
-        template.find("://").map_or(0, |i| template[i + 3..].find('/').map_or(template.len(), |j| i + 3 + j));
+    let host_end = host_end(template);
     let mut text = String::new();
     let mut rest = template;
     while let Some(open) = rest.find('{') {
@@ -152,6 +236,25 @@ mod tests {
             expand_detail_url(TEMPLATE, &labels("[::1]:1", "x")).expect("IPv6").host_str(),
             Some("[::1]")
         );
+    }
+
+    #[test]
+    fn a_node_s_own_values_are_read_with_their_labels() {
+        let text = "# TYPE iaasmon_check_status gauge\niaasmon_check_status{check=\"disk\"} 2\n\
+            iaasmon_check_status{check=\"ping\",source=\"lb-1\"} 0\niaasmon_check_status_age{check=\"disk\"} 7\n\
+            garbage {{{\niaasmon_runner_stale 1\n";
+        let sample = |metric: &str, labels: &[(&str, &str)], value| LiveSample {
+            metric: metric.to_owned(),
+            labels: labels.iter().copied().collect(),
+            value,
+        };
+        let want = [
+            sample("iaasmon_check_status", &[("check", "disk")], 2.0),
+            sample("iaasmon_check_status", &[("check", "ping"), ("source", "lb-1")], 0.0),
+            sample("iaasmon_runner_stale", &[], 1.0),
+        ];
+        assert_eq!(live_samples(&["iaasmon_check_status", "iaasmon_runner_stale"], text), want);
+        assert_eq!(live_samples(&["iaasmon_runner_stale"], text), want[2..]);
     }
 
     #[test]

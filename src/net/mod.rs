@@ -10,7 +10,7 @@ mod prometheus;
 mod sensu_api;
 
 pub use alertmanager::{Alertmanager, NotificationCounts};
-pub use detail::{DetailClient, expand_detail_url};
+pub use detail::{DetailClient, LiveSample, expand_detail_url};
 pub use error::{NetError, NetErrorKind};
 pub use http::{Deadline, Http, Meta, Reply};
 pub use prometheus::{BuildInfo, PrometheusClient, PrometheusSettings, RuntimeInfo};

@@ -4,7 +4,7 @@
 //! fields are kept for `-o json`.
 
 use super::WireError;
-use crate::model::check::Detail;
+use crate::model::check::{Detail, History, Run};
 use crate::model::status::Status;
 use crate::model::time::{Timestamp, from_epoch};
 use serde_json::{Map, Value};
@@ -31,6 +31,44 @@ pub fn decode_detail(check: &str, body: &[u8]) -> Result<Detail, WireError> {
         output_truncated: fields.remove("output_truncated").and_then(|v| v.as_bool()).unwrap_or(false),
         command: text(fields.remove("command")),
         other: fields.into_iter().collect(),
+    })
+}
+
+/// Decodes `GET /api/v1/checks/{check}/history`: an object with `runs`, or the bare list of them.
+///
+/// What a run does not tell is missing, not an error; the newest run comes first whatever the order was.
+pub fn decode_history(check: &str, body: &[u8]) -> Result<History, WireError> {
+    let mut history = History { check: check.to_owned(), ..History::default() };
+    let runs = match serde_json::from_slice(body)? {
+        Value::Array(runs) => runs,
+        Value::Object(mut fields) => {
+            history.source = text(fields.remove("source"));
+            if let Some(name) = text(fields.remove("check")) {
+                history.check = name;
+            }
+            match fields.remove("runs") {
+                Some(Value::Array(runs)) => runs,
+                Some(_) => return Err(WireError::Json("`runs` is not a list".into())),
+                None => return Err(WireError::Json("`runs` is missing".into())),
+            }
+        }
+        _ => return Err(WireError::Json("neither an object nor a list".into())),
+    };
+    history.runs = runs.into_iter().map(run).collect::<Result<_, _>>()?;
+    history.runs.sort_by_key(|run| std::cmp::Reverse(run.executed));
+    Ok(history)
+}
+
+fn run(value: Value) -> Result<Run, WireError> {
+    let Value::Object(mut fields) = value else {
+        return Err(WireError::Json("a run is not an object".into()));
+    };
+    Ok(Run {
+        executed: fields.remove("executed").as_ref().and_then(time),
+        status: fields.remove("status").and_then(|v| v.as_f64()).map(Status::from_value),
+        duration: fields.remove("duration").and_then(|v| v.as_f64()),
+        output_sha256: text(fields.remove("output_sha256")),
+        output: text(fields.remove("output")),
     })
 }
 
@@ -83,10 +121,71 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_history_is_an_object_or_a_bare_list_with_the_newest_first() {
+        let runs = r#"[{"executed":1700000000,"status":0,"duration":0.5,"output_sha256":"ab","output":"fine"},
+            {"executed":"2026-11-23T06:22:40.869Z","status":127,"team":"storage"},{}]"#;
+        let whole = format!(r#"{{"v":1,"check":"disk","source":"lb-1","runs":{runs}}}"#);
+        let history = decode_history("x", whole.as_bytes()).expect("whole");
+        assert_eq!((history.check.as_str(), history.source.as_deref()), ("disk", Some("lb-1")));
+        let statuses: Vec<_> = history.runs.iter().map(|run| run.status).collect();
+        assert_eq!(statuses, [Some(Status::Unknown), Some(Status::Ok), None]);
+        assert_eq!(history.runs[1].output.as_deref(), Some("fine"));
+        let bare = decode_history("disk", runs.as_bytes()).expect("bare");
+        assert_eq!((bare.runs, bare.source), (history.runs, None));
+        for body in ["{}", "1", r#"{"runs":1}"#, "[1]", "<html>"] {
+            assert!(decode_history("x", body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    fn runs() -> impl Strategy<Value = Vec<Run>> {
+        let optional = proptest::option::of::<proptest::string::RegexGeneratorStrategy<String>>;
+        let text = |pattern| proptest::string::string_regex(pattern).expect("a pattern");
+        let run = (
+            0_i64..4_000_000_000,
+            0_u8..4,
+            0_u32..100_000,
+            optional(text("[0-9a-f]{4}")),
+            optional(text("\\PC{0,20}")),
+        );
+        let run = run.prop_map(|(at, status, took, output_sha256, output)| Run {
+            executed: chrono::DateTime::from_timestamp(at, 0),
+            status: Some(Status::from_value(status.into())),
+            duration: Some(f64::from(took) / 1000.0),
+            output_sha256,
+            output,
+        });
+        proptest::collection::vec(run, 0..12)
+    }
+
     proptest! {
+        #[test]
+        fn what_is_written_is_read(mut runs in runs()) {
+            let written: Vec<Value> = (runs.iter())
+                .map(|run| {
+                    let mut value = serde_json::json!({
+                        "executed": run.executed.map(crate::model::time::rfc3339),
+                        "status": run.status.map(Status::value),
+                        "duration": run.duration,
+                    });
+                    for (name, text) in [("output_sha256", &run.output_sha256), ("output", &run.output)] {
+                        if let Some(text) = text {
+                            value[name] = text.clone().into();
+                        }
+                    }
+                    value
+                })
+                .collect();
+            let body = serde_json::json!({"v": 1, "check": "disk", "runs": written}).to_string();
+            let read = decode_history("x", body.as_bytes()).expect("our own");
+            runs.sort_by_key(|run| std::cmp::Reverse(run.executed));
+            prop_assert_eq!(read.runs, runs);
+        }
+
         #[test]
         fn arbitrary_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = decode_detail("x", &body);
+            let _ = decode_history("x", &body);
             let _ = error_text(&body);
         }
     }

@@ -6,12 +6,13 @@ use super::{Check, Fleet, Node, Plan, Role, scatter};
 use crate::demo::DemoError;
 use crate::model::time::Timestamp;
 use crate::serve::skeleton::http::{
-    Bytes, Extension, IntoResponse, Path, Response, Router, State as Shared, StatusCode, get, header,
+    Bytes, Extension, IntoResponse, Path, Query, Response, Router, State as Shared, StatusCode, get, header,
 };
 use crate::serve::skeleton::{Limits, LocalAddress, serve};
 use crate::sys::clock;
 use chrono::{SecondsFormat, TimeDelta};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -24,6 +25,12 @@ use tokio_util::sync::CancellationToken;
 const SILENCE: Duration = Duration::from_secs(60);
 /// A detail is cut here, as the exporter does it.
 const MAX_OUTPUT: usize = 64 * 1024;
+/// Runs of a history, where the reader does not say how many.
+const USUAL_RUNS: usize = 100;
+/// Runs of a history at most.
+const MAX_RUNS: usize = 1000;
+/// Where the status stays the same, the output of one run in so many seconds is kept.
+const OUTPUT_EVERY: i64 = 300;
 /// Pages of metrics kept; there are few distinct ones, unless a storm makes many.
 const MAX_PAGES: usize = 20_000;
 /// Two Prometheus and an operator per node, when connections are kept.
@@ -85,6 +92,7 @@ fn routes(fleet: Fleet) -> Router {
         .route("/metrics", get(metrics))
         .route("/api/v1/checks", get(list))
         .route("/api/v1/checks/{check}", get(detail))
+        .route("/api/v1/checks/{check}/history", get(history))
         .route("/-/ready", get(async || "ready\n"))
         .route("/-/healthy", get(async || "healthy\n"))
         .with_state(simulation)
@@ -111,13 +119,39 @@ async fn list(Shared(simulation): Sim, Extension(to): To) -> Response {
 }
 
 async fn detail(Shared(simulation): Sim, Extension(to): To, Path(name): Path<String>) -> Response {
+    of_check(&simulation, to, &name, |node, check, at| simulation.detail(node, check, at)).await
+}
+
+/// How many runs are wanted.
+#[derive(serde::Deserialize)]
+struct Wanted {
+    limit: Option<usize>,
+}
+
+async fn history(
+    Shared(simulation): Sim,
+    Extension(to): To,
+    Path(name): Path<String>,
+    Query(wanted): Query<Wanted>,
+) -> Response {
+    let limit = wanted.limit.unwrap_or(USUAL_RUNS).min(MAX_RUNS);
+    of_check(&simulation, to, &name, |node, check, at| simulation.history(node, check, at, limit)).await
+}
+
+/// Answers about one check of the node that was asked.
+async fn of_check(
+    simulation: &Simulation,
+    to: LocalAddress,
+    name: &str,
+    answer: impl Fn(&Node, &Check, i64) -> Value,
+) -> Response {
     let (node, at) = match simulation.visit(to).await {
         Ok(visit) => visit,
         Err(refusal) => return refusal,
     };
     let checks = simulation.checks(node);
     match checks.iter().find(|check| check.name == name) {
-        Some(check) => json_answer(StatusCode::OK, &simulation.detail(node, check, at)),
+        Some(check) => json_answer(StatusCode::OK, &answer(node, check, at)),
         None => {
             let error = format!("unknown check `{name}`");
             json_answer(StatusCode::NOT_FOUND, &json!({"v": 1, "error": error, "known": checks.len()}))
@@ -209,9 +243,7 @@ impl Simulation {
 
     fn detail(&self, node: &Node, check: &Check, at: i64) -> Value {
         let (ran, state) = self.last_run(node, check, at);
-        let chance = self.chance(node, check, ran);
-        let run = Run { plan: self.fleet.plan(), node, check, state, at: ran, chance };
-        let mut text = output::text(&run);
+        let mut text = self.output(node, check, ran, state);
         let bytes = text.len();
         text.truncate(text.floor_char_boundary(MAX_OUTPUT));
         let mut value = self.summary(node, check, at);
@@ -238,11 +270,45 @@ impl Simulation {
         value
     }
 
+    fn output(&self, node: &Node, check: &Check, ran: i64, state: State) -> String {
+        let chance = self.chance(node, check, ran);
+        output::text(&Run { plan: self.fleet.plan(), node, check, state, at: ran, chance })
+    }
+
+    /// Returns the last runs, the newest first. As the exporter does it, an output is kept at each change of status,
+    /// otherwise now and then.
+    fn history(&self, node: &Node, check: &Check, at: i64, limit: usize) -> Value {
+        let interval = i64::from(check.interval);
+        let (newest, _) = self.last_run(node, check, at);
+        let state = |ran| scenario::state(self.fleet.plan(), node, check, ran);
+        let runs = std::iter::successors(Some(newest), |ran| Some(ran - interval)).take(limit);
+        let runs = runs.map(|ran| {
+            let (now, before) = (state(ran), state(ran - interval));
+            let text = self.output(node, check, ran, now);
+            let mut run = json!({
+                "executed": self.time(ran),
+                "status": now.status.value(),
+                "duration": duration(self.chance(node, check, ran)),
+                "output_sha256": sha256(&text),
+            });
+            let turn = ran.div_euclid(OUTPUT_EVERY) != (ran - interval).div_euclid(OUTPUT_EVERY);
+            if turn || now.status != before.status {
+                run["output"] = text[..text.floor_char_boundary(MAX_OUTPUT)].into();
+            }
+            run
+        });
+        json!({"v": 1, "check": check.name, "runs": runs.collect::<Vec<_>>()})
+    }
+
     /// Writes a time given in seconds from the scenario's start.
     fn time(&self, at: i64) -> String {
         let time: Timestamp = self.fleet.plan().epoch + TimeDelta::seconds(at);
         time.to_rfc3339_opts(SecondsFormat::Millis, true)
     }
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Returns a believable run time: 10 ms to 2 s.

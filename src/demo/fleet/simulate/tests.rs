@@ -55,3 +55,29 @@ fn outputs_are_as_foreign_as_real_ones() {
     assert!(outputs.iter().any(|text| text.lines().count() > 15), "nothing of several screens");
     assert!(outputs.iter().any(|text| text.contains("No space left on device")), "no full disk");
 }
+
+#[test]
+fn a_history_goes_on_where_the_detail_ends_and_is_the_same_whenever_it_is_asked() {
+    use crate::wire::detail::decode_history;
+    let simulation = simulation(Scenario::Rack);
+    let filling = |node: &&Node| super::super::scenario::disk_fills(simulation.fleet.plan(), node);
+    let node = simulation.fleet.nodes().iter().find(filling).unwrap();
+    let check = simulation.checks(node).iter().find(|check| check.name == "check_disk_var").unwrap();
+    let read = |at| {
+        let body = simulation.history(node, check, at, 120).to_string();
+        decode_history("x", body.as_bytes()).unwrap()
+    };
+    let (history, detail) = (read(900), simulation.detail(node, check, 900));
+    assert_eq!(history.runs.len(), 120);
+    assert_eq!(detail["executed"], json!(crate::model::time::rfc3339(history.runs[0].executed.unwrap())));
+    let good = history.last_ok(history.runs[0].executed).unwrap();
+    assert!(good > 0, "it was well before the disk filled up");
+    for (at, pair) in history.runs.windows(2).enumerate() {
+        assert!(pair[0].executed > pair[1].executed);
+        assert!(pair[0].status == pair[1].status || pair[0].output.is_some(), "run {at}");
+    }
+    let kept = history.runs.iter().filter(|run| run.output.is_some()).count();
+    assert!((3..40).contains(&kept), "{kept} of 120 outputs are kept");
+    let later = read(900 + 5 * i64::from(check.interval));
+    assert_eq!(later.runs[5..], history.runs[..115]);
+}
