@@ -1,8 +1,10 @@
 //! `iaasmon check NODE CHECK`: what a check's script said.
 
+mod past;
+
 use super::args::{Format, ListArgs};
 use super::error::{AppError, Exit};
-use super::lookup::find_node;
+use super::lookup::{Target, find_node};
 use super::output::CheckOutput;
 use super::render::{Cell, Column, Document, Page, Shape, Tone, write_json, write_yaml};
 use super::session::Session;
@@ -15,7 +17,7 @@ use crate::model::nearest::nearest;
 use crate::model::status::Status;
 use crate::model::text;
 use crate::model::time::format_duration;
-use clap::Args;
+use clap::{ArgGroup, Args, value_parser};
 use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,23 +26,34 @@ const EXAMPLES: &str = "\
 Examples:
   iaasmon check hv-0451 check_disk
   iaasmon check hv-0451 check_disk --raw | less -R
+  iaasmon check hv-0451 check_disk --history -n 50   its runs, the newest first
+  iaasmon check hv-0451 check_disk --diff            what is new since it was last well
   iaasmon check hv-0451 check_disk -o json | jq -r .data.detail.command";
 
 /// Show the output of one check on one node
 ///
 /// It is fetched from the node itself. Where the node does not give it, what the check's alert carries is
 /// shown, with its age; the reason is said on stderr and the exit code is 3, because that text is older than
-/// the question.
+/// the question. Only the node itself knows earlier runs.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, group = ArgGroup::new("past").args(["history", "diff"]))]
 pub struct CheckArgs {
     /// The node's name, without its port, or the beginning of it
     pub node: String,
     /// The check's name
     pub check: String,
     /// The output alone, byte for byte: escape sequences reach the terminal
-    #[arg(long)]
+    #[arg(long, conflicts_with = "past")]
     pub raw: bool,
+    /// The last runs: status, how long each took, where the output changed, and its first line
+    #[arg(long)]
+    pub history: bool,
+    /// How the output differs from that of the last run that was well
+    #[arg(long)]
+    pub diff: bool,
+    /// How many runs to look at [default: 20, with --diff 500]
+    #[arg(short = 'n', long = "runs", value_name = "N", requires = "past", value_parser = value_parser!(u16).range(1..))]
+    pub runs: Option<u16>,
     /// How to print.
     #[command(flatten)]
     pub list: ListArgs,
@@ -84,6 +97,12 @@ impl Row {
 /// Runs the command.
 pub async fn run(args: &CheckArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
     let target = find_node(session, &args.node).await?;
+    if args.history {
+        return past::history(args, &target, session).await;
+    }
+    if args.diff {
+        return past::diff(args, &target, session).await;
+    }
     let Answer { value, coverage, notes } = detail(&target.cluster, &target.name, &args.check).await;
     let row = Row {
         cluster: target.cluster.name().clone(),
@@ -92,9 +111,11 @@ pub async fn run(args: &CheckArgs, session: &mut Session<'_>) -> Result<Exit, Ap
         output: CheckOutput::from(value),
     };
     if row.output.output.is_none() {
-        let known = node(&target.cluster, &target.name, |_| {}).await;
-        session.tell(&coverage.join(known.coverage), &notes)?;
-        return Err(missing(&row, &known.value.checks));
+        let why = row.output.why.as_deref().unwrap_or("no answer");
+        let lacks = Answer { value: why, coverage, notes };
+        let error = explain(lacks, &args.check, &target, "output", session).await?;
+        let usage = error.exit == Exit::Usage;
+        return Err(if usage { error } else { error.hint("no alert of this check carries it either") });
     }
     let found = row.status().is_none_or(|status| status != Status::Ok);
     if args.raw {
@@ -124,20 +145,31 @@ fn conclude(exit: Exit, row: &Row, session: &mut Session<'_>) -> Result<Exit, Ap
     Ok(if exit == Exit::Nothing { exit } else { Exit::Partial })
 }
 
-/// Tells a name that is misspelt from an output that is not to be had.
-fn missing(row: &Row, known: &[CheckState]) -> AppError {
+/// Finds out why the node does not have what was asked for (`what`) of a check.
+async fn explain(
+    lacks: Answer<&str>,
+    check: &str,
+    target: &Target,
+    what: &str,
+    session: &mut Session<'_>,
+) -> Result<AppError, AppError> {
+    let known = node(&target.cluster, &target.name, |_| {}).await;
+    session.tell(&lacks.coverage.join(known.coverage), &lacks.notes)?;
+    Ok(missing(&target.name, check, &format!("no {what} of `{check}`"), lacks.value, &known.value.checks))
+}
+
+/// Tells a name that is misspelt from something that is not to be had.
+fn missing(node: &str, check: &str, what: &str, why: &str, known: &[CheckState]) -> AppError {
     let names: Vec<&str> = known.iter().map(|known| &*known.check).collect();
-    if !names.is_empty() && !names.contains(&&*row.check) {
-        let error = AppError::usage(format!("{} has no check `{}`", row.node, row.check));
-        return match nearest(&row.check, &names) {
+    let list = format!("`iaasmon node {node}` lists its checks");
+    if !names.is_empty() && !names.contains(&check) {
+        let error = AppError::usage(format!("{node} has no check `{check}`"));
+        return match nearest(check, &names) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None => error.hint(format!("`iaasmon node {}` lists its checks", row.node)),
+            None => error.hint(list),
         };
     }
-    let why = row.output.why.as_deref().unwrap_or("no answer");
-    AppError::new(Exit::Partial, format!("no output of `{}` on {}: {why}", row.check, row.node))
-        .hint("no alert of this check carries it either")
-        .hint(format!("`iaasmon node {}` lists its checks", row.node))
+    AppError::new(Exit::Partial, format!("{what} on {node}: {why}")).hint(list)
 }
 
 fn write_page(row: &Row, session: &mut Session<'_>, view: super::streams::View) -> Result<(), AppError> {

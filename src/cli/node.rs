@@ -1,5 +1,7 @@
 //! `iaasmon node NAME`: everything that is known of one machine.
 
+mod live;
+
 use super::alerts::short;
 use super::args::{Format, ListArgs};
 use super::error::{AppError, Exit};
@@ -28,6 +30,7 @@ Examples:
   iaasmon node hv-0451
   iaasmon node hv-0451 !@state=ok      only what fails
   iaasmon node hv-0451 -o csv          its checks
+  iaasmon node hv-0451 --live          what the node itself says, beside Prometheus
   iaasmon check hv-0451 check_disk     what one of them said";
 
 /// Show one node: its checks, its alerts, and the silences that hit it
@@ -41,6 +44,9 @@ Examples:
 pub struct NodeArgs {
     /// The node's name, without its port, or the beginning of it
     pub name: String,
+    /// Ask the node's own /metrics and mark where Prometheus says something else
+    #[arg(long, conflicts_with = "filter")]
+    pub live: bool,
     /// Which checks.
     #[command(flatten)]
     pub filter: FilterArgs,
@@ -89,6 +95,9 @@ struct Hit {
 pub async fn run(args: &NodeArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
     let filter = args.filter.parse(RowKind::NodeCheck, session)?;
     let target = find_node(session, &args.name).await?;
+    if args.live {
+        return live::run(args, target, session).await;
+    }
     let Answer { mut value, coverage, mut notes } = node(&target.cluster, &target.name, |_| {}).await;
     let silent = keep(&mut value, &filter, &target.cluster, session).await;
     notes.extend(silent.iter().cloned());

@@ -13,6 +13,7 @@ pub mod detail;
 pub mod doctor;
 pub mod filter;
 mod gather;
+pub mod live;
 mod merge;
 pub mod node;
 pub mod nodes;

@@ -122,10 +122,10 @@ struct Heard {
 }
 
 /// What the Prometheus replicas say of the node itself.
-struct Checks {
-    up: (NodeUp, Labels),
-    merged: Merged,
-    coverage: Coverage,
+pub(super) struct Checks {
+    pub(super) up: (NodeUp, Labels),
+    pub(super) merged: Merged,
+    pub(super) coverage: Coverage,
 }
 
 impl Checks {
@@ -225,14 +225,10 @@ pub async fn node(
     let cluster = &cluster.one_question();
     let asking = Asking { cluster, name, heard: Mutex::default(), so_far };
     let checks = async {
-        let asks =
-            cluster.prometheus.iter().map(|prom| ask(prom.replica(), part(cluster, prom, name))).collect();
         let partial = |partial: &Gathered<Part>| {
             asking.part(|heard| heard.checks = Some(Checks::of(cluster, partial)));
         };
-        let gathered = gather(asks, partial).await;
-        let mut checks = Checks::of(cluster, &gathered);
-        settle(cluster, &mut checks.merged).await;
+        let checks = checks(cluster, name, partial).await;
         asking.whole(|heard| heard.checks = Some(checks));
     };
     let here = [(&*cluster.config.node_label, name)].into_iter().collect();
@@ -252,6 +248,20 @@ pub async fn node(
     };
     tokio::join!(checks, alerts, silences);
     asking.heard().detail(cluster, name)
+}
+
+/// Asks what the Prometheus replicas say of the node's checks; where they disagree, the fresher one decides.
+async fn checks(cluster: &Cluster, name: &str, partial: impl Fn(&Gathered<Part>)) -> Checks {
+    let asks = cluster.prometheus.iter().map(|prom| ask(prom.replica(), part(cluster, prom, name))).collect();
+    let gathered = gather(asks, partial).await;
+    let mut checks = Checks::of(cluster, &gathered);
+    settle(cluster, &mut checks.merged).await;
+    checks
+}
+
+/// Asks what the Prometheus replicas say of the node's checks, and waits for all of them.
+pub(super) async fn whole_checks(cluster: &Cluster, name: &str) -> Checks {
+    checks(cluster, name, |_| {}).await
 }
 
 async fn part(cluster: &Cluster, prom: &PrometheusClient, name: &str) -> Result<Reply<Part>, NetError> {

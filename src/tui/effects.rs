@@ -14,6 +14,7 @@ use crate::sys::journal::JournalError;
 use crate::tui::msg::{Effect, Journalled, Kind, Msg, OutputOf, Payload, Remains};
 use crate::tui::state::confirm::{Agreed, Deed};
 use crate::tui::state::editor::Search;
+use crate::tui::state::past::RUNS;
 use crate::tui::state::rows::{AlertRow, CheckKey, NodeRow};
 use futures_util::future::join_all;
 use std::collections::BTreeMap;
@@ -125,6 +126,14 @@ impl Effects {
                 send(Msg::Output(OutputOf::Alert(key), clock::now(), source));
             }),
             Effect::FetchOutput(key) => self.on(key.node.cluster, move |c, send| fetch_output(c, key, send)),
+            Effect::FetchAlertHistory(key, alert) => self.on(key.cluster, move |c, send| async move {
+                let history = detail::history_of_alert(&c, &alert, RUNS).await;
+                send(Msg::History(OutputOf::Alert(key), history));
+            }),
+            Effect::FetchHistory(key) => self.on(key.node.cluster, move |c, send| async move {
+                let history = detail::history(&c, &key.node.name, &key.check, RUNS).await.value;
+                send(Msg::History(OutputOf::Check(key), history.map_err(|error| error.to_string())));
+            }),
             Effect::Facts { token } => {
                 for cluster in 0..u16::try_from(self.fleet.clusters().len()).unwrap_or(u16::MAX) {
                     self.on(cluster, move |c, send| async move {

@@ -69,6 +69,12 @@ pub enum Action {
     ShowExpired,
     /// Go to the node.
     GoNode,
+    /// Show the output of the run before.
+    OlderRun,
+    /// Show the output of the run after.
+    NewerRun,
+    /// Show what differs from the last run that was well.
+    Diff,
     /// Break long lines or not.
     Wrap,
     /// Copy the command line twin.
@@ -194,6 +200,9 @@ pub const BINDINGS: &[Binding] = &[
     bind(&[Char('z')], "z", Action::ShowExpired, "show or hide expired", SILENCES, Some(7)),
     bind(&[Char('b')], "b", Action::Group, "group", ALERTS, Some(6)),
     bind(&[Char('w')], "w", Action::Wrap, "wrap", OUTPUTS, Some(6)),
+    bind(&[Char('[')], "[", Action::OlderRun, "older run", OUTPUTS, Some(6)),
+    bind(&[Char(']')], "]", Action::NewerRun, "newer run", OUTPUTS, None),
+    bind(&[Char('d')], "d", Action::Diff, "diff to last ok", OUTPUTS, Some(6)),
     bind(&[Char('g')], "g", Action::GoNode, "node", ALERT, Some(5)),
     bind(&[Char('y')], "y", Action::Copy, "copy as command", ALL & !OPERATION, Some(9)),
     bind(&[Char('/')], "/", Action::Filter, "filter", LISTS & !NODE & !OPERATIONS, Some(7)),

@@ -7,6 +7,7 @@ use crate::fleet::node::NodeDetail;
 use crate::fleet::silence::{Facts, Left, OpId, Preview, Standing, Step};
 use crate::fleet::silences::SilenceCopy;
 use crate::fleet::status::ClusterStatus;
+use crate::model::check::History;
 use crate::model::time::Timestamp;
 use crate::tui::state::confirm::Deed;
 use crate::tui::state::editor::Search;
@@ -41,6 +42,8 @@ pub enum Msg {
     },
     /// The output of a check, or why there is none.
     Output(OutputOf, Timestamp, DetailSource),
+    /// The earlier runs of a check, or why there are none.
+    History(OutputOf, Result<History, String>),
     /// Everything about one node.
     Node(NodeKey, Timestamp, Box<Answer<NodeDetail>>),
     /// What a silence must know of a cluster, for the editor of this number.
@@ -173,6 +176,10 @@ pub enum Effect {
     FetchAlertOutput(AlertKey, Arc<crate::model::alert::Alert>),
     /// Fetch the output of a check.
     FetchOutput(CheckKey),
+    /// Fetch the earlier runs of the check behind an alert.
+    FetchAlertHistory(AlertKey, Arc<crate::model::alert::Alert>),
+    /// Fetch the earlier runs of a check.
+    FetchHistory(CheckKey),
     /// Ask everything about one node.
     FetchNode(NodeKey),
     /// Ask every cluster for what a silence must know, for the editor of this number.

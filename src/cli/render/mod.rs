@@ -11,7 +11,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use column::{Cell, Column, Tone};
+pub use column::{Cell, Column, Key, Tone};
 pub use page::Page;
 pub use structured::{Document, write_json, write_yaml};
 

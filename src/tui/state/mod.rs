@@ -13,6 +13,7 @@ pub mod operations;
 pub mod output;
 pub mod overview;
 pub mod palette;
+pub mod past;
 pub mod rows;
 pub mod run;
 pub mod screen;

@@ -2,12 +2,21 @@
 
 use crate::fleet::detail::DetailSource;
 use crate::model::alert::Alert;
+use crate::model::check::History;
 use crate::model::text;
 use crate::model::time::Timestamp;
+use crate::tui::state::past::{Past, View};
 use crate::tui::state::trust::ago;
 
 /// No more than this of an output is kept for the screen.
 const MOST_BYTES: usize = 1024 * 1024;
+
+/// An output that is empty.
+const NOTHING: &str = "(nothing)";
+/// A run whose output the node did not keep.
+const NOT_KEPT: &str = "(no output kept for this run)";
+/// No line differs.
+const SAME: &str = "(the output is that of the last ok run)";
 
 /// An output.
 #[derive(Debug, Clone, Default)]
@@ -18,52 +27,142 @@ pub struct Output {
     pub source: String,
     /// When the check ran, where the node says so.
     pub ran: Option<Timestamp>,
-    /// Whether it is from somewhere else than the node itself.
-    pub second_hand: bool,
     /// Facts of the run, safe.
     pub facts: String,
+    /// What stands in the place of an output without a line.
+    pub empty: &'static str,
     /// The first line on the screen.
     pub top: usize,
     /// Whether long lines are broken.
     pub wrap: bool,
+    /// The newest output, as it came.
+    newest: Newest,
+    /// Earlier runs and what is shown of them.
+    pub past: Past,
     text: String,
     starts: Vec<usize>,
+}
+
+/// The newest output, as it came.
+#[derive(Debug, Clone, Default)]
+struct Newest {
+    source: String,
+    ran: Option<Timestamp>,
+    facts: String,
+    raw: String,
+    /// Whether it is from somewhere else than the node itself.
+    second_hand: bool,
+    truncated: bool,
 }
 
 impl Output {
     /// Builds an output that is still under way.
     pub fn waiting() -> Self {
-        Self { wrap: true, source: "output: asking the node".into(), ..Self::default() }
+        Self { wrap: true, source: "output: asking the node".into(), empty: NOTHING, ..Self::default() }
     }
 
-    /// Takes what came; keeps place and wrapping.
+    /// Takes what came; keeps place and wrapping. Once there was an output, a newer one is shown as it is.
     pub fn take(&mut self, source: &DetailSource, now: Timestamp) {
+        if self.here {
+            self.past = Past::default();
+        }
         self.here = true;
-        self.facts.clear();
-        self.second_hand = true;
-        self.ran = None;
-        match source {
+        self.newest = match source {
             DetailSource::Node(detail) => {
-                self.second_hand = false;
-                self.ran = detail.executed;
                 let stale = if detail.stale { ", STALE result" } else { "" };
-                self.source = format!("output from the node{stale}");
-                self.facts = facts(detail);
-                self.set(&detail.output);
-                if detail.output_truncated {
-                    self.add_note("(the node cut the rest)");
+                Newest {
+                    source: format!("output from the node{stale}"),
+                    ran: detail.executed,
+                    facts: facts(detail),
+                    raw: detail.output.clone(),
+                    second_hand: false,
+                    truncated: detail.output_truncated,
                 }
             }
             DetailSource::Alert { why, alert } => {
                 let old = alert.updated_at.map_or_else(String::new, |at| format!(", {} old", ago(at, now)));
-                self.source = text::line(&format!("output from the alert{old}; node: {why}")).into_owned();
-                self.set(&annotations(alert));
+                Newest {
+                    source: text::line(&format!("output from the alert{old}; node: {why}")).into_owned(),
+                    raw: annotations(alert),
+                    second_hand: true,
+                    ..Newest::default()
+                }
             }
-            DetailSource::Nothing { why } => {
-                self.source = text::line(&format!("no output: {why}")).into_owned();
-                self.set("");
+            DetailSource::Nothing { why } => Newest {
+                source: text::line(&format!("no output: {why}")).into_owned(),
+                second_hand: true,
+                ..Newest::default()
+            },
+        };
+        self.show();
+    }
+
+    /// Shows the newest output, an earlier one, or a difference, as it is wished.
+    pub(super) fn show(&mut self) {
+        self.empty = NOTHING;
+        match self.past.view(self.newest.ran, self.own()) {
+            View::Newest => {
+                let newest = std::mem::take(&mut self.newest);
+                self.tell(&newest.source, newest.ran, &newest.facts);
+                self.set(&newest.raw);
+                if newest.truncated {
+                    self.add_note("(the node cut the rest)");
+                }
+                self.newest = newest;
+            }
+            View::Asking => self.source = "asking the node for earlier runs".into(),
+            View::Run { source, ran, facts, output } => {
+                self.tell(&source, ran, &facts);
+                match output {
+                    Some(output) => self.set(&output),
+                    None => {
+                        self.empty = NOT_KEPT;
+                        self.set("");
+                    }
+                }
+            }
+            View::Diff { source, ran, facts, diff } => {
+                self.tell(&source, ran, &facts);
+                if diff.is_empty() {
+                    self.empty = SAME;
+                }
+                self.set(&diff);
             }
         }
+    }
+
+    /// The newest output where it is the check's own.
+    fn own(&self) -> Option<&str> {
+        (self.here && !self.newest.second_hand).then_some(&*self.newest.raw)
+    }
+
+    fn tell(&mut self, source: &str, ran: Option<Timestamp>, facts: &str) {
+        self.source = source.to_owned();
+        self.ran = ran;
+        self.facts = facts.to_owned();
+    }
+
+    /// Goes to an older (`true`) or newer run; returns why not, or whether its history must be asked for.
+    pub fn step_run(&mut self, older: bool) -> Result<bool, &'static str> {
+        let ask = self.past.step(older, self.newest.ran)?;
+        self.show();
+        Ok(ask)
+    }
+
+    /// Shows or hides the difference to the last run that was well; returns why not, or whether the history must be
+    /// asked for.
+    pub fn toggle_diff(&mut self) -> Result<bool, &'static str> {
+        let ask = self.past.toggle(self.newest.ran)?;
+        self.top = 0;
+        self.show();
+        Ok(ask)
+    }
+
+    /// Takes the earlier runs; returns why what was wished for cannot be shown, safe.
+    pub fn take_history(&mut self, history: Result<&History, &str>) -> Option<String> {
+        let complaint = self.past.take(history, self.newest.ran);
+        self.show();
+        complaint
     }
 
     /// Returns how many lines there are.

@@ -42,6 +42,8 @@ screens! {
     overview: "overview" &["1"];
     alerts: "alerts, the first group open, two of it marked" &["2\nj  "];
     alert: "an alert with the output of its check" &["2jj\nj\n"];
+    alert_earlier: "an alert with an earlier output of its check" &["2jj\nj\n", "["];
+    alert_diff: "an alert with what differs from the last ok output" &["2jj\nj\n", "d"];
     nodes: "nodes" &["3j"];
     node: "a node" &["3\n", "j"];
     check: "a check" &["3\n", "\n"];
@@ -196,4 +198,71 @@ fn a_node_whose_silences_are_not_known_has_no_whole_looking_number_of_them() {
     let hangs = Coverage::waiting(&Replica { cluster, kind, name: "am-1".into() });
     answer.coverage = answer.coverage.clone().join(hangs);
     assert!(silences(&state).expect("a line").contains("+?"), "{:?}", silences(&state));
+}
+
+/// Opens a check whose output has come.
+fn on_a_check(world: &World) -> State {
+    let mut state = world.state((120, 40));
+    for keys in ["3\n", "\n"] {
+        press(&mut state, keys);
+        world.serve(&mut state);
+    }
+    assert!(state.page().output.here);
+    state
+}
+
+#[test]
+fn earlier_runs_are_asked_for_once_and_stepped_through_to_both_ends() {
+    use crate::tui::msg::Effect;
+    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+    let world = world(Case::Fresh);
+    let mut state = on_a_check(&world);
+    let key = |state: &mut State, key| {
+        update(state, Msg::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE)))
+    };
+    let said = |state: &State| state.message.as_ref().map(|(_, text)| text.clone());
+    key(&mut state, ']');
+    assert_eq!(said(&state).as_deref(), Some("this is the newest run"));
+    let effects = key(&mut state, '[');
+    assert!(matches!(effects[..], [Effect::FetchHistory(_)]), "{effects:?}");
+    assert!(page("", &state).contains("asking the node for earlier runs"));
+    assert!(key(&mut state, '[').is_empty(), "asked once");
+    world.serve(&mut state);
+    let text = page("", &state);
+    assert!(text.contains("UNKNOWN, run 2 of 3 before the newest"), "{text}");
+    assert!(text.contains("(no output kept for this run)"), "{text}");
+    key(&mut state, 'd');
+    assert_eq!(said(&state).as_deref(), Some("no output kept for this run"));
+    key(&mut state, '[');
+    let text = page("", &state);
+    assert!(text.contains("OK, run 3 of 3 before the newest") && text.contains("PASSED"), "{text}");
+    assert!(state.command().ends_with(" --history"), "{}", state.command());
+    key(&mut state, '[');
+    assert_eq!(said(&state).as_deref(), Some("no older run is kept"));
+    key(&mut state, 'd');
+    assert_eq!(said(&state).as_deref(), Some("no earlier run was well and has its output kept"));
+    for _ in 0..3 {
+        key(&mut state, ']');
+    }
+    assert!(page("", &state).contains("output from the node"), "back at the newest");
+    key(&mut state, 'd');
+    let text = page("", &state);
+    assert!(text.contains("-SMART overall-health self-assessment test result: PASSED"), "{text}");
+    assert!(text.contains("+SMART overall-health self-assessment test result: FAILED!"), "{text}");
+    assert!(state.command().ends_with(" --diff"), "{}", state.command());
+    key(&mut state, 'd');
+    assert!(page("", &state).contains("output from the node"));
+}
+
+#[test]
+fn a_node_without_a_history_says_why_and_the_newest_output_stays() {
+    use crate::tui::msg::OutputOf;
+    let world = world(Case::Fresh);
+    let mut state = on_a_check(&world);
+    press(&mut state, "[");
+    let Screen::Check(key) = state.screen().clone() else { panic!("a check") };
+    update(&mut state, Msg::History(OutputOf::Check(key), Err("404\u{1b}[31m: no such page".into())));
+    let text = page("", &state);
+    assert!(text.contains("no earlier runs: 404: no such page"), "{text}");
+    assert!(text.contains("output from the node"), "{text}");
 }

@@ -7,7 +7,7 @@ use crate::fleet::silences::SilenceCopy;
 use crate::fleet::status::{ClusterStatus, Gossip, ReplicaStatus};
 use crate::fleet::{Answer, Coverage};
 use crate::model::alert::{Alert, AlertState, Severity};
-use crate::model::check::{CheckState, Detail};
+use crate::model::check::{CheckState, Detail, History, Run};
 use crate::model::cluster::{Replica, ReplicaKind};
 use crate::model::labels::Labels;
 use crate::model::matcher::{MatchOp, Matcher};
@@ -331,9 +331,12 @@ impl World {
         }
     }
 
-    /// Answers what the shown page has asked for: the output of a check, or a node's checks.
+    /// Answers what the shown page has asked for: the output of a check, then its earlier runs, or a node's checks.
     pub fn serve(&self, state: &mut State) {
+        let here = state.page().output.here;
         let msg = match state.screen().clone() {
+            Screen::Alert(key) if here => Msg::History(OutputOf::Alert(key), Ok(self.history())),
+            Screen::Check(key) if here => Msg::History(OutputOf::Check(key), Ok(self.history())),
             Screen::Alert(key) => Msg::Output(OutputOf::Alert(key), now(), self.detail()),
             Screen::Check(key) => Msg::Output(OutputOf::Check(key), now(), self.detail()),
             Screen::Node(key) => Msg::Node(key.clone(), now(), Box::new(self.node(&key))),
@@ -362,6 +365,30 @@ impl World {
             command: Some(self.text("/usr/lib/plugins/check_smart -d /dev/nvme3")),
             other: Default::default(),
         })
+    }
+
+    /// Runs of each minute: the newest, two that failed as well, of which one has its output kept, and a good one.
+    pub fn history(&self) -> History {
+        let crit = "smartctl 7.4 2023-08-01 r5530 [x86_64-linux-6.1.0-31-amd64] (local build)\n\
+            === START OF SMART DATA SECTION ===\nSMART overall-health self-assessment test result: FAILED!\n\
+            Critical Warning:\t0x04\nTemperature:\t58 Celsius\n";
+        let good = "smartctl 7.4 2023-08-01 r5530 [x86_64-linux-6.1.0-31-amd64] (local build)\n\
+            === START OF SMART DATA SECTION ===\nSMART overall-health self-assessment test result: PASSED\n\n\
+            Critical Warning:\t0x00\nTemperature:\t41 Celsius\n";
+        let runs = [
+            (3, Status::Crit, None),
+            (4, Status::Crit, Some(crit)),
+            (5, Status::Unknown, None),
+            (6, Status::Ok, Some(good)),
+        ];
+        let runs = runs.map(|(minutes, status, output)| Run {
+            executed: Some(ago(minutes)),
+            status: Some(status),
+            duration: Some(1.5),
+            output_sha256: None,
+            output: output.map(|output| self.text(output)),
+        });
+        History { check: "check_smart".to_owned(), source: None, runs: runs.into() }
     }
 
     fn node(&self, key: &NodeKey) -> Answer<NodeDetail> {

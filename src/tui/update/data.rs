@@ -3,6 +3,7 @@
 use crate::fleet::detail::DetailSource;
 use crate::fleet::node::NodeDetail;
 use crate::fleet::{Answer, ReplicaState};
+use crate::model::check::History;
 use crate::model::filter::Pseudo;
 use crate::model::text;
 use crate::model::time::Timestamp;
@@ -11,6 +12,7 @@ use crate::tui::state::list::RowKey;
 use crate::tui::state::operations::OperationRow;
 use crate::tui::state::rows::NodeKey;
 use crate::tui::state::{Screen, State};
+use crate::tui::theme::Role;
 
 /// Moves the clock and asks what is due.
 pub fn tick(state: &mut State, now: Timestamp) -> Vec<Effect> {
@@ -108,13 +110,25 @@ fn place_of(state: &State, key: &RowKey) -> Option<usize> {
 
 /// Takes the output of a check for the page that waits for it.
 pub fn take_output(state: &mut State, of: &OutputOf, at: Timestamp, source: &DetailSource) {
-    let wanted = |screen: &Screen| match (screen, of) {
+    for page in state.stack.iter_mut().filter(|page| waits_for(&page.screen, of)) {
+        page.output.take(source, at);
+    }
+}
+
+/// Takes the earlier runs of a check for the page that waits for them.
+pub fn take_history(state: &mut State, of: &OutputOf, history: &Result<History, String>) {
+    for page in state.stack.iter_mut().filter(|page| waits_for(&page.screen, of)) {
+        if let Some(why) = page.output.take_history(history.as_ref().map_err(String::as_str)) {
+            state.message = Some((Role::Notice, why));
+        }
+    }
+}
+
+fn waits_for(screen: &Screen, of: &OutputOf) -> bool {
+    match (screen, of) {
         (Screen::Alert(key), OutputOf::Alert(of)) => key == of,
         (Screen::Check(key), OutputOf::Check(of)) => key == of,
         _ => false,
-    };
-    for page in state.stack.iter_mut().filter(|page| wanted(&page.screen)) {
-        page.output.take(source, at);
     }
 }
 

@@ -15,6 +15,8 @@ mod typing;
 use crate::tui::keymap::{self, Action};
 use crate::tui::msg::{Effect, Msg};
 use crate::tui::state::list::RowKey;
+use crate::tui::state::output::Output;
+use crate::tui::state::past::Past;
 use crate::tui::state::screen::Preview;
 use crate::tui::state::{Popup, Screen, State, twin};
 use crate::tui::theme::Role;
@@ -38,6 +40,10 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
         }
         Msg::Output(of, at, source) => {
             data::take_output(state, &of, at, &source);
+            Vec::new()
+        }
+        Msg::History(of, history) => {
+            data::take_history(state, &of, &history);
             Vec::new()
         }
         Msg::Node(key, _, answer) => {
@@ -162,6 +168,9 @@ fn act(state: &mut State, action: Action) -> Vec<Effect> {
             state.silences.expired = !state.silences.expired;
             navigate::refilter(state);
         }
+        Action::OlderRun => return navigate::past(state, |output| output.step_run(true)),
+        Action::NewerRun => return navigate::past(state, |output| output.step_run(false)),
+        Action::Diff => return navigate::past(state, Output::toggle_diff),
         Action::Wrap => {
             let output = &mut state.page_mut().output;
             output.wrap = !output.wrap;
@@ -230,7 +239,14 @@ impl State {
                 _ => "iaasmon nodes".into(),
             },
             Screen::Node(key) => format!("iaasmon node {}", quoted(&key.name)),
-            Screen::Check(key) => format!("iaasmon check {} {}", quoted(&key.node.name), quoted(&key.check)),
+            Screen::Check(key) => {
+                let past = match &self.page().output.past {
+                    Past { diff: true, .. } => " --diff",
+                    Past { back: 1.., .. } => " --history",
+                    _ => "",
+                };
+                format!("iaasmon check {} {}{past}", quoted(&key.node.name), quoted(&key.check))
+            }
             Screen::Silences => match self.current() {
                 Some(RowKey::Silence(id)) => format!("iaasmon silence show {id}"),
                 _ => "iaasmon silence list".into(),

@@ -3,8 +3,10 @@
 use crate::model::matcher::{MatchOp, Matcher};
 use crate::tui::msg::Effect;
 use crate::tui::state::list::RowKey;
+use crate::tui::state::output::Output;
 use crate::tui::state::rows::NodeKey;
 use crate::tui::state::{Page, Screen, State};
+use crate::tui::theme::Role;
 use crate::tui::update::data::{follow, refind};
 
 /// One level back. On a root list: drop the marks, else close the group under the cursor.
@@ -116,6 +118,32 @@ pub fn load(state: &State) -> Vec<Effect> {
         Screen::Check(key) => vec![Effect::FetchOutput(key.clone())],
         Screen::Node(key) => vec![Effect::FetchNode(key.clone())],
         Screen::Operations => vec![Effect::LoadOperations],
+        _ => Vec::new(),
+    }
+}
+
+/// Shows another run of the shown check or what differs from the last run that was well.
+pub fn past(
+    state: &mut State,
+    change: impl FnOnce(&mut Output) -> Result<bool, &'static str>,
+) -> Vec<Effect> {
+    match change(&mut state.page_mut().output) {
+        Ok(true) => ask_history(state),
+        Ok(false) => Vec::new(),
+        Err(why) => {
+            state.message = Some((Role::Notice, why.into()));
+            Vec::new()
+        }
+    }
+}
+
+fn ask_history(state: &State) -> Vec<Effect> {
+    match state.screen() {
+        Screen::Alert(key) => {
+            let row = state.alert_of(*key);
+            row.map(|row| Effect::FetchAlertHistory(*key, row.alert.clone())).into_iter().collect()
+        }
+        Screen::Check(key) => vec![Effect::FetchHistory(key.clone())],
         _ => Vec::new(),
     }
 }

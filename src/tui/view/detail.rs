@@ -188,7 +188,7 @@ fn output(state: &State, top: usize, pen: &mut Pen<'_>) {
         }
     }
     if output.here && lines == 0 {
-        pen.text(row, Role::Muted, " (nothing)");
+        pen.text(row, Role::Muted, format!(" {}", output.empty));
     }
 }
 

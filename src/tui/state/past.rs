@@ -1,0 +1,162 @@
+//! Earlier runs of a check: which one is shown, and against what it is set.
+
+use crate::model::check::{History, Run};
+use crate::model::diff;
+use crate::model::status::Status;
+use crate::model::text;
+use crate::model::time::Timestamp;
+
+/// How many runs are asked for.
+pub const RUNS: usize = 200;
+
+/// Earlier runs of a check.
+#[derive(Debug, Clone, Default)]
+pub struct Past {
+    /// What the node keeps; nothing until it was asked for and has answered.
+    history: Option<History>,
+    /// Whether it was asked for.
+    asked: bool,
+    /// How many runs before the newest the shown one is.
+    pub back: usize,
+    /// Whether the difference to the last run that was well is shown.
+    pub diff: bool,
+}
+
+/// What is to be shown.
+pub(super) enum View {
+    /// The newest output.
+    Newest,
+    /// Earlier runs are under way.
+    Asking,
+    /// An earlier run.
+    Run { source: String, ran: Option<Timestamp>, facts: String, output: Option<String> },
+    /// A run against the last one that was well.
+    Diff { source: String, ran: Option<Timestamp>, facts: String, diff: String },
+}
+
+const NO_OK: &str = "no earlier run was well and has its output kept";
+const NOT_KEPT: &str = "no output kept for this run";
+
+impl Past {
+    /// Returns the places of the runs before the newest one in the history.
+    fn older(&self, newest: Option<Timestamp>) -> Vec<usize> {
+        let runs = self.history.as_ref().map_or(&[][..], |history| &history.runs);
+        let earlier = |run: &Run| newest.zip(run.executed).is_none_or(|(newest, ran)| ran < newest);
+        (0..runs.len()).filter(|at| earlier(&runs[*at])).collect()
+    }
+
+    /// Asks for the history, once.
+    fn ask(&mut self) -> bool {
+        !std::mem::replace(&mut self.asked, true)
+    }
+
+    pub(super) fn step(&mut self, older: bool, newest: Option<Timestamp>) -> Result<bool, &'static str> {
+        if !older {
+            self.back = self.back.checked_sub(1).ok_or("this is the newest run")?;
+            return Ok(false);
+        }
+        if self.history.is_some() && self.back >= self.older(newest).len() {
+            return Err("no older run is kept");
+        }
+        self.back += 1;
+        Ok(self.ask())
+    }
+
+    pub(super) fn toggle(&mut self, newest: Option<Timestamp>) -> Result<bool, &'static str> {
+        self.diff = !self.diff;
+        if self.diff
+            && let Some(history) = &self.history
+            && let Err(why) = self.pair(history, newest)
+        {
+            self.diff = false;
+            return Err(why);
+        }
+        Ok(self.diff && self.ask())
+    }
+
+    /// Takes the history; returns why what was wished for is not there.
+    pub(super) fn take(
+        &mut self,
+        history: Result<&History, &str>,
+        newest: Option<Timestamp>,
+    ) -> Option<String> {
+        let history = match history {
+            Ok(history) => history,
+            Err(why) => {
+                *self = Self::default();
+                return Some(text::line(&format!("no earlier runs: {why}")).into_owned());
+            }
+        };
+        let history = self.history.insert(history.clone()).clone();
+        let older = self.older(newest).len();
+        let mut complaint = (self.back > older).then(|| "no older run is kept".to_owned());
+        self.back = self.back.min(older);
+        if self.diff
+            && let Err(why) = self.pair(&history, newest)
+        {
+            self.diff = false;
+            complaint = Some(why.to_owned());
+        }
+        complaint
+    }
+
+    /// Returns the place of the shown run in the history; none for the newest output.
+    fn shown(&self, newest: Option<Timestamp>) -> Option<usize> {
+        let back = self.back.checked_sub(1)?;
+        self.older(newest).get(back).copied()
+    }
+
+    /// Returns the last run that was well before the shown one, or why the two cannot be compared.
+    fn pair(&self, history: &History, newest: Option<Timestamp>) -> Result<usize, &'static str> {
+        let shown = self.shown(newest);
+        if shown.is_some_and(|at| history.output(at).is_none()) {
+            return Err(NOT_KEPT);
+        }
+        let ran = shown.map_or(newest, |at| history.runs[at].executed);
+        history.last_ok(ran).ok_or(NO_OK)
+    }
+
+    /// Returns what is to be shown; `own` is the newest output where it is the check's own.
+    pub(super) fn view(&self, newest: Option<Timestamp>, own: Option<&str>) -> View {
+        if self.back == 0 && !self.diff {
+            return View::Newest;
+        }
+        let Some(history) = &self.history else { return View::Asking };
+        let shown = self.shown(newest);
+        let run = shown.map(|at| &history.runs[at]);
+        let ran = run.map_or(newest, |run| run.executed);
+        let facts = run.map(facts).unwrap_or_default();
+        let which = match (self.back, run) {
+            (0, _) | (_, None) => "the newest run".to_owned(),
+            (back, Some(run)) => {
+                let word = run.status.map_or("?", Status::word);
+                format!("{word}, run {back} of {} before the newest", self.older(newest).len())
+            }
+        };
+        let output = match shown {
+            Some(at) => history.output(at),
+            // What an alert carries is no output; the history's first run may have one.
+            None => own.or_else(|| history.output(0)),
+        };
+        match (self.diff, self.pair(history, newest)) {
+            (true, Ok(good)) => {
+                let old = history.output(good).unwrap_or_default();
+                let diff = diff::unified(old, output.unwrap_or_default());
+                View::Diff { source: format!("diff: last ok (-), {which} (+)"), ran, facts, diff }
+            }
+            (true, Err(why)) => View::Run {
+                source: format!("{which}; no diff: {why}"),
+                ran,
+                facts,
+                output: output.map(str::to_owned),
+            },
+            (false, _) => View::Run { source: which, ran, facts, output: output.map(str::to_owned) },
+        }
+    }
+}
+
+fn facts(run: &Run) -> String {
+    let status = run.status.map(|status| format!("{} (exit {})", status.word(), status.value()));
+    let took = run.duration.map(|took| format!("took {took:.1}s"));
+    status.into_iter().chain(took).collect::<Vec<_>>().join("  ")
+}
