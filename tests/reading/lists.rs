@@ -158,3 +158,56 @@ fn live_a_cluster_whose_token_cannot_be_read_fails_alone() {
     std::fs::write(dir.path().join("rotated-away"), "token\n").unwrap();
     assert_eq!(run(&["alerts"]).code, Some(0));
 }
+
+#[test]
+fn live_earlier_runs_and_the_node_s_own_metrics_are_read() {
+    let demo = settled_fleet();
+    let (nodes, _) = json(&demo, &["nodes", "@cluster=prod-east"]);
+    let is_full = |row: &&Value| {
+        let failing = row["failing"].as_array().unwrap();
+        row["up"] == "up"
+            && failing.iter().any(|bad| bad["check"] == "check_disk_var" && bad["status"] == "crit")
+    };
+    let full = nodes["data"].as_array().unwrap().iter().find(is_full).unwrap();
+    let node = full["name"].as_str().unwrap();
+    let check = ["check", node, "check_disk_var"];
+
+    let (history, outcome) = json(&demo, &[&check[..], &["--history", "-n", "7"]].concat());
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let runs = history["data"].as_array().unwrap();
+    assert_eq!(runs.len(), 7);
+    assert!(runs.iter().all(|run| run["status"] == "crit" && run["output_sha256"].is_string()), "{history}");
+    let table = iaasmon_on(&demo, &[&check[..], &["--history", "-n", "60"]].concat());
+    assert_eq!(table.stdout.lines().count(), 61, "{}", table.stdout);
+    assert!(table.stdout.contains("CRIT") && table.stdout.contains("(not kept)"), "{}", table.stdout);
+    let problems = iaasmon_on(&demo, &[&check[..], &["--history", "--exit-code"]].concat());
+    assert_eq!(problems.code, Some(1));
+
+    let diff = iaasmon_on(&demo, &[&check[..], &["--diff"]].concat());
+    assert_eq!((diff.code, &*diff.stderr), (Some(0), ""), "{}", diff.stdout);
+    for sign in ["  @@ -", "\n  -", "\n  +"] {
+        assert!(diff.stdout.contains(sign), "{sign}: {}", diff.stdout);
+    }
+    assert!(!diff.stdout.contains('\u{1b}'), "made safe");
+    let few = iaasmon_on(&demo, &[&check[..], &["--diff", "-n", "3"]].concat());
+    assert_eq!(few.code, Some(0));
+    assert!(few.stderr.contains("there is nothing to compare with"), "{}", few.stderr);
+    let slip = iaasmon_on(&demo, &["check", node, "check_disk_vra", "--history"]);
+    assert_eq!(slip.code, Some(2), "{}", slip.stderr);
+    assert!(slip.stderr.contains("did you mean `check_disk_var`?"), "{}", slip.stderr);
+
+    let (live, outcome) = json(&demo, &["node", node, "--live"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let checks = live["data"].as_array().unwrap();
+    assert_eq!(checks.len(), 12, "{live}");
+    let disk = checks.iter().find(|row| row["check"] == "check_disk_var").unwrap();
+    assert_eq!((&disk["live"], &disk["prometheus"]), (&"crit".into(), &"crit".into()));
+    assert!(disk["differs"].is_null(), "{disk}");
+
+    demo.clusters()[0].nodes.kill().unwrap();
+    for args in [vec!["node", node, "--live"], [&check[..], &["--history"]].concat()] {
+        let dead = iaasmon_on(&demo, &args);
+        assert_eq!(dead.code, Some(3), "{args:?}: {}", dead.stderr);
+        assert!(dead.stderr.contains("connection refused"), "{}", dead.stderr);
+    }
+}
