@@ -65,8 +65,8 @@ impl Past {
     pub(super) fn toggle(&mut self, newest: Option<Timestamp>) -> Result<bool, &'static str> {
         self.diff = !self.diff;
         if self.diff
-            && let Some(history) = &self.history
-            && let Err(why) = self.pair(history, newest)
+            && self.history.is_some()
+            && let Err(why) = self.pair(newest)
         {
             self.diff = false;
             return Err(why);
@@ -87,12 +87,12 @@ impl Past {
                 return Some(text::line(&format!("no earlier runs: {why}")).into_owned());
             }
         };
-        let history = self.history.insert(history.clone()).clone();
+        self.history = Some(history.clone());
         let older = self.older(newest).len();
         let mut complaint = (self.back > older).then(|| "no older run is kept".to_owned());
         self.back = self.back.min(older);
         if self.diff
-            && let Err(why) = self.pair(&history, newest)
+            && let Err(why) = self.pair(newest)
         {
             self.diff = false;
             complaint = Some(why.to_owned());
@@ -107,7 +107,8 @@ impl Past {
     }
 
     /// Returns the last run that was well before the shown one, or why the two cannot be compared.
-    fn pair(&self, history: &History, newest: Option<Timestamp>) -> Result<usize, &'static str> {
+    fn pair(&self, newest: Option<Timestamp>) -> Result<usize, &'static str> {
+        let history = self.history.as_ref().ok_or(NO_OK)?;
         let shown = self.shown(newest);
         if shown.is_some_and(|at| history.output(at).is_none()) {
             return Err(NOT_KEPT);
@@ -138,7 +139,7 @@ impl Past {
             // What an alert carries is no output; the history's first run may have one.
             None => own.or_else(|| history.output(0)),
         };
-        match (self.diff, self.pair(history, newest)) {
+        match (self.diff, self.pair(newest)) {
             (true, Ok(good)) => {
                 let old = history.output(good).unwrap_or_default();
                 let diff = diff::unified(old, output.unwrap_or_default());

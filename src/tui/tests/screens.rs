@@ -229,13 +229,13 @@ fn earlier_runs_are_asked_for_once_and_stepped_through_to_both_ends() {
     assert!(key(&mut state, '[').is_empty(), "asked once");
     world.serve(&mut state);
     let text = page("", &state);
-    assert!(text.contains("UNKNOWN, run 2 of 3 before the newest"), "{text}");
+    assert!(text.contains("UNKN, run 2 of 3 before the newest"), "{text}");
     assert!(text.contains("(no output kept for this run)"), "{text}");
     key(&mut state, 'd');
     assert_eq!(said(&state).as_deref(), Some("no output kept for this run"));
     key(&mut state, '[');
     let text = page("", &state);
-    assert!(text.contains("OK, run 3 of 3 before the newest") && text.contains("PASSED"), "{text}");
+    assert!(text.contains("ok, run 3 of 3 before the newest") && text.contains("PASSED"), "{text}");
     assert!(state.command().ends_with(" --history"), "{}", state.command());
     key(&mut state, '[');
     assert_eq!(said(&state).as_deref(), Some("no older run is kept"));
