@@ -119,9 +119,7 @@ async fn history(
     let (known, unkept) = {
         let state = shared.state();
         let unkept: Vec<Past> = state
-            .unkept
-            .iter()
-            .rev()
+            .unkept()
             .filter(|unkept| unkept.key == key)
             .map(|unkept| Past {
                 run: unkept.run.clone(),
@@ -147,4 +145,47 @@ async fn history(
     let most = shared.options.history.runs as usize;
     let runs = unkept.into_iter().chain(older).take(which.limit.unwrap_or(most).min(most));
     answer(StatusCode::OK, &page::history(&node, &known, runs))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::detail::history::Depth;
+    use crate::serve::exporter::{Exporter, ExtraSeries, Options};
+    use crate::serve::skeleton::Peer;
+    use crate::serve::skeleton::http::StatusCode;
+    use std::time::Duration;
+
+    #[test]
+    fn words_are_for_this_machine_for_those_who_proved_themselves_and_for_networks_that_were_named() {
+        let exporter = Exporter::prepare(Options {
+            logs: vec!["log".into()],
+            state_dir: None,
+            detail_allow: vec!["192.0.2.0/24".parse().expect("a network")],
+            output_limit: 1024,
+            extra_series: ExtraSeries::default(),
+            retire_after: Duration::from_secs(1),
+            history: Depth::default(),
+        });
+        let shared = exporter.expect("nothing to refuse").shared;
+        let peer = |address: &str| Peer {
+            address: Some(format!("{address}:5").parse().expect("an address")),
+            ..Peer::default()
+        };
+        let stranger = peer("198.51.100.7");
+        for (peer, may) in [
+            (Peer::default(), true),
+            (peer("127.0.0.5"), true),
+            (peer("[::1]"), true),
+            (peer("[::ffff:127.0.0.1]"), true),
+            (peer("192.0.2.9"), true),
+            (peer("[::ffff:192.0.2.9]"), true),
+            (Peer { user: Some("ann".to_owned()), ..stranger.clone() }, true),
+            (Peer { certificate: true, ..stranger.clone() }, true),
+            (stranger, false),
+            (peer("[2001:db8::1]"), false),
+        ] {
+            let refused = shared.refuse(&peer).map(|response| response.status());
+            assert_eq!(refused, (!may).then_some(StatusCode::FORBIDDEN), "{peer:?}");
+        }
+    }
 }

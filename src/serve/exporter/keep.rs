@@ -37,7 +37,7 @@ impl Keeper {
     }
 
     fn write(&self, batch: &mut Batch<'_>, keep: &ToKeep) -> Result<(), StoreError> {
-        for unkept in &keep.runs {
+        for unkept in keep.runs.iter() {
             let output = unkept.output.as_ref().map(|(number, output)| (*number, &**output));
             history::write(batch, &unkept.key, &unkept.run, output, self.depth)?;
         }

@@ -129,14 +129,13 @@ impl Exporter {
             if behind.is_none() || stop.is_cancelled() {
                 break;
             }
-            if self.shared.state().is_filling() {
-                self.keep(readiness).await;
-            }
-            let megabytes = behind.unwrap_or_default() as f64 / 1e6;
-            readiness.block("backlog", Some(format!("{megabytes:.1} MB of the logs are still to be read")));
+            self.unload(readiness).await;
             if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
                 told = Some(clock::instant());
-                tracing::info!(megabytes, "reading the backlog");
+                let megabytes = behind.unwrap_or_default() as f64 / 1e6;
+                // Each new reason is a line in our own log.
+                readiness
+                    .block("backlog", Some(format!("{megabytes:.1} MB of the logs are still to be read")));
             }
             tokio::task::yield_now().await;
         }
@@ -150,8 +149,10 @@ impl Exporter {
         let mut kept = clock::instant();
         loop {
             while self.read(BITE).await.is_some() && !stop.is_cancelled() {
+                self.unload(&readiness).await;
                 tokio::task::yield_now().await;
             }
+            self.unload(&readiness).await;
             let trouble = self.shared.state().trouble();
             readiness.block("log", trouble);
             if kept.elapsed() >= KEEP_EVERY {
@@ -172,9 +173,18 @@ impl Exporter {
         apart(move || shared.read(budget)).await
     }
 
-    /// Writes history and checkpoint in one go.
+    /// Keeps what was read before its time where it is much.
+    async fn unload(&self, readiness: &Readiness) {
+        let laden = self.shared.state().is_laden();
+        if laden {
+            self.keep(readiness).await;
+        }
+    }
+
+    /// Writes history and checkpoint in one go; without a store the newest are held.
     async fn keep(&self, readiness: &Readiness) {
         if self.shared.keeper.is_none() {
+            self.shared.state().forget_old(&self.shared.options);
             return;
         }
         let shared = self.shared.clone();
@@ -207,13 +217,20 @@ impl Shared {
     fn keep(&self) -> Option<String> {
         let keeper = self.keeper.as_ref()?;
         let unkept = self.state().take_unkept(&self.options);
-        let failed = keeper.keep(&unkept).err()?;
-        let mut state = self.state();
-        state.put_back(unkept);
-        if matches!(failed, StoreError::Damaged { .. }) {
-            // An empty store is in its place.
-            state.all_changed();
+        match keeper.keep(&unkept) {
+            Ok(()) => {
+                self.state().kept();
+                None
+            }
+            Err(failed) => {
+                let mut state = self.state();
+                state.put_back(unkept);
+                if matches!(failed, StoreError::Damaged { .. }) {
+                    // An empty store is in its place.
+                    state.all_changed();
+                }
+                Some(failed.to_string())
+            }
         }
-        Some(failed.to_string())
     }
 }

@@ -7,15 +7,16 @@ use crate::model::time::Timestamp;
 use crate::sys::clock;
 use crate::sys::tail::{Notice, Position, Tail};
 use foldhash::{HashMap, HashMapExt as _};
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The longest line that is read. A runner's largest output, all of it escaped, is less.
 const LONGEST_LINE: usize = 16 * 1024 * 1024;
-/// How many runs wait for the store at most, the newest of them; a backlog is kept as it is read.
+/// How many runs wait for the store at most.
 const MOST_UNKEPT: usize = 20_000;
-/// How many runs are the history where there is no store.
-const MOST_WITHOUT_STORE: usize = 2_000;
+/// From here on they do not wait for their time: a backlog is kept as it is read.
+const KEEP_AT: usize = 5_000;
 
 /// How lines were counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,8 +46,9 @@ pub(super) struct State {
     pub(super) logs: Vec<Followed>,
     pub(super) latest: Latest,
     pub(super) counted: Counted,
-    pub(super) unkept: VecDeque<Unkept>,
-    most_unkept: usize,
+    unkept: Vec<Unkept>,
+    /// What is being written to the store: it can be read there once that is done.
+    keeping: Arc<Vec<Unkept>>,
     outputs: HashMap<Key, Kept>,
     changed: HashSet<Key>,
     pub(super) history_lost: u64,
@@ -70,7 +72,7 @@ pub(super) struct Unkept {
 
 /// What is to be written to the store.
 pub(super) struct ToKeep {
-    pub(super) runs: VecDeque<Unkept>,
+    pub(super) runs: Arc<Vec<Unkept>>,
     pub(super) entries: Vec<(Key, Option<Vec<u8>>)>,
     pub(super) logs: Vec<LogState>,
 }
@@ -94,8 +96,8 @@ impl State {
             logs: options.logs.iter().map(follow).collect(),
             latest: Latest::new(options.logs.len(), options.output_limit),
             counted: Counted::default(),
-            unkept: VecDeque::new(),
-            most_unkept: if options.state_dir.is_some() { MOST_UNKEPT } else { MOST_WITHOUT_STORE },
+            unkept: Vec::new(),
+            keeping: Arc::default(),
             outputs: HashMap::new(),
             changed: HashSet::new(),
             history_lost: 0,
@@ -114,8 +116,7 @@ impl State {
 
     /// Reads a bite of every log; returns how many bytes are left where there is more.
     pub(super) fn read(&mut self, budget: usize, now: Timestamp) -> Option<u64> {
-        let Self { logs, latest, counted, unkept, most_unkept, outputs, changed, history_lost } = self;
-        let most = *most_unkept;
+        let Self { logs, latest, counted, unkept, outputs, changed, history_lost, .. } = self;
         let mut more = None;
         for (log, followed) in (0_u16..).zip(logs) {
             let mut note = |key: &Key, entry: &crate::detail::latest::Entry, run: Run| {
@@ -126,11 +127,11 @@ impl State {
                     outputs.insert(key.clone(), Kept { at: run.executed, count });
                     (count, entry.output.clone())
                 });
-                if unkept.len() >= most {
-                    unkept.pop_front();
+                if unkept.len() < MOST_UNKEPT {
+                    unkept.push(Unkept { key: key.clone(), run, output });
+                } else {
                     *history_lost += 1;
                 }
-                unkept.push_back(Unkept { key: key.clone(), run, output });
             };
             let read = followed.tail.read(budget, &mut |line| {
                 if line.oversized {
@@ -175,7 +176,7 @@ impl State {
     /// Takes out what is to be written to the store.
     pub(super) fn take_unkept(&mut self, options: &Options) -> ToKeep {
         self.latest.retire(options.retire_after, clock::instant());
-        self.changed.extend(self.latest.take_gone());
+        self.bury();
         let latest = &self.latest;
         let entries = self.changed.drain().map(|key| {
             let packed = latest.get(&key).map(|entry| entry.pack(&key));
@@ -187,22 +188,66 @@ impl State {
             position: followed.tail.position(),
             scheduled: latest.scheduled(log).map(|names| names.into_iter().map(str::to_owned).collect()),
         });
-        ToKeep { runs: std::mem::take(&mut self.unkept), entries, logs: logs.collect() }
+        let logs = logs.collect();
+        self.keeping = Arc::new(std::mem::take(&mut self.unkept));
+        ToKeep { runs: self.keeping.clone(), entries, logs }
+    }
+
+    /// Notes the checks that were retired: they must not come back from the store.
+    fn bury(&mut self) {
+        for key in self.latest.take_gone() {
+            self.outputs.remove(&key);
+            self.changed.insert(key);
+        }
+    }
+
+    /// Whether so many runs wait that they are to be kept now.
+    pub(super) fn is_laden(&self) -> bool {
+        self.unkept.len() >= KEEP_AT
+    }
+
+    /// Makes room where there is no store: the newest runs are held here, the older ones are forgotten.
+    pub(super) fn forget_old(&mut self, options: &Options) {
+        self.latest.retire(options.retire_after, clock::instant());
+        self.bury();
+        self.changed.clear();
+        let (latest, depth) = (&self.latest, options.history);
+        let mut held: HashMap<Key, (u32, u32)> = HashMap::new();
+        let mut newest = Vec::new();
+        for mut unkept in self.unkept.drain(..).rev() {
+            let (runs, outputs) = held.entry(unkept.key.clone()).or_default();
+            *runs += 1;
+            *outputs += u32::from(unkept.output.is_some());
+            if *outputs > depth.outputs {
+                unkept.output = None;
+            }
+            if *runs <= depth.runs && newest.len() < MOST_UNKEPT / 2 && latest.get(&unkept.key).is_some() {
+                newest.push(unkept);
+            }
+        }
+        newest.reverse();
+        self.unkept = newest;
+    }
+
+    /// Returns the runs that are not in the store for certain, the newest first.
+    pub(super) fn unkept(&self) -> impl Iterator<Item = &Unkept> {
+        self.unkept.iter().rev().chain(self.keeping.iter().rev())
+    }
+
+    /// Lets go of what was written.
+    pub(super) fn kept(&mut self) {
+        self.keeping = Arc::default();
     }
 
     /// Puts back what could not be written.
     pub(super) fn put_back(&mut self, unkept: ToKeep) {
+        self.kept();
         self.changed.extend(unkept.entries.into_iter().map(|(key, _)| key));
-        let newer = std::mem::replace(&mut self.unkept, unkept.runs);
+        let newer = std::mem::replace(&mut self.unkept, Arc::unwrap_or_clone(unkept.runs));
         self.unkept.extend(newer);
-        let over = self.unkept.len().saturating_sub(self.most_unkept);
+        let over = self.unkept.len().saturating_sub(MOST_UNKEPT);
         self.history_lost += over as u64;
         self.unkept.drain(..over);
-    }
-
-    /// Whether so much waits that it should be written now.
-    pub(super) fn is_filling(&self) -> bool {
-        self.unkept.len() * 2 > self.most_unkept
     }
 
     /// Has every check written with the next ones: the store lost them.
