@@ -105,6 +105,7 @@ fn read(path: Option<&PathBuf>) -> Result<(Current, Stamps), WebErrors> {
         return Ok((none, Vec::new()));
     };
     // Stamped first: what changes while it is read is read again.
+    let own = (path.clone(), stamp(path));
     let web = Web::load(path)?;
     let pems =
         web.tls.iter().flat_map(|tls| [Some(&tls.cert), Some(&tls.key), tls.client_ca.as_ref()]).flatten();
@@ -112,10 +113,11 @@ fn read(path: Option<&PathBuf>) -> Result<(Current, Stamps), WebErrors> {
         Pem::File(file) => Some(file.clone()),
         Pem::Inline(_) => None,
     });
-    let stamps = std::iter::once(path.clone()).chain(files).map(|file| {
-        let (time, length) = stamp(&file);
-        (file, time, length)
+    let files = files.map(|file| {
+        let seen = stamp(&file);
+        (file, seen)
     });
+    let stamps = std::iter::once(own).chain(files).map(|(file, (time, length))| (file, time, length));
     let stamps = stamps.collect();
     let built = web.tls.as_ref().map(tls::build).transpose();
     let built = built.map_err(|problems| WebErrors { file: path.clone(), problems })?;
