@@ -224,7 +224,7 @@ fn headers(raw: RawHttp, problems: &mut Vec<String>) -> Vec<(String, String)> {
             problems
                 .push(format!("http_server_config: headers: `{name}` is not one of {}", HEADERS.join(", ")));
         }
-        if value.bytes().any(|byte| byte < 0x20 || byte >= 0x7f) {
+        if value.bytes().any(|byte| !(0x20..0x7f).contains(&byte)) {
             problems.push(format!("http_server_config: headers: {name}: no text that a header can hold"));
         }
     }

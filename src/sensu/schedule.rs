@@ -12,14 +12,14 @@ pub enum Timing {
     /// Every so often.
     Interval(Duration),
     /// By a cron line, which wins over an interval.
-    Cron(Cron),
+    Cron(Box<Cron>),
 }
 
 impl Timing {
     /// Returns when a check runs; none for one that has neither.
     pub fn of(check: &Object) -> Option<Self> {
         if let Some(line) = field(check, "cron").and_then(Value::as_str) {
-            return Cron::parse(line).map(Self::Cron);
+            return Cron::parse(line).map(Box::new).map(Self::Cron);
         }
         let seconds = field(check, "interval").and_then(Value::as_i64)?;
         let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0)?;
