@@ -80,7 +80,7 @@ pub enum Command {
     Theme(ThemeCommand),
     Demo(DemoArgs),
     #[command(subcommand)]
-    Serve(ServeCommand),
+    Serve(Box<ServeCommand>),
     RunCheck(RunCheckArgs),
     #[command(subcommand)]
     Migrate(MigrateCommand),

@@ -131,7 +131,7 @@ impl Bound {
 }
 
 fn past(passed: f64, allowed: f64) -> Option<f64> {
-    (passed > allowed.min(MOST_SECONDS)).then(|| passed - allowed)
+    (passed > allowed.min(MOST_SECONDS)).then_some(passed - allowed)
 }
 
 fn local(time: Timestamp) -> chrono::DateTime<Local> {

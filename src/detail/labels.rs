@@ -8,8 +8,11 @@ const LONGEST: usize = 128;
 /// Labels that are ours or Prometheus'.
 const TAKEN: [&str; 5] = ["check", "source", "instance", "job", "le"];
 
+/// A label's name and its value.
+pub type Label = (Box<str>, Box<str>);
+
 /// Reads the value of `prometheus_labels`: what is valid, in order of name, and how many were refused.
-pub fn read(raw: &[u8]) -> (Vec<(Box<str>, Box<str>)>, usize) {
+pub fn read(raw: &[u8]) -> (Vec<Label>, usize) {
     let Ok(Value::Object(fields)) = Value::parse(raw) else { return (Vec::new(), 1) };
     let mut labels = Vec::new();
     let mut refused = 0;

@@ -81,13 +81,16 @@ pub async fn live(cluster: &Cluster, name: &str) -> Answer<Result<Live, NetError
     Answer { value, coverage: known.coverage, notes: Vec::new() }
 }
 
+/// What the node and what Prometheus say of a check; the latter with whether its replicas disagree.
+type Sides = (Option<Status>, Option<(Status, bool)>);
+
 /// Sets both sides beside each other. Where no Prometheus was heard nothing differs: nobody knows.
 fn compare<'a>(
     check_label: &str,
     live: impl Iterator<Item = &'a LiveSample>,
     merged: Option<&Merged>,
 ) -> Vec<LiveCheck> {
-    let mut sides: BTreeMap<(&str, &str), (Option<Status>, Option<(Status, bool)>)> = BTreeMap::new();
+    let mut sides: BTreeMap<(&str, &str), Sides> = BTreeMap::new();
     for sample in live {
         // The exporter's own label: relabelling happens on the other side.
         let key = (sample.labels.get("check"), sample.labels.get(SOURCE));

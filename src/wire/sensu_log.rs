@@ -19,6 +19,10 @@ pub const SCHEDULED: &str = "scheduled checks";
 
 /// What one line of the log says.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every line is a result, and a box would cost each of them an allocation"
+)]
 pub enum Line<'a> {
     /// A check ran, or its result came by a socket.
     Result(ResultLine<'a>),
