@@ -26,8 +26,8 @@ const EXAMPLES: &str = "\
 Examples:
   iaasmon check hv-0451 check_disk
   iaasmon check hv-0451 check_disk --raw | less -R
-  iaasmon check hv-0451 check_disk --history -n 50   its runs, the newest first
-  iaasmon check hv-0451 check_disk --diff            what is new since it was last well
+  iaasmon check hv-0451 check_disk --history -n 50     its runs, the newest first
+  iaasmon check hv-0451 check_disk --diff              what is new since it was last well
   iaasmon check hv-0451 check_disk -o json | jq -r .data.detail.command";
 
 /// Show the output of one check on one node

@@ -13,7 +13,9 @@ pub async fn run(skeleton: Skeleton, runner: Option<Runner>, exporter: Exporter)
     let (readiness, stop) = (skeleton.readiness(), skeleton.stop());
     // The port opens once results are known: a series that is missing would resolve an alert. Those that were put back
     // will do while a backlog is read.
-    if !exporter.is_restored() {
+    if exporter.is_restored() {
+        readiness.block("backlog", Some("the logs are still to be read".to_owned()));
+    } else {
         exporter.catch_up(&readiness, &stop).await;
     }
     let works = runner.as_ref().map(Runner::works);
