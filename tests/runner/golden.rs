@@ -50,11 +50,6 @@ const DIFFERENCES: &[Difference] = &[
     differs(RESULT, "env", "the environment is another one"),
     differs(RESULT, "huge_1mb", "taken out of the golden log for its size"),
     differs(RESULT, "sock_big", "taken out of the golden log for its size"),
-    differs(
-        RESULT,
-        "merged",
-        "files load in sorted order, so the later of the two definitions is another one",
-    ),
     differs(RESULT, "subscription_check", "there is no server that would request it: it is scheduled here"),
     differs("discarding data buffer for sender and closing connection", "", "the words of another parser"),
     differs("failed to process check result from socket", "", "the words of another parser"),
@@ -131,6 +126,8 @@ fn compare(golden: &Groups, ours: &Groups) {
         }
     }
     assert!(unexpected.is_empty(), "{unexpected}");
+    // Whether these ran by the end is a matter of their splay.
+    unused.retain(|(_, check)| !["huge_1mb", "utf8_20k"].contains(check));
     assert!(unused.is_empty(), "listed as differences and are none: {unused:?}");
 }
 
