@@ -43,8 +43,10 @@ pub struct Tls {
     pub client_sans: Vec<String>,
     /// Whether TLS 1.2 is spoken beside 1.3.
     pub versions: Versions,
-    /// The cipher suites of TLS 1.2 and 1.3 by their IANA names; empty means all.
+    /// The cipher suites of TLS 1.2 by their IANA names, in order of preference; empty means all.
     pub cipher_suites: Vec<String>,
+    /// Whether our order of suites counts, not the client's.
+    pub own_order: bool,
     /// The groups of the key exchange by Go's names; empty means all.
     pub curves: Vec<String>,
 }
@@ -128,9 +130,7 @@ struct RawTls {
     max_version: Option<String>,
     cipher_suites: Vec<String>,
     curve_preferences: Vec<String>,
-    /// Deprecated in Go too, where it does nothing any more.
-    #[serde(rename = "prefer_server_cipher_suites")]
-    _prefer: Option<bool>,
+    prefer_server_cipher_suites: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -171,6 +171,11 @@ const HEADERS: [&str; 5] = [
     "X-XSS-Protection",
     "Strict-Transport-Security",
 ];
+/// Those that have a choice of values.
+const CHOICES: [(&str, &[&str]); 2] =
+    [("X-Frame-Options", &["deny", "sameorigin"]), ("X-Content-Type-Options", &["nosniff"])];
+/// A hash above this takes seconds for one login, and each waits for the one before.
+const MOST_COST: u32 = 18;
 
 impl Web {
     /// Reads a file.
@@ -208,10 +213,15 @@ impl Web {
             users: raw.basic_auth_users,
         };
         for (user, hash) in &web.users {
-            if hash.parse::<bcrypt::HashParts>().is_err() {
-                problems.push(format!(
+            let cost = hash.parse::<bcrypt::HashParts>().map(|parts| parts.get_cost());
+            match cost {
+                Ok(..=MOST_COST) => {}
+                Ok(cost) => problems.push(format!(
+                    "basic_auth_users: {user}: a bcrypt hash of cost {cost}; the most is {MOST_COST}"
+                )),
+                Err(_) => problems.push(format!(
                     "basic_auth_users: {user}: no bcrypt hash, as `htpasswd -nB {user}` prints it"
-                ));
+                )),
             }
         }
         if problems.is_empty() { Ok(web) } else { Err(problems) }
@@ -224,11 +234,17 @@ fn headers(raw: RawHttp, problems: &mut Vec<String>) -> Vec<(String, String)> {
             problems
                 .push(format!("http_server_config: headers: `{name}` is not one of {}", HEADERS.join(", ")));
         }
-        if value.bytes().any(|byte| !(0x20..0x7f).contains(&byte)) {
+        let choice = CHOICES.iter().find(|(known, _)| known == name).map(|(_, choice)| *choice);
+        if let Some(choice) = choice.filter(|choice| !choice.contains(&value.as_str()) && !value.is_empty()) {
+            let choice = choice.join(" or ");
+            problems.push(format!("http_server_config: headers: {name}: write {choice}"));
+        }
+        if !value.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
             problems.push(format!("http_server_config: headers: {name}: no text that a header can hold"));
         }
     }
-    raw.headers.into_iter().collect()
+    // Blank is unset, as in the original.
+    raw.headers.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }
 
 impl RawRate {
@@ -236,9 +252,14 @@ impl RawRate {
         let interval = self.interval.as_deref().map(parse_duration);
         match (interval, self.burst) {
             (None, None) => None,
-            (Some(Ok(interval)), burst) if !interval.is_zero() => {
-                Some(Rate { interval, burst: burst.unwrap_or(1).max(1) })
+            // The original's way to switch it off.
+            (Some(Ok(Duration::ZERO)), _) => None,
+            // The original takes this too, and then answers nothing at all.
+            (Some(Ok(_)), Some(0)) => {
+                problems.push("rate_limit: with a `burst` of 0 no request is answered".to_owned());
+                None
             }
+            (Some(Ok(interval)), burst) => Some(Rate { interval, burst: burst.unwrap_or(1) }),
             _ => {
                 problems.push("rate_limit: `interval` must be a duration such as 1s".to_owned());
                 None
@@ -306,6 +327,13 @@ impl RawTls {
                 wrong(problem);
                 Versions { tls12: true, tls13: true }
             });
+        let older = |name: &String| name.contains("_WITH_");
+        if !versions.tls13 && !self.cipher_suites.is_empty() && !self.cipher_suites.iter().any(older) {
+            wrong(
+                "cipher_suites: none of them is one of TLS 1.2, and max_version allows nothing newer"
+                    .to_owned(),
+            );
+        }
         let tls = Tls {
             cert: cert?,
             key: key?,
@@ -314,6 +342,7 @@ impl RawTls {
             client_sans: self.client_allowed_sans,
             versions,
             cipher_suites: self.cipher_suites,
+            own_order: self.prefer_server_cipher_suites.unwrap_or(true),
             curves: self.curve_preferences,
         };
         (problems.len() == before).then_some(tls)
@@ -395,6 +424,35 @@ mod tests {
         ] {
             assert!(problems.contains(told), "{told}: {problems}");
         }
+    }
+
+    #[test]
+    fn a_rate_can_be_switched_off_and_not_be_one_that_answers_nothing() {
+        assert_eq!(parse("rate_limit: {interval: 0, burst: 20}").expect("off").rate, None);
+        let problems = parse("rate_limit: {interval: 1s, burst: 0}").expect_err("nothing is answered");
+        assert!(problems[0].contains("no request is answered"), "{problems:?}");
+    }
+
+    #[test]
+    fn values_that_would_have_no_effect_or_too_much_are_refused() {
+        for (text, told) in [
+            ("http_server_config: {headers: {X-Frame-Options: allow}}", "write deny or sameorigin"),
+            ("http_server_config: {headers: {X-Content-Type-Options: sniff}}", "write nosniff"),
+            (
+                "tls_server_config: {cert_file: a, key_file: b, max_version: TLS12, cipher_suites: [TLS_AES_128_GCM_SHA256]}",
+                "none of them is one of TLS 1.2",
+            ),
+        ] {
+            let problems = parse(text).expect_err(text);
+            assert!(problems[0].contains(told), "{problems:?}");
+        }
+        let costly = HASH.replace("$10$", "$31$");
+        let problems = parse(&format!("basic_auth_users: {{bob: {costly}}}")).expect_err("days for a login");
+        assert!(problems[0].contains("of cost 31"), "{problems:?}");
+        assert_eq!(
+            parse("http_server_config: {headers: {X-XSS-Protection: ''}}").expect("unset").headers,
+            []
+        );
     }
 
     #[test]

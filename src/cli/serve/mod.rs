@@ -115,7 +115,7 @@ impl From<ServeError> for AppError {
         let told = Self::usage(error.to_string());
         match error {
             ServeError::Listen { .. } => told.hint("--listen ADDRESS names another address"),
-            ServeError::Web(_) | ServeError::Signals(_) => told,
+            ServeError::Addresses(_) | ServeError::Web(_) | ServeError::Signals(_) => told,
         }
     }
 }

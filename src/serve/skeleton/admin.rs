@@ -13,9 +13,6 @@ use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use std::io::Write as _;
 use std::sync::Arc;
 
 /// What the paths need.
@@ -145,21 +142,5 @@ async fn metrics(State(admin): Shared, headers: HeaderMap) -> Response {
     let mut page = Exposition::new(format);
     admin.write(&mut page);
     let kind = (header::CONTENT_TYPE, format.content_type());
-    let page = page.finish();
-    if !accepts_gzip(text(header::ACCEPT_ENCODING)) {
-        return ([kind], page).into_response();
-    }
-    let mut encoder = GzEncoder::new(Vec::with_capacity(page.len() / 4), Compression::fast());
-    match encoder.write_all(page.as_bytes()).and_then(|()| encoder.finish()) {
-        Ok(packed) => ([kind, (header::CONTENT_ENCODING, "gzip")], packed).into_response(),
-        Err(_) => ([kind], page).into_response(),
-    }
-}
-
-fn accepts_gzip(encodings: &str) -> bool {
-    encodings.split(',').any(|encoding| {
-        let mut parts = encoding.split(';').map(str::trim);
-        let is_gzip = matches!(parts.next(), Some("gzip" | "*"));
-        is_gzip && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
-    })
+    ([kind], page.finish()).into_response()
 }

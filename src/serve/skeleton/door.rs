@@ -1,29 +1,35 @@
-//! Accepting connections: bounded in number, encrypted where asked, ended gracefully.
+//! Accepting connections and seeing each to its end: handshake, requests, time limits, drain.
 
 use super::access::Peer;
 use super::front::Front;
-use super::listen::Listener;
+use super::listen::{Accepted, Listener, Socket};
 use axum::Router;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::debug;
 
 /// A pause after the system refused a connection, usually for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// A request's head is a few hundred bytes; this bounds what one connection may make us hold.
 const MAX_HEAD: usize = 16 * 1024;
-/// How long a client may take for the handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// The address that a request was sent to; an extension of every request that came by TCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,10 +38,12 @@ pub struct LocalAddress(pub SocketAddr);
 /// What a service lets its clients take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at a time; more have to wait in the system's queue.
+    /// Connections at a time; more have to wait in the system's queue, and idle ones make room for them.
     pub connections: usize,
-    /// How long a client may take to send a request's head, which also ends idle connections.
+    /// How long a client may take to send a request's head, from its first byte or from the start of the connection.
     pub head: Duration,
+    /// How long a connection may rest between two requests.
+    pub idle: Duration,
     /// How long a whole request may take, its body and our work included; none is without end.
     pub request: Option<Duration>,
     /// Whether a connection may carry more than one request.
@@ -48,7 +56,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1024,
-            head: Duration::from_secs(300),
+            head: Duration::from_secs(10),
+            // Prometheus keeps a connection for five minutes: who closes it first makes every scrape connect anew.
+            idle: Duration::from_secs(330),
             request: None,
             keep_alive: true,
             grace: Duration::from_secs(5),
@@ -60,168 +70,281 @@ impl Default for Limits {
 pub async fn serve(listeners: Vec<TcpListener>, router: Router, limits: Limits, stop: CancellationToken) {
     let front = Front::new(router, None, Arc::default(), limits.request);
     let listeners = listeners.into_iter().map(Listener::Tcp).collect();
-    Doors { front, limits }.serve(listeners, stop).await;
+    Hall::new(front, limits, stop).serve(listeners).await;
 }
 
-/// All listeners of a service.
-pub(super) struct Doors {
-    pub(super) front: Arc<Front>,
-    pub(super) limits: Limits,
-}
-
-impl Doors {
-    pub(super) async fn serve(self, listeners: Vec<Listener>, stop: CancellationToken) {
-        let graceful = Arc::new(GracefulShutdown::new());
-        let slots = Arc::new(Semaphore::new(self.limits.connections));
-        let mut doors = JoinSet::new();
-        for listener in listeners {
-            let door = Door {
-                front: self.front.clone(),
-                limits: self.limits,
-                slots: slots.clone(),
-                graceful: graceful.clone(),
-            };
-            doors.spawn(door.open(listener, stop.clone()));
-        }
-        // Each ends when `stop` is cancelled; then nothing new is accepted.
-        doors.join_all().await;
-        // A connection in its handshake still holds a copy; it is dropped with the runtime.
-        if let Some(graceful) = Arc::into_inner(graceful) {
-            // What still runs after the grace is dropped with the runtime.
-            let _ = tokio::time::timeout(self.limits.grace, graceful.shutdown()).await;
-        }
-    }
-}
-
-/// One listener with what its connections need.
-struct Door {
+/// What all connections of a service share.
+pub(super) struct Hall {
     front: Arc<Front>,
     limits: Limits,
     slots: Arc<Semaphore>,
-    graceful: Arc<GracefulShutdown>,
+    /// Somebody waits for a slot: those who rest should leave.
+    crowded: Notify,
+    /// No new requests; what runs may finish.
+    stop: CancellationToken,
+    /// Nobody waits any longer.
+    end: CancellationToken,
+    connections: TaskTracker,
 }
 
-impl Door {
-    async fn open(self, listener: Listener, stop: CancellationToken) {
+impl Hall {
+    pub(super) fn new(front: Arc<Front>, limits: Limits, stop: CancellationToken) -> Arc<Self> {
+        let slots = Arc::new(Semaphore::new(limits.connections));
+        let connections = TaskTracker::new();
+        let end = CancellationToken::new();
+        Arc::new(Self { front, limits, slots, crowded: Notify::new(), stop, end, connections })
+    }
+
+    /// Serves on every listener until the service is stopped, then lets running requests finish for as long as they
+    /// may.
+    pub(super) async fn serve(self: &Arc<Self>, listeners: Vec<Listener>) {
+        let mut doors = JoinSet::new();
+        for listener in listeners {
+            doors.spawn(self.clone().keep_open(listener));
+        }
+        // Each ends when the service is stopped; then nothing new is accepted.
+        doors.join_all().await;
+        self.connections.close();
+        if timeout(self.limits.grace, self.connections.wait()).await.is_err() {
+            self.end.cancel();
+            self.connections.wait().await;
+        }
+    }
+
+    async fn keep_open(self: Arc<Self>, listener: Listener) {
         loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.accept(&listener) => {}
-            }
-        }
-    }
-
-    async fn accept(&self, listener: &Listener) {
-        let Ok(slot) = self.slots.clone().acquire_owned().await else { return };
-        let accepted = match listener {
-            Listener::Tcp(listener) => match listener.accept().await {
-                Ok((stream, address)) => {
-                    let local = stream.local_addr().ok().map(LocalAddress);
-                    let peer = Peer { address: Some(address), ..Peer::default() };
-                    self.greet(stream, peer, local, slot);
-                    true
-                }
-                Err(_) => false,
-            },
-            Listener::Unix(listener) => match listener.accept().await {
-                Ok((stream, _)) => {
-                    // The file system says who may connect, and no key is needed within one machine.
-                    self.speak(stream, Peer::default(), None, slot);
-                    true
-                }
-                Err(_) => false,
-            },
-        };
-        if !accepted {
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-        }
-    }
-
-    /// Shakes hands where the service is encrypted, then speaks.
-    fn greet(
-        &self,
-        stream: tokio::net::TcpStream,
-        peer: Peer,
-        local: Option<LocalAddress>,
-        slot: OwnedSemaphorePermit,
-    ) {
-        let Some(tls) = self.front.tls() else { return self.speak(stream, peer, local, slot) };
-        let speaker = Speaker {
-            front: self.front.clone(),
-            limits: self.limits,
-            graceful: Arc::downgrade(&self.graceful),
-        };
-        tokio::spawn(async move {
-            let shaken = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await;
-            let Ok(Ok((stream, certificate))) = shaken else {
-                speaker.front.meter.handshake_failed();
-                return;
+            let accepted = tokio::select! {
+                () = self.stop.cancelled() => return,
+                accepted = self.accept(&listener) => accepted,
             };
-            let Some(graceful) = speaker.graceful.upgrade() else { return };
-            let connection = speaker.connection(stream, Peer { certificate, ..peer }, local, &graceful);
-            drop(graceful);
-            let _ = connection.await;
-            drop(slot);
-        });
+            let Some((accepted, slot)) = accepted else { continue };
+            let hall = self.clone();
+            self.connections.spawn(async move {
+                let end = hall.end.clone();
+                tokio::select! {
+                    () = end.cancelled() => {}
+                    () = hall.receive(accepted) => {}
+                }
+                drop(slot);
+            });
+        }
     }
 
-    fn speak<S>(&self, stream: S, peer: Peer, local: Option<LocalAddress>, slot: OwnedSemaphorePermit)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let speaker = Speaker {
-            front: self.front.clone(),
-            limits: self.limits,
-            graceful: Arc::downgrade(&self.graceful),
-        };
-        let connection = speaker.connection(stream, peer, local, &self.graceful);
-        tokio::spawn(async move {
-            // A client that hangs up in the middle of a request is no event of ours.
-            let _ = connection.await;
-            drop(slot);
-        });
-    }
-}
-
-/// What one connection needs.
-struct Speaker {
-    front: Arc<Front>,
-    limits: Limits,
-    graceful: std::sync::Weak<GracefulShutdown>,
-}
-
-impl Speaker {
-    fn connection<S>(
-        &self,
-        stream: S,
-        peer: Peer,
-        local: Option<LocalAddress>,
-        graceful: &GracefulShutdown,
-    ) -> impl Future<Output = hyper::Result<()>> + use<S>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let front = self.front.clone();
-        let open = front.meter.connection();
-        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-            if let Some(local) = local {
-                request.extensions_mut().insert(local);
+    async fn accept(&self, listener: &Listener) -> Option<(Accepted, OwnedSemaphorePermit)> {
+        let slot = match self.slots.clone().try_acquire_owned() {
+            Ok(slot) => slot,
+            Err(_) => {
+                self.crowded.notify_waiters();
+                self.slots.clone().acquire_owned().await.ok()?
             }
-            let (front, peer) = (front.clone(), peer.clone());
-            async move { Ok::<_, std::convert::Infallible>(front.answer(request, peer).await) }
+        };
+        match listener.accept().await {
+            Ok(accepted) => Some((accepted, slot)),
+            Err(error) => {
+                debug!(%error, "no connection accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                None
+            }
+        }
+    }
+
+    /// Sees one connection to its end.
+    async fn receive(&self, (socket, addresses): Accepted) {
+        let _open = self.front.meter.connection();
+        let began = Instant::now();
+        let (address, local) = addresses.unzip();
+        let mut peer = Peer { address, ..Peer::default() };
+        // On a unix socket the file system says who may connect, and no key is needed within one machine.
+        let tls = address.and_then(|_| self.front.tls());
+        let socket = match tls {
+            None => socket,
+            Some(tls) => match timeout(self.limits.head, tls.accept(socket)).await {
+                Ok(Ok((stream, certificate))) => {
+                    peer.certificate = certificate;
+                    Box::new(stream)
+                }
+                Ok(Err(error)) => {
+                    debug!(?address, %error, "no TLS connection");
+                    return self.front.meter.handshake_failed();
+                }
+                Err(_) => return self.front.meter.handshake_failed(),
+            },
+        };
+        self.converse(socket, peer, local, began).await;
+    }
+
+    async fn converse(&self, socket: Box<dyn Socket>, peer: Peer, local: Option<SocketAddr>, began: Instant) {
+        let pulse = Pulse::new(began);
+        let (front, slots, beat) = (&self.front, &self.slots, &pulse);
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            let peer = peer.clone();
+            if let Some(local) = local {
+                request.extensions_mut().insert(LocalAddress(local));
+            }
+            async move {
+                let _running = Running::begin(beat);
+                let mut answer = front.answer(request, peer).await;
+                // Others wait for this slot: this client may queue up again.
+                if slots.available_permits() == 0 {
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(answer)
+            }
         });
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.head)
             .keep_alive(self.limits.keep_alive)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream), service);
-        let connection = graceful.watch(connection);
-        async move {
-            let ended = connection.await;
-            drop(open);
-            ended
+            .serve_connection(TokioIo::new(Watched { socket, pulse: pulse.clone() }), service);
+        let mut connection = pin!(connection);
+        let mut alarm = pin!(sleep_until(pulse.deadline(&self.limits).unwrap_or(began)));
+        let mut leaving = false;
+        loop {
+            let progress = poll_fn(|cx| {
+                // A client that hangs up in the middle of a request is no event of ours.
+                if connection.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(());
+                }
+                let Some(deadline) = pulse.deadline(&self.limits) else { return Poll::Pending };
+                if alarm.deadline() != deadline {
+                    alarm.as_mut().reset(deadline);
+                }
+                alarm.as_mut().poll(cx)
+            });
+            tokio::select! {
+                biased;
+                () = progress => return,
+                () = self.stop.cancelled(), if !leaving => {
+                    if pulse.is_fresh() {
+                        return; // nothing was asked
+                    }
+                    leaving = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = self.crowded.notified(), if !leaving => {
+                    if pulse.is_resting() {
+                        leaving = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                }
+            }
         }
+    }
+}
+
+/// What a connection is doing, from which its time limit follows.
+#[derive(Clone)]
+struct Pulse(Arc<Mutex<Beat>>);
+
+struct Beat {
+    /// A request is being answered; that has a limit of its own.
+    running: bool,
+    /// When the head of a request began to come.
+    head: Option<Instant>,
+    /// When bytes last moved.
+    last: Instant,
+    /// No byte has come yet.
+    fresh: bool,
+}
+
+impl Pulse {
+    /// A client that connects wants to ask something: its time for the head runs from the start.
+    fn new(now: Instant) -> Self {
+        Self(Arc::new(Mutex::new(Beat { running: false, head: Some(now), last: now, fresh: true })))
+    }
+
+    fn beat(&self) -> MutexGuard<'_, Beat> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn deadline(&self, limits: &Limits) -> Option<Instant> {
+        let beat = self.beat();
+        match beat.head {
+            _ if beat.running => None,
+            Some(began) => Some(began + limits.head),
+            None => Some(beat.last + limits.idle),
+        }
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.beat().fresh
+    }
+
+    fn is_resting(&self) -> bool {
+        let beat = self.beat();
+        !beat.running && beat.head.is_none()
+    }
+
+    fn has_read(&self) {
+        let mut beat = self.beat();
+        beat.last = Instant::now();
+        beat.fresh = false;
+        if !beat.running && beat.head.is_none() {
+            beat.head = Some(beat.last);
+        }
+    }
+
+    fn has_written(&self) {
+        self.beat().last = Instant::now();
+    }
+}
+
+/// A request is being answered while this lives.
+struct Running<'p>(&'p Pulse);
+
+impl<'p> Running<'p> {
+    fn begin(pulse: &'p Pulse) -> Self {
+        let mut beat = pulse.beat();
+        beat.running = true;
+        beat.head = None;
+        drop(beat);
+        Self(pulse)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let mut beat = self.0.beat();
+        beat.running = false;
+        beat.last = Instant::now();
+    }
+}
+
+/// A socket that tells the pulse when bytes move.
+struct Watched {
+    socket: Box<dyn Socket>,
+    pulse: Pulse,
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = into.filled().len();
+        let outcome = Pin::new(&mut self.socket).poll_read(cx, into);
+        if into.filled().len() > before {
+            self.pulse.has_read();
+        }
+        outcome
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        if outcome.is_ready() {
+            self.pulse.has_written();
+        }
+        outcome
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }
 

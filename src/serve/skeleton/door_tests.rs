@@ -126,3 +126,80 @@ async fn a_connection_is_closed_after_each_answer_where_they_are_not_kept() {
     let running = start(router, Limits { keep_alive: false, ..Limits::default() }, 1).await;
     assert!(rest(ask(running.at[0], "GET / HTTP/1.1\r\nHost: x\r\n\r\n").await).await.ends_with("served"));
 }
+
+const KEPT_REQUEST: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+/// Reads one answer of a connection that stays open.
+async fn answer(stream: &mut TcpStream, ends_with: &str) {
+    let mut text = Vec::new();
+    while !text.ends_with(ends_with.as_bytes()) {
+        let read = tokio::time::timeout(SOON, stream.read_buf(&mut text)).await.expect("answered").unwrap();
+        assert!(read > 0, "closed after {:?}", String::from_utf8_lossy(&text));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_may_rest_longer_than_a_head_may_take() {
+    let router = Router::new().route("/", get(async || "served"));
+    let limits = Limits { head: Duration::from_millis(50), idle: SOON, ..Limits::default() };
+    let running = start(router, limits, 1).await;
+    let mut stream = ask(running.at[0], KEPT_REQUEST).await;
+    answer(&mut stream, "served").await;
+    let closed = tokio::time::timeout(Duration::from_millis(300), stream.read_u8()).await;
+    assert!(closed.is_err(), "it was closed while it rested");
+    stream.write_all(KEPT_REQUEST.as_bytes()).await.unwrap();
+    answer(&mut stream, "served").await;
+    // The head of a later request has the same time as that of the first.
+    stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    assert_eq!(rest(stream).await, "");
+}
+
+#[tokio::test]
+async fn a_connection_that_rests_too_long_is_closed() {
+    let router = Router::new().route("/", get(async || "served"));
+    let limits = Limits { head: SOON, idle: Duration::from_millis(50), ..Limits::default() };
+    let running = start(router, limits, 1).await;
+    let mut stream = ask(running.at[0], KEPT_REQUEST).await;
+    answer(&mut stream, "served").await;
+    assert_eq!(rest(stream).await, "");
+}
+
+#[tokio::test]
+async fn one_that_rests_makes_room_for_one_that_waits() {
+    let router = Router::new().route("/", get(async || "served"));
+    let running = start(router, Limits { connections: 2, ..Limits::default() }, 1).await;
+    let mut resting = ask(running.at[0], KEPT_REQUEST).await;
+    answer(&mut resting, "served").await;
+    // The last slot is taken by one that has not asked yet; the next finds none.
+    let _silent = ask(running.at[0], "").await;
+    assert!(rest(ask(running.at[0], ONE_REQUEST).await).await.ends_with("served"));
+    assert_eq!(rest(resting).await, "");
+}
+
+#[tokio::test]
+async fn one_that_drips_its_head_has_no_more_time_than_others() {
+    let limits = Limits { head: Duration::from_millis(100), idle: SOON, ..Limits::default() };
+    let running = start(Router::new(), limits, 1).await;
+    let (mut read, mut write) = ask(running.at[0], "GET / HTTP/1.1\r\n").await.into_split();
+    let dripping = tokio::spawn(async move {
+        while write.write_all(b"X-A: b\r\n").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    let mut answer = Vec::new();
+    // A reset is an end, too: what was dripped last is not read any more.
+    let ended = tokio::time::timeout(SOON, read.read_to_end(&mut answer)).await;
+    assert!(ended.is_ok() && answer.is_empty(), "{:?}", String::from_utf8_lossy(&answer));
+    dripping.await.unwrap();
+}
+
+#[tokio::test]
+async fn connections_on_which_nothing_was_asked_do_not_delay_the_end() {
+    let running = start(Router::new(), Limits { head: SOON, grace: SOON, ..Limits::default() }, 1).await;
+    let silent = ask(running.at[0], "").await;
+    // The accepted one is known to be there once a second one has been answered.
+    assert!(rest(ask(running.at[0], ONE_REQUEST).await).await.contains("404"));
+    running.stop.cancel();
+    tokio::time::timeout(SOON / 2, running.task).await.expect("the service ends").unwrap();
+    assert_eq!(rest(silent).await, "");
+}

@@ -1,6 +1,7 @@
 //! The way of one request: who asks, may they, what is answered, and how it is counted.
 
 use super::access::{Peer, Verdict};
+use super::gzip;
 use super::meter::Meter;
 use super::tls::Acceptor;
 use super::web::WebFile;
@@ -49,6 +50,7 @@ impl Front {
         let id = request_id(&request);
         request.headers_mut().insert(REQUEST_ID, id.clone());
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let packed = gzip::is_wanted(request.headers());
         let current = web.current();
         let mut response = match current.access.judge(request.headers(), &mut peer).await {
             Verdict::Welcome => self.call(request.map(Body::new), peer).await,
@@ -58,6 +60,9 @@ impl Front {
             }
             Verdict::TooMany => (StatusCode::TOO_MANY_REQUESTS, "Too Many Requests\n").into_response(),
         };
+        if packed {
+            response = gzip::compress(response).await;
+        }
         for (name, value) in &current.headers {
             response.headers_mut().insert(name.clone(), value.clone());
         }

@@ -14,6 +14,7 @@ mod access;
 mod admin;
 mod door;
 mod front;
+mod gzip;
 mod listen;
 mod meter;
 mod notify;
@@ -23,15 +24,15 @@ mod web;
 
 pub use access::Peer;
 pub use door::{Limits, LocalAddress, serve};
-pub use listen::{Address, BadAddress};
+pub use listen::Address;
 pub use ready::Readiness;
 
 use crate::config::web::WebErrors;
 use crate::sys::telemetry::LogLevel;
 use crate::wire::exposition::Exposition;
-use door::Doors;
+use door::Hall;
 use front::Front;
-use listen::Listener;
+use listen::Doors;
 use meter::Meter;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -68,6 +69,9 @@ pub enum ServeError {
     /// The web config file is wrong.
     #[error(transparent)]
     Web(#[from] WebErrors),
+    /// Addresses that cannot be listened on, found before one is bound.
+    #[error("{}", .0.join("; "))]
+    Addresses(Vec<String>),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {
@@ -101,19 +105,29 @@ pub struct Service {
 /// A service's frame, before anything is bound: all that can be wrong with it has been looked at.
 pub struct Skeleton {
     options: Options,
+    doors: Doors,
     web: Arc<WebFile>,
     readiness: Readiness,
     stop: CancellationToken,
 }
 
 impl Skeleton {
-    /// Reads the web config file and its keys.
+    /// Looks at the addresses, and reads the web config file and its keys.
     ///
     /// # Errors
     /// Everything that is wrong with them.
     pub fn prepare(options: Options) -> Result<Self, ServeError> {
-        let web = Arc::new(WebFile::open(options.web_config.clone())?);
-        Ok(Self { options, web, readiness: Readiness::default(), stop: CancellationToken::new() })
+        let mut problems = Vec::new();
+        let doors = Doors::check(&options.listen, &mut problems);
+        let web = match (WebFile::open(options.web_config.clone()), problems.is_empty()) {
+            (Ok(web), true) => Arc::new(web),
+            (Err(error), true) => return Err(error.into()),
+            (web, false) => {
+                problems.extend(web.err().map(|error| error.to_string()));
+                return Err(ServeError::Addresses(problems));
+            }
+        };
+        Ok(Self { options, doors, web, readiness: Readiness::default(), stop: CancellationToken::new() })
     }
 
     /// Returns what the service tells its readiness to.
@@ -131,10 +145,10 @@ impl Skeleton {
     /// # Errors
     /// When an address cannot be had; nothing is served then.
     pub async fn run(self, service: Service) -> Result<(), ServeError> {
-        let Self { options, web, readiness, stop } = self;
+        let Self { options, doors, web, readiness, stop } = self;
         // Whatever way this ends, those who share the token end too.
         let _end = stop.clone().drop_guard();
-        let listeners = listen::bind(&options.listen).await?;
+        let listeners = doors.bind().await?;
         let hangup = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
         let mut signals = Signals::new().map_err(ServeError::Signals)?;
         let meter = Arc::new(Meter::default());
@@ -151,10 +165,10 @@ impl Skeleton {
         let router = service.routes.merge(admin.clone().routes());
         let front = Front::new(router, Some(web), meter, options.limits.request);
         for listener in &listeners {
-            tracing::info!(address = %listener, "listening");
+            tracing::info!(address = listener.name(), "listening");
         }
-        let mut serving =
-            tokio::spawn(Doors { front, limits: options.limits }.serve(listeners, stop.clone()));
+        let hall = Hall::new(front, options.limits, stop.clone());
+        let mut serving = tokio::spawn(async move { hall.serve(listeners).await });
         notify::ready();
         let tending = tokio::spawn(tend(admin, hangup, readiness));
         tokio::select! {
@@ -172,7 +186,6 @@ impl Skeleton {
             }
         }
         tending.abort();
-        listen::clear(&options.listen);
         Ok(())
     }
 }
@@ -207,11 +220,5 @@ impl Signals {
             _ = self.terminate.recv() => "TERM",
             _ = self.interrupt.recv() => "INT",
         }
-    }
-}
-
-impl std::fmt::Display for Listener {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.name())
     }
 }

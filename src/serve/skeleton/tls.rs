@@ -1,37 +1,44 @@
 //! TLS as a web config file asks for it.
 
+use super::listen::Socket;
 use crate::config::web::{ClientAuth, Pem, Tls};
+use crate::wire::x509;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::server::WebPkiClientVerifier;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::{CipherSuite, NamedGroup, RootCertStore, ServerConfig};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 /// Larger than any chain of certificates.
 const MOST: u64 = 4 * 1024 * 1024;
 
+/// Sessions that are remembered for clients that come back: two Prometheus and a few people.
+const SESSIONS: usize = 32;
+
 /// Encrypts connections.
 #[derive(Clone)]
 pub(super) struct Acceptor {
     acceptor: TlsAcceptor,
-    sans: Arc<[ServerName<'static>]>,
+    sans: Arc<[String]>,
 }
 
 impl Acceptor {
     /// Shakes hands; also returns whether the client showed a certificate that was verified.
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<(TlsStream<TcpStream>, bool)> {
-        let stream = self.acceptor.accept(stream).await?;
+    pub(super) async fn accept(
+        &self,
+        socket: Box<dyn Socket>,
+    ) -> io::Result<(TlsStream<Box<dyn Socket>>, bool)> {
+        let stream = self.acceptor.accept(socket).await?;
         let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         if let (Some(certificate), false) = (shown, self.sans.is_empty()) {
-            let parsed = webpki::EndEntityCert::try_from(certificate).map_err(io::Error::other)?;
-            let is_named = |name: &ServerName<'static>| parsed.verify_is_valid_for_subject_name(name).is_ok();
-            if !self.sans.iter().any(is_named) {
+            // Compared as text, as the original does: a certificate for `*.east` does not stand for `prom-a.east`.
+            let names = x509::read(certificate).map(|read| read.names).unwrap_or_default();
+            if !names.iter().any(|name| self.sans.contains(name)) {
                 return Err(io::Error::other("the client's certificate holds none of client_allowed_sans"));
             }
         }
@@ -56,18 +63,13 @@ pub(super) fn build(tls: &Tls) -> Result<(Acceptor, Option<i64>), Vec<String>> {
         let authorities = read(ca).and_then(|pem| certificates(&pem));
         authorities.unwrap_or_else(|why| note(&mut problems, "client_ca_file", ca, &why))
     });
-    let mut sans = Vec::new();
-    for name in &tls.client_sans {
-        match ServerName::try_from(name.clone()) {
-            Ok(name) => sans.push(name),
-            Err(_) => problems.push(format!("client_allowed_sans: `{name}` is no DNS name or address")),
-        }
-    }
-    let not_after = chain.first().and_then(not_after);
+    // The first that ends, be it the authority's between.
+    let not_after =
+        chain.iter().filter_map(|der| x509::read(der)).map(|read| read.not_after.timestamp()).min();
     let (Some(key), true) = (key, problems.is_empty()) else { return Err(problems) };
     let config = config(tls, provider, chain, key, authorities).map_err(|why| vec![why])?;
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    Ok((Acceptor { acceptor, sans: sans.into() }, not_after))
+    Ok((Acceptor { acceptor, sans: tls.client_sans.clone().into() }, not_after))
 }
 
 fn config(
@@ -102,16 +104,24 @@ fn config(
             )
         }
     };
-    builder.with_single_cert(chain, key).map_err(|error| format!("cert_file and key_file: {error}"))
+    let built = builder.with_single_cert(chain, key);
+    let mut config = built.map_err(|error| format!("cert_file and key_file: {error}"))?;
+    config.ignore_client_order = tls.own_order;
+    config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
 }
 
-/// ring, with the suites and groups that the file names; in its order, as Go does it.
+/// ring, with the suites and groups that the file names, in its order. The suites of TLS 1.3 are no choice, as in Go:
+/// whoever lists those of 1.2 must not lose 1.3 by it.
 fn provider(tls: &Tls) -> CryptoProvider {
     let mut provider = rustls::crypto::ring::default_provider();
     if !tls.cipher_suites.is_empty() {
-        provider
-            .cipher_suites
-            .retain(|suite| tls.cipher_suites.iter().any(|name| *name == iana(suite.suite())));
+        let all = std::mem::take(&mut provider.cipher_suites);
+        let named = |name: &String| all.iter().find(|suite| *name == iana(suite.suite())).copied();
+        let older = tls.cipher_suites.iter().filter_map(named).filter(|suite| suite.tls13().is_none());
+        let newer = all.iter().filter(|suite| suite.tls13().is_some()).copied();
+        provider.cipher_suites = newer.chain(older).collect();
     }
     if !tls.curves.is_empty() {
         let group = |name: &String| match name.as_str() {
@@ -119,8 +129,9 @@ fn provider(tls: &Tls) -> CryptoProvider {
             "CurveP256" => NamedGroup::secp256r1,
             _ => NamedGroup::secp384r1,
         };
-        let wanted: Vec<NamedGroup> = tls.curves.iter().map(group).collect();
-        provider.kx_groups.retain(|group| wanted.contains(&group.name()));
+        let named =
+            |name: &String| provider.kx_groups.iter().find(|known| known.name() == group(name)).copied();
+        provider.kx_groups = tls.curves.iter().filter_map(named).collect();
     }
     provider
 }
@@ -163,24 +174,6 @@ fn note<T: Default>(problems: &mut Vec<String>, key: &str, pem: &Pem, why: &str)
     T::default()
 }
 
-/// Reads when a certificate ends: the second time of its validity, which is the only pair of times in it (RFC 5280, 4.1).
-fn not_after(certificate: &CertificateDer<'_>) -> Option<i64> {
-    let der = certificate.as_ref();
-    // SEQUENCE { Time, Time }: each UTCTime (0x17, 13 bytes) or GeneralizedTime (0x18, 15 bytes), both ending in Z.
-    (0..der.len()).find_map(|at| {
-        let (first, rest) = time(der.get(at..)?)?;
-        let (last, _) = time(rest)?;
-        (first <= last).then_some(last)
-    })
-}
-
-fn time(der: &[u8]) -> Option<(i64, &[u8])> {
-    let (length, format) = match der {
-        [0x17, 13, ..] => (13, "%y%m%d%H%M%SZ"),
-        [0x18, 15, ..] => (15, "%Y%m%d%H%M%SZ"),
-        _ => return None,
-    };
-    let text = std::str::from_utf8(der.get(2..2 + length)?).ok()?;
-    let parsed = chrono::NaiveDateTime::parse_from_str(text, format).ok()?;
-    Some((parsed.and_utc().timestamp(), &der[2 + length..]))
-}
+#[cfg(test)]
+#[path = "tls_tests.rs"]
+mod tests;
