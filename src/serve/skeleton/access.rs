@@ -13,11 +13,13 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 
 /// How many passwords that were right are remembered.
-const REMEMBERED: usize = 256;
+const RIGHT: usize = 256;
+/// How many that were wrong are: a client with an old password repeats it for hours.
+const WRONG: usize = 64;
 /// bcrypt takes tens of milliseconds of a core: this is how many cores a flood of wrong passwords gets.
 const VERIFYING: usize = 1;
-/// What an unknown name is compared with, so that it costs the same as a known one (cost 10, as htpasswd's).
-const NOBODY: &str = "$2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG";
+/// How many requests may wait for their turn: each holds a connection.
+const WAITING: usize = 16;
 
 /// Who sent a request; an extension of every request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,50 +50,107 @@ pub(super) enum Verdict {
     Welcome,
     Unknown,
     TooMany,
+    /// Too many passwords have to be looked at.
+    Busy,
 }
 
 /// The passwords and the rate of one web config file.
 #[derive(Debug)]
 pub(super) struct Access {
     users: BTreeMap<String, String>,
-    right: Mutex<HashSet<[u8; 32]>>,
-    verifying: Arc<Semaphore>,
-    bucket: Option<Mutex<Bucket>>,
+    rate: Option<Rate>,
+    memory: Arc<Memory>,
+}
+
+/// What outlives a reload: whoever touches the file must not make everybody's password be looked at again, nor get
+/// new tokens.
+#[derive(Debug)]
+pub(super) struct Memory {
+    /// Digests of name, hash and password; so a changed hash ends what was remembered.
+    right: Mutex<HashSet<Digest256>>,
+    wrong: Mutex<HashSet<Digest256>>,
+    waiting: Semaphore,
+    verifying: Semaphore,
+    bucket: Mutex<Option<Bucket>>,
+}
+
+type Digest256 = [u8; 32];
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            right: Mutex::default(),
+            wrong: Mutex::default(),
+            waiting: Semaphore::new(WAITING),
+            verifying: Semaphore::new(VERIFYING),
+            bucket: Mutex::default(),
+        }
+    }
+}
+
+impl Memory {
+    fn knows(&self, digest: &Digest256) -> Option<bool> {
+        let has = |known: &Mutex<HashSet<Digest256>>| {
+            known.lock().unwrap_or_else(PoisonError::into_inner).contains(digest)
+        };
+        if has(&self.right) { Some(true) } else { has(&self.wrong).then_some(false) }
+    }
+
+    /// Right ones and wrong ones have a place of their own: no flood of wrong ones makes us forget a right one.
+    fn remember(&self, digest: Digest256, is_right: bool) {
+        let (known, most) = if is_right { (&self.right, RIGHT) } else { (&self.wrong, WRONG) };
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= most {
+            known.clear();
+        }
+        known.insert(digest);
+    }
+
+    fn take(&self, rate: Rate) -> bool {
+        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = bucket.as_ref().is_some_and(|bucket| bucket.rate == rate);
+        if !fits {
+            *bucket = Some(Bucket::full(rate));
+        }
+        bucket.as_mut().is_none_or(|bucket| bucket.take(clock::instant()))
+    }
 }
 
 impl Access {
-    pub(super) fn new(web: &Web) -> Self {
-        Self {
-            users: web.users.clone(),
-            right: Mutex::default(),
-            verifying: Arc::new(Semaphore::new(VERIFYING)),
-            bucket: web.rate.map(|rate| Mutex::new(Bucket::full(rate))),
-        }
+    pub(super) fn new(web: &Web, memory: Arc<Memory>) -> Self {
+        Self { users: web.users.clone(), rate: web.rate, memory }
+    }
+
+    /// Whether somebody has to log in.
+    pub(super) fn guards(&self) -> bool {
+        !self.users.is_empty()
     }
 
     /// Judges a request by its headers; whose password was right is written into `peer`.
     pub(super) async fn judge(&self, headers: &HeaderMap, peer: &mut Peer) -> Verdict {
-        let bucket = self.bucket.as_ref().map(|bucket| bucket.lock().unwrap_or_else(PoisonError::into_inner));
-        if bucket.is_some_and(|mut bucket| !bucket.take(clock::instant())) {
+        if self.rate.is_some_and(|rate| !self.memory.take(rate)) {
             return Verdict::TooMany;
         }
         // A socket in the file system has its own permissions.
         if self.users.is_empty() || peer.address.is_none() {
             return Verdict::Welcome;
         }
-        match self.user(headers).await {
-            Some(user) => {
-                peer.user = Some(user);
-                Verdict::Welcome
-            }
-            None => Verdict::Unknown,
+        let Some((user, password)) = credentials(headers) else { return Verdict::Unknown };
+        let verdict = self.verify(&user, password).await;
+        if verdict == Verdict::Welcome {
+            peer.user = Some(user);
         }
+        verdict
     }
 
-    async fn user(&self, headers: &HeaderMap) -> Option<String> {
-        let (user, password) = credentials(headers)?;
-        let known = self.users.get(&user);
-        let hash = known.map_or(NOBODY, String::as_str).to_owned();
+    async fn verify(&self, user: &str, password: Vec<u8>) -> Verdict {
+        let word = |is_right| if is_right { Verdict::Welcome } else { Verdict::Unknown };
+        let known = self.users.get(user);
+        // An unknown name is compared with the hash of a known one, so that it costs the same; the outcome does not count.
+        let Some(hash) = known.or_else(|| self.users.values().next()).cloned() else {
+            return Verdict::Unknown;
+        };
+        let is_known = known.is_some();
         // All three, each with its length before it: a password that was right for one name or one hash must never
         // be taken for another's (CVE-2022-46146).
         let mut digest = Sha256::new();
@@ -99,25 +158,19 @@ impl Access {
             digest.update((part.len() as u64).to_be_bytes());
             digest.update(part);
         }
-        let digest: [u8; 32] = digest.finalize().into();
-        if known.is_some() && self.right().contains(&digest) {
-            return Some(user);
+        let digest: Digest256 = digest.finalize().into();
+        if let Some(is_right) = self.memory.knows(&digest) {
+            return word(is_right);
         }
-        let _turn = self.verifying.acquire().await.ok()?;
-        let is_right = apart(move || bcrypt::verify(password, &hash).unwrap_or(false)).await;
-        if !is_right || known.is_none() {
-            return None;
+        let Ok(_waiting) = self.memory.waiting.try_acquire() else { return Verdict::Busy };
+        let Ok(_turn) = self.memory.verifying.acquire().await else { return Verdict::Busy };
+        // Another may have waited with the same password.
+        if let Some(is_right) = self.memory.knows(&digest) {
+            return word(is_right);
         }
-        let mut right = self.right();
-        if right.len() >= REMEMBERED {
-            right.clear();
-        }
-        right.insert(digest);
-        Some(user)
-    }
-
-    fn right(&self) -> std::sync::MutexGuard<'_, HashSet<[u8; 32]>> {
-        self.right.lock().unwrap_or_else(PoisonError::into_inner)
+        let fits = apart(move || bcrypt::verify(password, &hash).unwrap_or(false)).await;
+        self.memory.remember(digest, fits && is_known);
+        word(fits && is_known)
     }
 }
 
@@ -159,11 +212,12 @@ impl Bucket {
 
 #[cfg(test)]
 mod tests {
-    use super::{Access, Bucket, Peer, Verdict};
+    use super::{Access, Bucket, Memory, Peer, RIGHT, Verdict, WAITING, WRONG};
     use crate::config::web::{Rate, Web};
     use crate::sys::clock;
     use axum::http::{HeaderMap, HeaderValue, header};
     use base64::Engine as _;
+    use std::sync::Arc;
     use std::time::Duration;
 
     fn headers(user: &str, password: &str) -> HeaderMap {
@@ -185,7 +239,7 @@ mod tests {
     async fn a_right_password_is_remembered_for_its_own_name_and_hash_alone() {
         let hash = |password: &str| bcrypt::hash(password, 4).expect("hashed");
         let users = [("ann", hash("a")), ("bob", hash("b"))].map(|(name, hash)| (name.to_owned(), hash));
-        let access = Access::new(&Web { users: users.into(), ..Web::default() });
+        let access = Access::new(&Web { users: users.into(), ..Web::default() }, Arc::default());
         for _ in 0..2 {
             assert_eq!(judge(&access, "ann", "a").await, (Verdict::Welcome, Some("ann".to_owned())));
             for (user, password) in
@@ -202,6 +256,64 @@ mod tests {
         assert_eq!(access.judge(&HeaderMap::new(), &mut peer).await, Verdict::Unknown);
         // Who may open the socket's file was decided by the system.
         assert_eq!(access.judge(&HeaderMap::new(), &mut Peer::default()).await, Verdict::Welcome);
+    }
+
+    fn web(users: &[(&str, &str)]) -> Web {
+        let hash = |password: &str| bcrypt::hash(password, 4).expect("hashed");
+        let users = users.iter().map(|(name, password)| ((*name).to_owned(), hash(password)));
+        Web { users: users.collect(), ..Web::default() }
+    }
+
+    #[tokio::test]
+    async fn a_reload_keeps_what_is_remembered_and_a_changed_hash_ends_it() {
+        let (memory, first) = (Arc::<Memory>::default(), web(&[("ann", "a")]));
+        let before = Access::new(&first, memory.clone());
+        assert_eq!(judge(&before, "ann", "a").await.0, Verdict::Welcome);
+        // Nobody gets a turn any more: what is answered now is remembered.
+        memory.verifying.close();
+        let same = Access::new(&first, memory.clone());
+        assert_eq!(judge(&same, "ann", "a").await.0, Verdict::Welcome);
+        let changed = Access::new(&web(&[("ann", "new")]), memory);
+        assert_eq!(judge(&changed, "ann", "a").await.0, Verdict::Busy);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_name_is_compared_as_a_known_one_and_the_outcome_does_not_count() {
+        let access = Access::new(&web(&[("ann", "a")]), Arc::default());
+        assert_eq!(judge(&access, "nobody", "a").await, (Verdict::Unknown, None));
+        assert_eq!(access.memory.wrong.lock().expect("unpoisoned").len(), 1);
+        assert!(access.memory.right.lock().expect("unpoisoned").is_empty());
+        access.memory.verifying.close();
+        assert_eq!(judge(&access, "nobody", "a").await.0, Verdict::Unknown);
+    }
+
+    #[tokio::test]
+    async fn more_than_may_wait_are_told_to_come_back() {
+        let access = Access::new(&web(&[("ann", "a")]), Arc::default());
+        let all = access.memory.waiting.acquire_many(u32::try_from(WAITING).expect("few")).await;
+        assert_eq!(judge(&access, "ann", "a").await.0, Verdict::Busy);
+        drop(all);
+        assert_eq!(judge(&access, "ann", "a").await.0, Verdict::Welcome);
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_wrong_ones_push_out_no_right_one() {
+        let memory = Memory::default();
+        let digest = |number: u32| std::array::from_fn(|at| number.to_be_bytes()[at % 4]);
+        memory.remember(digest(0), true);
+        (1..1000).for_each(|number| memory.remember(digest(number), false));
+        assert_eq!(memory.knows(&digest(0)), Some(true));
+        (1000..2000).for_each(|number| memory.remember(digest(number), true));
+        assert!(memory.right.lock().expect("unpoisoned").len() <= RIGHT);
+        assert!(memory.wrong.lock().expect("unpoisoned").len() <= WRONG);
+    }
+
+    #[test]
+    fn a_reload_gives_no_new_tokens() {
+        let memory = Memory::default();
+        let rate = Rate { interval: Duration::from_secs(3600), burst: 1 };
+        assert!(memory.take(rate) && !memory.take(rate));
+        assert!(memory.take(Rate { burst: 2, ..rate }));
     }
 
     #[test]

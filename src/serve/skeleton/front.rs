@@ -58,6 +58,10 @@ impl Front {
                 let challenge = [(header::WWW_AUTHENTICATE, "Basic")];
                 (StatusCode::UNAUTHORIZED, challenge, "Unauthorized\n").into_response()
             }
+            Verdict::Busy => {
+                let later = [(header::RETRY_AFTER, "1")];
+                (StatusCode::SERVICE_UNAVAILABLE, later, "too many logins at a time\n").into_response()
+            }
             Verdict::TooMany => (StatusCode::TOO_MANY_REQUESTS, "Too Many Requests\n").into_response(),
         };
         if packed {

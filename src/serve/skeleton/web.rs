@@ -1,6 +1,6 @@
 //! The web config file in force: read again when it or one of its keys changes, without dropping a connection.
 
-use super::access::Access;
+use super::access::{Access, Memory};
 use super::tls::{self, Acceptor};
 use crate::config::web::{Pem, Web, WebErrors};
 use crate::sys::clock;
@@ -21,9 +21,25 @@ pub(super) struct Current {
     pub(super) not_after: Option<i64>,
 }
 
+impl Current {
+    /// Says what `new` would no longer guard. A file that is being written is short for a moment, and one that was
+    /// emptied by mistake must not open a service to everybody: less guard takes a restart.
+    fn keeps_its_guard(&self, new: &Self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if self.tls.is_some() != new.tls.is_some() {
+            problems.push("TLS cannot be switched on or off while the service runs: restart it".to_owned());
+        }
+        if self.access.guards() && !new.access.guards() {
+            problems.push("the last user cannot be removed while the service runs: restart it".to_owned());
+        }
+        problems
+    }
+}
+
 /// A web config file; none guards nothing.
 pub(super) struct WebFile {
     path: Option<PathBuf>,
+    memory: Arc<Memory>,
     state: Mutex<State>,
 }
 
@@ -40,9 +56,10 @@ impl WebFile {
     /// # Errors
     /// Everything that is wrong with it or with what it names.
     pub(super) fn open(path: Option<PathBuf>) -> Result<Self, WebErrors> {
-        let (current, stamps) = read(path.as_ref())?;
+        let memory = Arc::default();
+        let (current, stamps) = read(path.as_ref(), &memory)?;
         let state = State { current: Arc::new(current), stamps, looked: clock::instant(), problem: None };
-        Ok(Self { path, state: Mutex::new(state) })
+        Ok(Self { path, memory, state: Mutex::new(state) })
     }
 
     /// Returns what is in force, after a look at the files where the last one was a while ago.
@@ -74,7 +91,12 @@ impl WebFile {
     }
 
     fn renew(&self, state: &mut State) -> Result<(), WebErrors> {
-        match read(self.path.as_ref()) {
+        let read = read(self.path.as_ref(), &self.memory).and_then(|(new, stamps)| {
+            let file = self.path.clone().unwrap_or_default();
+            let problems = state.current.keeps_its_guard(&new);
+            if problems.is_empty() { Ok((new, stamps)) } else { Err(WebErrors { file, problems }) }
+        });
+        match read {
             Ok((current, stamps)) => {
                 state.current = Arc::new(current);
                 state.stamps = stamps;
@@ -98,10 +120,15 @@ impl WebFile {
 
 type Stamps = Vec<(PathBuf, Option<SystemTime>, u64)>;
 
-fn read(path: Option<&PathBuf>) -> Result<(Current, Stamps), WebErrors> {
+fn read(path: Option<&PathBuf>, memory: &Arc<Memory>) -> Result<(Current, Stamps), WebErrors> {
     let Some(path) = path else {
         let web = Web::default();
-        let none = Current { tls: None, access: Access::new(&web), headers: Vec::new(), not_after: None };
+        let none = Current {
+            tls: None,
+            access: Access::new(&web, memory.clone()),
+            headers: Vec::new(),
+            not_after: None,
+        };
         return Ok((none, Vec::new()));
     };
     // Stamped first: what changes while it is read is read again.
@@ -124,9 +151,55 @@ fn read(path: Option<&PathBuf>) -> Result<(Current, Stamps), WebErrors> {
     let (tls, not_after) = built.map_or((None, None), |(acceptor, not_after)| (Some(acceptor), not_after));
     let header = |(name, value): &(String, String)| Some((name.parse().ok()?, value.parse().ok()?));
     let headers = web.headers.iter().filter_map(header).collect();
-    Ok((Current { tls, access: Access::new(&web), headers, not_after }, stamps))
+    Ok((Current { tls, access: Access::new(&web, memory.clone()), headers, not_after }, stamps))
 }
 
 fn stamp(path: &PathBuf) -> (Option<SystemTime>, u64) {
     std::fs::metadata(path).map_or((None, 0), |about| (about.modified().ok(), about.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::WebFile;
+    use std::fs;
+
+    const USER: &str =
+        "basic_auth_users: {ann: $2y$10$X0h1gDsPszWURQaxFh.zoubFi6DXncSjhoQNJgRrnGs7EsimhC7zG}\n";
+
+    #[test]
+    fn a_file_that_loses_its_users_opens_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("web.yml");
+        fs::write(&path, USER).expect("written");
+        let web = WebFile::open(Some(path.clone())).expect("good");
+        for text in ["", "{}", "rate_limit: {interval: 1s, burst: 5}\n"] {
+            fs::write(&path, text).expect("written");
+            let problem = web.reload().expect_err(text).to_string();
+            assert!(problem.contains("the last user cannot be removed"), "{problem}");
+            assert!(web.current().access.guards() && web.problem().is_some());
+        }
+        fs::write(&path, format!("{USER}rate_limit: {{interval: 1s, burst: 5}}\n")).expect("written");
+        web.reload().expect("good again");
+        assert_eq!(web.problem(), None);
+    }
+
+    #[test]
+    fn tls_is_not_switched_on_or_off_by_a_reload() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("written");
+        let signed = rcgen::generate_simple_self_signed(["x".to_owned()]).expect("signed");
+        write("c.pem", &signed.cert.pem());
+        write("k.pem", &signed.signing_key.serialize_pem());
+        let tls = "tls_server_config: {cert_file: c.pem, key_file: k.pem}\n";
+        let path = folder.path().join("web.yml");
+        for (first, second) in [(tls, ""), ("", tls)] {
+            write("web.yml", first);
+            let web = WebFile::open(Some(path.clone())).expect("good");
+            write("web.yml", second);
+            let problem = web.reload().expect_err("switched").to_string();
+            assert!(problem.contains("restart it"), "{problem}");
+            assert_eq!(web.current().tls.is_some(), first == tls);
+            assert_eq!(web.current().not_after.is_some(), first == tls);
+        }
+    }
 }
