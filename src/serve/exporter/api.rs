@@ -5,7 +5,8 @@ use crate::detail::history::Past;
 use crate::detail::latest::Key;
 use crate::detail::page;
 use crate::serve::skeleton::http::{
-    Extension, IntoResponse, Path, Query, Response, Router, State, StatusCode, get, header,
+    Extension, IntoResponse, Next, Path, Query, Request, Response, Router, State, StatusCode,
+    from_fn_with_state, get, header,
 };
 use crate::serve::skeleton::{LocalAddress, Peer};
 use crate::sys::apart::apart;
@@ -15,7 +16,6 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 
 type Exporter = State<Arc<Shared>>;
-type From = Extension<Peer>;
 
 #[derive(Debug, Deserialize)]
 struct Which {
@@ -24,12 +24,15 @@ struct Which {
 }
 
 pub(super) fn routes(shared: Arc<Shared>) -> Router {
-    Router::new()
-        .route("/", get(async || "iaasmon exporter: /metrics, /api/v1/checks, /-/ready\n"))
+    let words = Router::new()
         .route("/api/v1/checks", get(list))
         .route("/api/v1/checks/{check}", get(detail))
         .route("/api/v1/checks/{check}/history", get(history))
-        .with_state(shared)
+        .route_layer(from_fn_with_state(shared.clone(), guard))
+        .with_state(shared);
+    Router::new()
+        .route("/", get(async || "iaasmon exporter: /metrics, /api/v1/checks, /-/ready\n"))
+        .merge(words)
 }
 
 impl Shared {
@@ -54,10 +57,6 @@ impl Shared {
         let newest = state.latest.iter().max_by_key(|(_, entry)| entry.executed);
         newest.map(|(_, entry)| entry.client.to_string()).unwrap_or_default()
     }
-
-    fn fresh(&self) {
-        self.read(super::BEFORE_SCRAPE);
-    }
 }
 
 fn answer(status: StatusCode, body: &Value) -> Response {
@@ -66,11 +65,21 @@ fn answer(status: StatusCode, body: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
-async fn list(State(shared): Exporter, Extension(peer): From) -> Response {
+/// Lets through who may read the words of checks, after a look at the logs: what is answered is as new as they are.
+async fn guard(
+    State(shared): Exporter,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
     if let Some(refused) = shared.refuse(&peer) {
         return refused;
     }
-    shared.fresh();
+    shared.read(super::BEFORE_SCRAPE);
+    next.run(request).await
+}
+
+async fn list(State(shared): Exporter) -> Response {
     let node = shared.node();
     let now = clock::now();
     let state = shared.state();
@@ -83,15 +92,10 @@ async fn list(State(shared): Exporter, Extension(peer): From) -> Response {
 
 async fn detail(
     State(shared): Exporter,
-    Extension(peer): From,
     local: Option<Extension<LocalAddress>>,
     Path(check): Path<String>,
     Query(which): Query<Which>,
 ) -> Response {
-    if let Some(refused) = shared.refuse(&peer) {
-        return refused;
-    }
-    shared.fresh();
     let node = shared.node();
     let now = clock::now();
     let key = Key { source: which.source.map(Into::into), check: check.into() };
@@ -104,16 +108,7 @@ async fn detail(
     answer(StatusCode::OK, &page::detail(&node, address.as_deref(), &key, entry, &judged))
 }
 
-async fn history(
-    State(shared): Exporter,
-    Extension(peer): From,
-    Path(check): Path<String>,
-    Query(which): Query<Which>,
-) -> Response {
-    if let Some(refused) = shared.refuse(&peer) {
-        return refused;
-    }
-    shared.fresh();
+async fn history(State(shared): Exporter, Path(check): Path<String>, Query(which): Query<Which>) -> Response {
     let node = shared.node();
     let key = Key { source: which.source.map(Into::into), check: check.into() };
     let (known, unkept) = {
