@@ -9,14 +9,21 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// When an address cannot be had.
-pub async fn run(skeleton: Skeleton, runner: Option<Runner>, exporter: Exporter) -> Result<(), ServeError> {
+pub async fn run(
+    mut skeleton: Skeleton,
+    runner: Option<Runner>,
+    exporter: Exporter,
+) -> Result<(), ServeError> {
     let (readiness, stop) = (skeleton.readiness(), skeleton.stop());
     // The port opens once results are known: a series that is missing would resolve an alert. Those that were put back
     // will do while a backlog is read.
     if exporter.is_restored() {
         readiness.block("backlog", Some("the logs are still to be read".to_owned()));
     } else {
-        exporter.catch_up(&readiness, &stop).await;
+        tokio::select! {
+            () = exporter.catch_up(&readiness, &stop) => {}
+            () = skeleton.told_to_end() => return Ok(()),
+        }
     }
     let works = runner.as_ref().map(Runner::works);
     let service = service(works, &exporter);

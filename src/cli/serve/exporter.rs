@@ -132,8 +132,8 @@ impl From<ExporterError> for AppError {
 
 /// Runs the exporter alone.
 pub fn run(args: &ExporterArgs) -> Result<Exit, AppError> {
-    let skeleton = Skeleton::prepare(args.serve.options(DEFAULT_LISTEN)?)?;
     super::node_runtime()?.block_on(async {
+        let skeleton = Skeleton::prepare(args.serve.options(DEFAULT_LISTEN)?)?;
         let exporter = Exporter::prepare(args.export.options(None))?;
         node::run(skeleton, None, exporter).await?;
         Ok(Exit::Done)
@@ -148,8 +148,8 @@ pub fn run_node(args: &NodeArgs, global: Option<&Path>, env: &Env) -> Result<Exi
             .hint("for example -l /var/log/iaasmon/runner.log"));
     };
     let options = args.runner.options(global, env);
-    let skeleton = Skeleton::prepare(args.runner.serve.options(DEFAULT_LISTEN)?)?;
     super::node_runtime()?.block_on(async {
+        let skeleton = Skeleton::prepare(args.runner.serve.options(DEFAULT_LISTEN)?)?;
         let exporter = Exporter::prepare(args.export.options(Some(log)))?;
         let runner = Runner::prepare(options).await.map_err(refusal)?;
         node::run(skeleton, Some(runner), exporter).await?;

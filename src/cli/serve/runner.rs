@@ -118,8 +118,8 @@ pub fn run(
     if args.extensions.is_some() {
         writeln!(err, "note: -e is passed over: there are no extensions")?;
     }
-    let skeleton = Skeleton::prepare(args.serve.options(DEFAULT_LISTEN)?)?;
     super::node_runtime()?.block_on(async {
+        let skeleton = Skeleton::prepare(args.serve.options(DEFAULT_LISTEN)?)?;
         let runner = Runner::prepare(options).await.map_err(refusal)?;
         let works = runner.works();
         let (metrics, reload) = (works.clone(), works);

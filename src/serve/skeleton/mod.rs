@@ -36,18 +36,19 @@ use listen::Doors;
 use meter::Meter;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use web::WebFile;
 
 /// The words of HTTP that a service is written in.
 pub mod http {
     pub use axum::Router;
-    pub use axum::body::{Body, Bytes};
-    pub use axum::extract::{Extension, Path, Query, RawQuery, State};
-    pub use axum::http::{HeaderMap, StatusCode, header};
+    pub use axum::body::Bytes;
+    pub use axum::extract::{Extension, Path, Query, Request, State};
+    pub use axum::http::{StatusCode, header};
+    pub use axum::middleware::{Next, from_fn_with_state};
     pub use axum::response::{IntoResponse, Response};
-    pub use axum::routing::{get, post, put};
+    pub use axum::routing::get;
 }
 
 /// How a service listens and whom it answers.
@@ -109,10 +110,12 @@ pub struct Skeleton {
     web: Arc<WebFile>,
     readiness: Readiness,
     stop: CancellationToken,
+    signals: Signals,
 }
 
 impl Skeleton {
-    /// Looks at the addresses, and reads the web config file and its keys.
+    /// Looks at the addresses, and reads the web config file and its keys. From here on signals are heard, so that none ends
+    /// the process while it starts. Needs a runtime.
     ///
     /// # Errors
     /// Everything that is wrong with them.
@@ -127,7 +130,14 @@ impl Skeleton {
                 return Err(ServeError::Addresses(problems));
             }
         };
-        Ok(Self { options, doors, web, readiness: Readiness::default(), stop: CancellationToken::new() })
+        let signals = Signals::new().map_err(ServeError::Signals)?;
+        let (readiness, stop) = (Readiness::default(), CancellationToken::new());
+        Ok(Self { options, doors, web, readiness, stop, signals })
+    }
+
+    /// Waits for a signal that ends the service, for those who have long to do before [`Skeleton::run`].
+    pub async fn told_to_end(&mut self) {
+        self.signals.ending.next().await;
     }
 
     /// Returns what the service tells its readiness to.
@@ -145,12 +155,11 @@ impl Skeleton {
     /// # Errors
     /// When an address cannot be had; nothing is served then.
     pub async fn run(self, service: Service) -> Result<(), ServeError> {
-        let Self { options, doors, web, readiness, stop } = self;
+        let Self { options, doors, web, readiness, stop, signals } = self;
+        let Signals { mut hangup, mut ending } = signals;
         // Whatever way this ends, those who share the token end too.
         let _end = stop.clone().drop_guard();
         let listeners = doors.bind().await?;
-        let hangup = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
-        let mut signals = Signals::new().map_err(ServeError::Signals)?;
         let meter = Arc::new(Meter::default());
         let admin = admin::Admin {
             name: service.name,
@@ -170,51 +179,57 @@ impl Skeleton {
         let hall = Hall::new(front, options.limits, stop.clone());
         let mut serving = tokio::spawn(async move { hall.serve(listeners).await });
         notify::ready();
-        let tending = tokio::spawn(tend(admin, hangup, readiness));
-        tokio::select! {
-            signal = signals.next() => tracing::info!(signal, "ending"),
-            () = stop.cancelled() => {}
-            // The doors never close by themselves.
-            _ = &mut serving => {}
+        let mut watchdog = notify::Watchdog::new();
+        loop {
+            tokio::select! {
+                signal = ending.next() => {
+                    tracing::info!(signal, "ending");
+                    break;
+                }
+                () = stop.cancelled() => break,
+                // The doors never close by themselves.
+                _ = &mut serving => break,
+                // Its outcome is logged and counted.
+                _ = hangup.recv() => drop(admin.reload().await),
+                () = watchdog.due() => notify::alive(&readiness),
+            }
         }
         notify::stopping();
         stop.cancel();
         if !serving.is_finished() {
             tokio::select! {
                 _ = &mut serving => {}
-                signal = signals.next() => tracing::warn!(signal, "ending at once"),
+                signal = ending.next() => tracing::warn!(signal, "ending at once"),
             }
         }
-        tending.abort();
         Ok(())
     }
 }
 
-/// Reloads at HUP, and tells the supervisor that all is well.
-async fn tend(admin: Arc<admin::Admin>, mut hangup: tokio::signal::unix::Signal, readiness: Readiness) {
-    let mut watchdog = notify::Watchdog::new();
-    loop {
-        tokio::select! {
-            _ = hangup.recv() => {
-                // Its outcome is logged and counted.
-                let _ = admin.reload().await;
-            }
-            () = watchdog.due() => notify::alive(&readiness),
-        }
-    }
+/// The signals that a service hears.
+struct Signals {
+    hangup: Signal,
+    ending: Ending,
 }
 
-/// The signals that end a service.
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
+/// Those that end it.
+struct Ending {
+    terminate: Signal,
+    interrupt: Signal,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        let ending = Ending {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        };
+        Ok(Self { hangup: signal(SignalKind::hangup())?, ending })
     }
+}
 
+impl Ending {
+    /// Waits for one of them and returns its name.
     async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "TERM",
