@@ -41,6 +41,9 @@ pub struct SurroundingArgs {
     /// The folder that checks start in
     #[arg(long, value_name = "DIR")]
     pub check_dir: Option<PathBuf>,
+    /// The user that checks run as; only root can say so
+    #[arg(long, value_name = "USER", value_parser = parse_user)]
+    pub check_user: Option<(u32, u32)>,
     /// Another variable of the checks [can be repeated]
     #[arg(long = "check-env", value_name = "NAME=VALUE", value_parser = parse_variable)]
     pub variables: Vec<(OsString, OsString)>,
@@ -58,7 +61,7 @@ pub enum Preset {
     /// Our own environment and folder
     #[default]
     Own,
-    /// As sensu-service: /opt/sensu as folder, its Ruby first in PATH, its plugins and handlers last
+    /// As sensu-service: user sensu, folder /opt/sensu, its Ruby first in PATH, its plugins and handlers last
     Sensu,
 }
 
@@ -66,6 +69,14 @@ fn parse_variable(text: &str) -> Result<(OsString, OsString), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
         _ => Err("NAME=VALUE is expected".to_owned()),
+    }
+}
+
+fn parse_user(name: &str) -> Result<(u32, u32), String> {
+    match nix::unistd::User::from_name(name) {
+        Ok(Some(user)) => Ok((user.uid.as_raw(), user.gid.as_raw())),
+        Ok(None) => Err("there is no such user".to_owned()),
+        Err(error) => Err(error.desc().to_owned()),
     }
 }
 
@@ -89,7 +100,7 @@ impl SurroundingArgs {
     /// Returns folder and environment of the checks.
     pub fn around(&self, env: &Env) -> Surroundings {
         let mut variables = Vec::new();
-        let mut folder = None;
+        let (mut folder, mut user) = (None, None);
         if self.environment == Preset::Sensu {
             // sensu-omnibus, files/sensu-gem/bin/sensu-service, with EMBEDDED_RUBY=true as packaged.
             let ours = env
@@ -101,10 +112,18 @@ impl SurroundingArgs {
             variables.push(("PATH".into(), path));
             variables.push(("GEM_PATH".into(), "/opt/sensu/embedded/lib/ruby/gems/2.4.0".into()));
             folder = Some(PathBuf::from("/opt/sensu")).filter(|folder| folder.is_dir());
+            // The package's user, where there is one and we may become it.
+            user = nix::unistd::geteuid().is_root().then(|| parse_user("sensu").ok()).flatten();
         }
         variables.extend(self.check_path.clone().map(|path| ("PATH".into(), path)));
         variables.extend(self.variables.iter().cloned());
-        Surroundings { folder: self.check_dir.clone().or(folder), variables }
+        Surroundings { folder: self.check_dir.clone().or(folder), variables, user: self.check_user.or(user) }
+    }
+
+    /// Returns the folder of the file that tells checks which definitions were loaded (loader.rb:442-450).
+    pub fn loaded_folder(env: &Env) -> PathBuf {
+        let named = env.get("SENSU_LOADED_TEMPFILE_DIR").or_else(|| env.get("TMPDIR"));
+        named.map_or_else(|| PathBuf::from("/tmp"), PathBuf::from)
     }
 
     /// Returns what bounds every check.
@@ -115,8 +134,11 @@ impl SurroundingArgs {
     /// Finds what cannot be.
     ///
     /// # Errors
-    /// A folder that is none.
+    /// A folder that is none, or a user that we may not become.
     pub fn check(&self) -> Result<(), AppError> {
+        if self.check_user.is_some() && !nix::unistd::geteuid().is_root() {
+            return Err(AppError::usage("--check-user: only root can run checks as another user"));
+        }
         match &self.check_dir {
             Some(folder) if !folder.is_dir() => {
                 Err(AppError::usage(format!("--check-dir: {} is no folder", folder.display())))

@@ -32,6 +32,8 @@ pub struct Surroundings {
     pub folder: Option<PathBuf>,
     /// What is set over our own environment.
     pub variables: Vec<(OsString, OsString)>,
+    /// The user and group that commands run as; ours where none are named.
+    pub user: Option<(u32, u32)>,
 }
 
 /// One command to be run.
@@ -127,6 +129,9 @@ fn start(command: &Command<'_>) -> io::Result<(Child, pipe::Receiver)> {
     shell.stdout(Stdio::from(writer.try_clone()?)).stderr(Stdio::from(writer));
     shell.stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::inherit() });
     shell.envs(command.around.variables.iter().map(|(name, value)| (name, value)));
+    if let Some((user, group)) = command.around.user {
+        shell.uid(user).gid(group);
+    }
     if let Some(folder) = &command.around.folder {
         shell.current_dir(folder);
     }

@@ -11,6 +11,11 @@ fn check(name: &str, command: &str) -> String {
     format!(r#"{{"checks": {{"{name}": {{"command": "{command}", "interval": 1, "standalone": true}}}}}}"#)
 }
 
+/// How a result with this output stands in the log; the words alone stand in the definition too.
+fn wrote(words: &str) -> String {
+    format!("\"output\":\"{words}\\n\"")
+}
+
 /// Whether a process lives (a zombie does not).
 fn lives(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -29,7 +34,7 @@ fn killed_outright_it_leaves_no_child_behind_and_every_line_is_whole() {
     let mut runner = world.start(&[]);
     let stuck = world.path("stuck.pid");
     assert!(await_until(SOON, || pid_in(&stuck).is_some()), "{}", world.log_text());
-    world.await_log("\"name\":\"quick\"");
+    world.await_log(&wrote("ran"));
     let child = pid_in(&stuck).expect("it runs");
     assert!(lives(child));
     runner.signal(Signal::SIGKILL);
@@ -59,8 +64,8 @@ fn a_full_disk_loses_nothing_silently() {
     assert!(ready.starts_with("HTTP/1.1 503") && ready.contains("No space left"), "{ready}");
     std::fs::remove_file(world.path("log")).expect("removed");
     runner.signal(Signal::SIGUSR2);
-    world.await_log("of a");
-    world.await_log("of b");
+    world.await_log(&wrote("of a"));
+    world.await_log(&wrote("of b"));
     assert!(await_until(SOON, || waiting() == Some(0.0)));
     assert!(await_until(SOON, || world.get("/-/ready").starts_with("HTTP/1.1 200")));
     assert!(runner.end().success());
@@ -71,10 +76,10 @@ fn a_moved_log_is_left_behind_and_a_new_one_begun() {
     let world = World::new();
     world.define("a", &check("a", "echo ran"));
     let mut runner = world.start(&[]);
-    world.await_log("\"name\":\"a\"");
+    world.await_log(&wrote("ran"));
     std::fs::rename(world.path("log"), world.path("log.1")).expect("moved");
     runner.signal(Signal::SIGUSR2);
-    world.await_log("\"name\":\"a\"");
+    world.await_log(&wrote("ran"));
     assert!(runner.end().success());
     assert!(world.log_text().ends_with("\"message\":\"stopping reactor\"}\n"), "{}", world.log_text());
 }
@@ -84,19 +89,19 @@ fn a_reload_takes_good_definitions_and_keeps_the_old_ones_where_the_new_are_bad(
     let world = World::new();
     world.define("a", &check("a", "echo of a"));
     let mut runner = world.start(&[]);
-    world.await_log("of a");
+    world.await_log(&wrote("of a"));
     world.define("b", r#"{"checks": {"b": {"command": 5, "interval": "x"}}}"#);
     runner.signal(Signal::SIGHUP);
     world.await_log("check command must be a string");
     let refused = "iaasmon_runner_definitions_reloads_total{outcome=\"refused\"}";
     assert!(await_until(SOON, || world.metric(refused) == Some(1.0)), "{}", world.get("/metrics"));
-    let ran = || world.log_text().matches("of a").count();
+    let ran = || world.log_text().matches(&wrote("of a")).count();
     let before = ran();
     assert!(await_until(SOON, || ran() > before), "the old definitions are not in force");
     std::fs::remove_file(world.path("conf.d/a.json")).expect("removed");
     world.define("b", &check("b", "echo of b"));
     runner.signal(Signal::SIGHUP);
-    world.await_log("of b");
+    world.await_log(&wrote("of b"));
     world.await_log("\"message\":\"scheduled checks\",\"checks\":[\"b\"]");
     assert!(runner.end().success());
 }
@@ -107,7 +112,7 @@ fn it_does_not_start_beside_another_client_unless_told_which_checks_are_ours() {
     world.define("a", &check("a", "echo of a"));
     world.define("b", &check("b", "echo of b"));
     let mut first = world.start(&[]);
-    world.await_log("of a");
+    world.await_log(&wrote("of a"));
     let refused = world.command(&[]).output().expect("it ends");
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(2), "{said}");
@@ -117,9 +122,9 @@ fn it_does_not_start_beside_another_client_unless_told_which_checks_are_ours() {
     assert!(!world.path("pid").exists());
     std::fs::remove_file(world.path("log")).expect("removed");
     let mut some = world.start(&["--only", "b"]);
-    world.await_log("of b");
+    world.await_log(&wrote("of b"));
     assert!(some.end().success());
-    assert!(!world.log_text().contains("of a"));
+    assert!(!world.log_text().contains(&wrote("of a")));
     let unknown = world.command(&["--only", "nothing"]).output().expect("it ends");
     assert_eq!(unknown.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("no check is called `nothing`"));
@@ -188,4 +193,39 @@ fn ten_thousand_checks_are_taken_in_and_begun_in_time() {
     let late = world.metric("iaasmon_runner_late_seconds_total").unwrap_or_default();
     assert!(late / fired < 0.5, "{late} s late in {fired} runs");
     assert!(runner.end().success());
+}
+
+#[test]
+fn checks_find_the_environment_that_plugins_expect() {
+    let world = World::new();
+    world.define(
+        "env",
+        &check(
+            "env",
+            "tr : ' ' < $SENSU_LOADED_TEMPFILE | wc -w; pwd -P | xargs basename; echo $EXTRA-$PATH",
+        ),
+    );
+    std::fs::create_dir(world.path("elsewhere")).expect("created");
+    let folder = world.path("elsewhere").display().to_string();
+    let mut runner = world.start(&[
+        "--check-dir",
+        &folder,
+        "--check-env",
+        "EXTRA=more",
+        "--check-path",
+        "/usr/bin:/bin:/opt/x",
+    ]);
+    world.await_log("\"output\":\"2\\nelsewhere\\nmore-/usr/bin:/bin:/opt/x\\n\"");
+    assert!(runner.end().success());
+    // Only root can become another; others are told before anything starts.
+    let mut other = world.command(&["--check-user", "nobody"]);
+    if nix::unistd::geteuid().is_root() {
+        world.define("env", &check("env", "id -un"));
+        let mut runner = world.start(&["--check-user", "nobody"]);
+        world.await_log(&wrote("nobody"));
+        assert!(runner.end().success());
+    } else {
+        let refused = other.output().expect("it ends");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("--check-user: only root"));
+    }
 }

@@ -97,6 +97,7 @@ impl RunnerArgs {
             only: self.only.clone(),
             bounds: self.around.bounds(),
             around: self.around.around(env),
+            loaded_folder: SurroundingArgs::loaded_folder(env),
             guard: super::GUARD,
         }
     }

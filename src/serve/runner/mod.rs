@@ -12,7 +12,7 @@ mod sockets;
 pub use journal::{Journal, Output, Written};
 pub use rival::Rival;
 
-use crate::sensu::definitions::{Notice, Refused, Sources, load};
+use crate::sensu::definitions::{Notice, Refused, Settings, Sources, load};
 use crate::sensu::engine::{Bounds, Engine, Event, payload};
 use crate::sensu::level::Level;
 use crate::serve::skeleton::Readiness;
@@ -24,6 +24,7 @@ use crate::wire::sensu_json::{Object, Value, field, set};
 use crate::wire::sensu_log::SCHEDULED;
 use intake::Intake;
 use sockets::Sockets;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -54,6 +55,8 @@ pub struct Options {
     pub bounds: Bounds,
     /// Folder and environment of every command.
     pub around: Surroundings,
+    /// The folder of the file that names the loaded definitions to every check.
+    pub loaded_folder: PathBuf,
     /// The hidden argument of this program that is the guard.
     pub guard: &'static str,
 }
@@ -131,7 +134,13 @@ impl Runner {
         let guard = Guard::start(options.guard).map_err(io("the guard of the checks"))?;
         let teller = journal.clone();
         let tell = Arc::new(move |event: Event| teller.take(event));
-        let engine = Engine::new(settings, options.around, Some(guard), options.bounds, tell);
+        let mut around = options.around;
+        match name_loaded_files(&options.loaded_folder, &settings) {
+            Ok(file) => around.variables.push(("SENSU_LOADED_TEMPFILE".into(), file.into())),
+            // Hardly a plugin reads it: checks that run without it are better than none.
+            Err(error) => tracing::warn!(%error, "SENSU_LOADED_TEMPFILE cannot be written"),
+        }
+        let engine = Engine::new(settings, around, Some(guard), options.bounds, tell);
         engine.set_debug(journal.is_debug());
         if !alone {
             engine.only(options.only);
@@ -293,6 +302,19 @@ fn open_journal(options: &Options) -> Result<Journal, RunnerError> {
         }
     };
     Ok(Journal::new(output, options.level))
+}
+
+/// Writes the paths of the loaded files where plugins look for them (loader.rb:442-450). The name is known to everybody who may
+/// write to the folder: it is replaced, never written through.
+fn name_loaded_files(folder: &Path, settings: &Settings) -> std::io::Result<PathBuf> {
+    let file = folder.join("sensu_client_loaded_files");
+    let begun = folder.join(format!(".sensu_client_loaded_files.{}", std::process::id()));
+    let names: Vec<_> = settings.files().iter().map(|path| path.as_os_str().as_encoded_bytes()).collect();
+    // One of that name can only be what a runner with our number left.
+    let _ = std::fs::remove_file(&begun);
+    std::fs::File::create_new(&begun)?.write_all(&names.join(&b':'))?;
+    std::fs::rename(&begun, &file)?;
+    Ok(file)
 }
 
 fn write_pid(path: &Path) -> std::io::Result<()> {

@@ -56,11 +56,19 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let file = dir.path().join("sensu-client.pid");
         assert_eq!(look(Some(&file)), Ok(()));
-        let mut other = std::process::Command::new("sleep").arg("60").spawn().expect("started");
+        let begun = |command: &mut std::process::Command| {
+            let child = command.spawn().expect("started");
+            // For a moment after its start a process has no command line.
+            let line = format!("/proc/{}/cmdline", child.id());
+            while std::fs::read(&line).is_ok_and(|line| line.is_empty()) {
+                std::thread::yield_now();
+            }
+            child
+        };
+        let mut other = begun(std::process::Command::new("sleep").arg("60"));
         std::fs::write(&file, format!("{}\n", other.id())).expect("written");
         assert_eq!(look(Some(&file)), Ok(()));
-        let mut client =
-            std::process::Command::new("sleep").arg0("sensu-client").arg("60").spawn().expect("started");
+        let mut client = begun(std::process::Command::new("sleep").arg0("sensu-client").arg("60"));
         std::fs::write(&file, format!("{}\n", client.id())).expect("written");
         let found = look(Some(&file));
         for child in [&mut other, &mut client] {
