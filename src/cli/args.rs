@@ -12,6 +12,7 @@ use crate::config::Color;
 use crate::model::time::parse_duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -98,6 +99,18 @@ pub enum Command {
     /// The process that ends what a killed runner left
     #[command(hide = true, name = "check-guard")]
     CheckGuard,
+    /// The process that becomes the user of a check, and then its shell
+    #[command(hide = true, name = super::definitions::RUN_AS)]
+    CheckAs {
+        /// The user's name
+        name: String,
+        /// Its number
+        user: u32,
+        /// Its first group
+        group: u32,
+        /// What the shell gets
+        line: OsString,
+    },
     /// The process that answers for a demo's nodes
     #[command(hide = true)]
     DemoNodes(demo::NodesArgs),

@@ -2,7 +2,7 @@
 
 use crate::sensu::definitions::Sources;
 use crate::sensu::engine::Bounds;
-use crate::sys::child::Surroundings;
+use crate::sys::child::{RunAs, Surroundings};
 use clap::{Args, ValueEnum};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,8 @@ use super::error::AppError;
 use crate::config::Env;
 use crate::model::time::parse_duration;
 
+/// The hidden command that becomes the user of a check.
+pub const RUN_AS: &str = "check-as";
 /// Where the packaged client looks.
 const PACKAGED_FILE: &str = "/etc/sensu/config.json";
 const PACKAGED_FOLDER: &str = "/etc/sensu/conf.d";
@@ -41,9 +43,9 @@ pub struct SurroundingArgs {
     /// The folder that checks start in
     #[arg(long, value_name = "DIR")]
     pub check_dir: Option<PathBuf>,
-    /// The user that checks run as; only root can say so
+    /// The user that checks run as; only root can say so. Keep log and pid file where this user cannot write
     #[arg(long, value_name = "USER", value_parser = parse_user)]
-    pub check_user: Option<(u32, u32)>,
+    pub check_user: Option<RunAs>,
     /// Another variable of the checks [can be repeated]
     #[arg(long = "check-env", value_name = "NAME=VALUE", value_parser = parse_variable)]
     pub variables: Vec<(OsString, OsString)>,
@@ -72,12 +74,8 @@ fn parse_variable(text: &str) -> Result<(OsString, OsString), String> {
     }
 }
 
-fn parse_user(name: &str) -> Result<(u32, u32), String> {
-    match nix::unistd::User::from_name(name) {
-        Ok(Some(user)) => Ok((user.uid.as_raw(), user.gid.as_raw())),
-        Ok(None) => Err("there is no such user".to_owned()),
-        Err(error) => Err(error.desc().to_owned()),
-    }
+fn parse_user(name: &str) -> Result<RunAs, String> {
+    RunAs::named(name, RUN_AS)
 }
 
 impl DefinitionArgs {
@@ -97,27 +95,49 @@ impl DefinitionArgs {
 }
 
 impl SurroundingArgs {
-    /// Returns folder and environment of the checks.
-    pub fn around(&self, env: &Env) -> Surroundings {
-        let mut variables = Vec::new();
-        let (mut folder, mut user) = (None, None);
+    /// Returns folder, environment and user of the checks.
+    ///
+    /// # Errors
+    /// What the preset asks for and this machine has not: checks that ran as root by mistake might do anything.
+    pub fn around(&self, env: &Env) -> Result<Surroundings, AppError> {
+        let mut around = Surroundings {
+            folder: self.check_dir.clone(),
+            variables: Vec::new(),
+            user: self.check_user.clone(),
+        };
         if self.environment == Preset::Sensu {
-            // sensu-omnibus, files/sensu-gem/bin/sensu-service, with EMBEDDED_RUBY=true as packaged.
-            let ours = env
-                .get("PATH")
-                .unwrap_or("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".as_ref());
-            let mut path = OsString::from("/opt/sensu/embedded/bin:");
-            path.push(ours);
-            path.push(":/etc/sensu/plugins:/etc/sensu/handlers");
-            variables.push(("PATH".into(), path));
-            variables.push(("GEM_PATH".into(), "/opt/sensu/embedded/lib/ruby/gems/2.4.0".into()));
-            folder = Some(PathBuf::from("/opt/sensu")).filter(|folder| folder.is_dir());
-            // The package's user, where there is one and we may become it.
-            user = nix::unistd::geteuid().is_root().then(|| parse_user("sensu").ok()).flatten();
+            self.as_packaged(&mut around, env)?;
         }
-        variables.extend(self.check_path.clone().map(|path| ("PATH".into(), path)));
-        variables.extend(self.variables.iter().cloned());
-        Surroundings { folder: self.check_dir.clone().or(folder), variables, user: self.check_user.or(user) }
+        around.variables.extend(self.check_path.clone().map(|path| ("PATH".into(), path)));
+        around.variables.extend(self.variables.iter().cloned());
+        Ok(around)
+    }
+
+    /// As sensu-omnibus, files/sensu-gem/bin/sensu-service, with EMBEDDED_RUBY=true as packaged.
+    fn as_packaged(&self, around: &mut Surroundings, env: &Env) -> Result<(), AppError> {
+        let ours = env
+            .get("PATH")
+            .unwrap_or("/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".as_ref());
+        let mut path = OsString::from("/opt/sensu/embedded/bin:");
+        path.push(ours);
+        path.push(":/etc/sensu/plugins:/etc/sensu/handlers");
+        around.variables.push(("PATH".into(), path));
+        around.variables.push(("GEM_PATH".into(), "/opt/sensu/embedded/lib/ruby/gems/2.4.0".into()));
+        if around.folder.is_none() {
+            let folder = PathBuf::from("/opt/sensu");
+            if !folder.is_dir() {
+                return Err(AppError::usage("--environment sensu: there is no folder /opt/sensu")
+                    .hint("--check-dir DIR names the folder that checks start in"));
+            }
+            around.folder = Some(folder);
+        }
+        if around.user.is_none() && nix::unistd::geteuid().is_root() {
+            around.user = Some(parse_user("sensu").map_err(|why| {
+                AppError::usage(format!("--environment sensu: {why}"))
+                    .hint("--check-user USER names the user that checks run as, and may be root")
+            })?);
+        }
+        Ok(())
     }
 
     /// Returns the folder of the file that tells checks which definitions were loaded (loader.rb:442-450).

@@ -91,6 +91,9 @@ fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, A
             return Ok(serve::run(command, cli.global.config.as_deref(), &env, out, err)?.code());
         }
         Command::CheckGuard => crate::sys::child::watch(&mut std::io::stdin().lock())?,
+        Command::CheckAs { name, user, group, line } => {
+            return Err(crate::sys::child::become_user(name, *user, *group, line).into());
+        }
         Command::RunCheck(args) => {
             let asked = cli.global.color.as_deref();
             let color = crate::config::Color::ALL.into_iter().find(|color| asked == Some(color.word()));

@@ -66,7 +66,7 @@ pub fn run(
     };
     let check = definition(&settings, name)?;
     let guard = Guard::start(GUARD).ok();
-    let (around, bounds) = (args.around.around(env), args.around.bounds());
+    let (around, bounds) = (args.around.around(env)?, args.around.bounds());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(run_once(check, settings, around, guard, bounds));
     match args.output {

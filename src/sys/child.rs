@@ -6,9 +6,11 @@
 
 mod group;
 mod guard;
+mod user;
 
 pub use group::{Group, members};
 pub use guard::{Guard, watch};
+pub use user::{RunAs, become_user};
 
 use nix::errno::Errno;
 use std::ffi::{OsStr, OsString};
@@ -32,8 +34,8 @@ pub struct Surroundings {
     pub folder: Option<PathBuf>,
     /// What is set over our own environment.
     pub variables: Vec<(OsString, OsString)>,
-    /// The user and group that commands run as; ours where none are named.
-    pub user: Option<(u32, u32)>,
+    /// The user that commands run as; ours where none is named.
+    pub user: Option<RunAs>,
 }
 
 /// One command to be run.
@@ -124,14 +126,19 @@ fn start(command: &Command<'_>) -> io::Result<(Child, pipe::Receiver)> {
         return Err(io::Error::other(format!("argument cannot contain null bytes: {line:?}")));
     }
     let (reader, writer) = io::pipe()?;
-    let mut shell = tokio::process::Command::new("sh");
-    shell.arg("-c").arg(OsStr::from_bytes(command.line)).process_group(0);
+    let line = OsStr::from_bytes(command.line);
+    let mut shell = match &command.around.user {
+        Some(user) => user.shell(line),
+        None => tokio::process::Command::new("sh"),
+    };
+    match &command.around.user {
+        Some(user) => shell.envs(user.variables()),
+        None => shell.arg("-c").arg(line),
+    };
+    shell.process_group(0);
     shell.stdout(Stdio::from(writer.try_clone()?)).stderr(Stdio::from(writer));
     shell.stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::inherit() });
     shell.envs(command.around.variables.iter().map(|(name, value)| (name, value)));
-    if let Some((user, group)) = command.around.user {
-        shell.uid(user).gid(group);
-    }
     if let Some(folder) = &command.around.folder {
         shell.current_dir(folder);
     }

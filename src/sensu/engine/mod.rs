@@ -199,11 +199,14 @@ impl Engine {
             return self.shared.log(Level::Warn, "previous check command execution in progress", &check);
         }
         let (shared, settings) = (self.shared.clone(), settings.clone());
-        self.shared.running.spawn(async move {
+        let tracked = self.shared.running.token();
+        tokio::spawn(async move {
             let run = InProgress { shared: &shared, key };
             let lingering = execute::publish(&shared, check, &settings).await;
+            // What comes now is not waited for at the end.
+            drop(tracked);
             if let Some(group) = lingering {
-                // Its processes wait inside the kernel: another run beside them would help nobody.
+                // Its processes wait inside the kernel, or are another user's: another run beside them would help nobody.
                 group.gone().await;
             }
             drop(run);
