@@ -7,26 +7,29 @@ use crate::cli::render::{Cell, Column, Shape, Tone};
 use crate::cli::streams::Streams;
 use crate::sensu::migrate::logs::{Compared, Log, Side, Verdict, compare};
 use clap::Args;
+use flate2::bufread::MultiGzDecoder;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
-  iaasmon migrate logs /var/log/sensu/sensu-client.log.1 /var/log/sensu/sensu-client.log
+  iaasmon migrate logs /var/log/sensu/sensu-client.log.1.gz /var/log/iaasmon/runner.log
   iaasmon migrate logs before.log after.log -o wide      outputs too
   iaasmon migrate logs before.log after.log -o json | jq '.data[] | select(.verdict != \"agrees\")'";
 
 /// A line that is longer is counted and not read.
 const LONGEST: u64 = 16 * 1024 * 1024;
+const AT_A_TIME: usize = 256 * 1024;
 
 /// Compare a sensu-client's log from before the switch with the runner's from after it
 ///
 /// One line a check. `missing`: it did not run after the switch. `status`: its usual status is another, or one came that
-/// never did before. `output`: no output was seen on both sides, numbers apart. `runs`: it ran less often than its
-/// interval asks, and than before. `new`: it did not run before, which is no disagreement.
+/// never did before. `output`: no output was seen on both sides, all numbers in it left out. `runs`: it ran less often
+/// than its interval asks, and than before. `new`: it did not run before, which is no disagreement.
 ///
-/// The logs are read once, line by line, and may be of any size. Ends with code 1 where a check disagrees.
+/// The logs are read once, line by line, and may be of any size and packed by gzip. Ends with code 1 where a check
+/// disagrees.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct LogsArgs {
@@ -92,13 +95,21 @@ pub fn run(args: &LogsArgs, streams: &mut Streams<'_>) -> Result<Exit, AppError>
 
 fn load(path: &Path) -> Result<Log, AppError> {
     let failed = |error: io::Error| AppError::usage(format!("cannot read {}: {error}", path.display()));
-    let file = File::open(path).map_err(failed)?;
-    let log = take_in(BufReader::with_capacity(256 * 1024, file)).map_err(failed)?;
+    let file = BufReader::with_capacity(AT_A_TIME, File::open(path).map_err(failed)?);
+    let log = unpack(file).and_then(take_in).map_err(failed)?;
     if !log.has_results() {
         return Err(AppError::usage(format!("{} holds no result of any check", path.display()))
             .hint("sensu-client and the runner log results at level info"));
     }
     Ok(log)
+}
+
+/// Reads through gzip, as logrotate packs old logs, where the content is so packed.
+fn unpack(mut file: impl BufRead + 'static) -> io::Result<Box<dyn BufRead>> {
+    if file.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
+        return Ok(Box::new(BufReader::with_capacity(AT_A_TIME, MultiGzDecoder::new(file))));
+    }
+    Ok(Box::new(file))
 }
 
 /// Reads lines up to the longest that is allowed; of longer ones the rest is passed over.
@@ -122,8 +133,21 @@ fn take_in(mut file: impl BufRead) -> io::Result<Log> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
 
     const RESULT: &str = r#"{"message":"publishing check result","payload":{"client":"n","check":{"name":"a","status":0,"output":""}}}"#;
+
+    #[test]
+    fn a_packed_log_is_read_and_a_broken_one_is_an_error() {
+        let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packer.write_all(format!("{RESULT}\n").as_bytes()).expect("memory");
+        let packed = packer.finish().expect("memory");
+        let read = |bytes: Vec<u8>| unpack(io::Cursor::new(bytes)).and_then(take_in);
+        assert!(read(packed.clone()).expect("whole").has_results());
+        let twice = read([packed.clone(), packed.clone()].concat()).expect("two members");
+        assert_eq!(twice.unread, 0);
+        assert!(read(packed[..packed.len() - 9].to_vec()).is_err());
+    }
 
     #[test]
     fn a_line_without_end_is_read_and_one_of_any_length_is_passed() {
