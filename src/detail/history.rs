@@ -22,12 +22,15 @@ pub struct Depth {
     pub runs: u32,
     /// How many outputs.
     pub outputs: u32,
+    /// For how long, in days.
+    pub days: u32,
 }
 
 impl Default for Depth {
     fn default() -> Self {
-        // 50 checks: 100 runs are 350 kB; 20 outputs of a few hundred bytes as much again.
-        Self { runs: 100, outputs: 20 }
+        // 50 checks: 100 runs are 350 kB; 20 outputs of a few hundred bytes as much again. Only checks that seldom run have any
+        // that are older than a month.
+        Self { runs: 100, outputs: 20, days: 30 }
     }
 }
 
@@ -77,7 +80,7 @@ pub fn write(
     pack.float(run.duration).number(i64::from(run.changed)).bytes(&run.sha256);
     batch.put(RUNS, &place(key, run.number, depth.runs), &pack.done())?;
     if let Some((kept, output)) = output {
-        pack.number(run.number.cast_signed()).bytes(output);
+        pack.number(run.number.cast_signed()).number(run.executed.timestamp_millis()).bytes(output);
         batch.put(OUTPUTS, &place(key, kept, depth.outputs), &pack.done())?;
     }
     Ok(())
@@ -86,6 +89,16 @@ pub fn write(
 /// Forgets all outputs: the store is full, and runs matter more.
 pub fn forget_outputs(batch: &mut Batch<'_>) -> Result<(), StoreError> {
     batch.remove_prefix(OUTPUTS, &[])
+}
+
+/// Forgets what was run before `oldest`.
+pub fn forget_before(batch: &mut Batch<'_>, oldest: Timestamp) -> Result<(), StoreError> {
+    for table in [RUNS, OUTPUTS] {
+        batch.retain(table, |_, value| {
+            number_and_time(&mut Unpack(value)).is_some_and(|(_, executed)| executed >= oldest)
+        })?;
+    }
+    Ok(())
 }
 
 /// Forgets a check.
@@ -103,8 +116,8 @@ pub fn read(store: &Store, key: &Key) -> Result<Vec<Past>, StoreError> {
     })?;
     store.prefix(OUTPUTS, &prefix(key), Order::Ascending, &mut |_, value| {
         let mut read = Unpack(value);
-        if let (Some(number), Some(output)) = (read.number(), read.bytes()) {
-            let of = runs.iter_mut().find(|past| past.run.number == number.cast_unsigned());
+        if let (Some((number, _)), Some(output)) = (number_and_time(&mut read), read.bytes()) {
+            let of = runs.iter_mut().find(|past| past.run.number == number);
             if let Some(past) = of {
                 past.output = Some(output.to_vec());
             }
@@ -115,11 +128,18 @@ pub fn read(store: &Store, key: &Key) -> Result<Vec<Past>, StoreError> {
     Ok(runs)
 }
 
+/// What runs and outputs begin with.
+fn number_and_time(read: &mut Unpack<'_>) -> Option<(u64, Timestamp)> {
+    let number = read.number()?.cast_unsigned();
+    Some((number, chrono::DateTime::from_timestamp_millis(read.number()?)?))
+}
+
 fn unpack_run(bytes: &[u8]) -> Option<Run> {
     let mut read = Unpack(bytes);
+    let (number, executed) = number_and_time(&mut read)?;
     Some(Run {
-        number: read.number()?.cast_unsigned(),
-        executed: chrono::DateTime::from_timestamp_millis(read.number()?)?,
+        number,
+        executed,
         status: read.number()?,
         duration: read.float()?,
         changed: read.number()? != 0,
@@ -129,11 +149,11 @@ fn unpack_run(bytes: &[u8]) -> Option<Run> {
 
 /// Returns the number and the time of the output that was kept last.
 pub fn newest_output(store: &Store, key: &Key) -> Result<Option<(u64, Timestamp)>, StoreError> {
-    let mut newest: Option<Run> = None;
+    let mut newest: Option<(u64, Timestamp)> = None;
     let mut place = 0;
     store.prefix(OUTPUTS, &prefix(key), Order::Ascending, &mut |name, value| {
-        let run = unpack_run(value);
-        if run.as_ref().map(|run| run.number) > newest.as_ref().map(|run| run.number) {
+        let run = number_and_time(&mut Unpack(value));
+        if run > newest {
             newest = run;
             let at = name.get(8..12).and_then(|at| at.try_into().ok()).map_or(0, u32::from_be_bytes);
             place = u64::from(at);
@@ -141,5 +161,40 @@ pub fn newest_output(store: &Store, key: &Key) -> Result<Option<(u64, Timestamp)
         ControlFlow::Continue(())
     })?;
     // Where in the ring it stands is all that matters for the next one.
-    Ok(newest.map(|run| (place, run.executed)))
+    Ok(newest.map(|(_, executed)| (place, executed)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Depth, forget_before, newest_output, read, write};
+    use crate::detail::latest::{Key, Run};
+    use crate::sys::store::{Durability, Store};
+
+    #[test]
+    fn what_is_too_old_goes_with_its_output() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path().join("store")).expect("opens").store;
+        let key = Key { source: None, check: "check_disk".into() };
+        let at = |seconds| chrono::DateTime::from_timestamp(seconds, 0).expect("a time");
+        let run = |number: u64| Run {
+            number,
+            executed: at(1000 + number.cast_signed()),
+            status: 0,
+            duration: Some(0.1),
+            changed: false,
+            sha256: [0; 32],
+        };
+        let written = store.commit(Durability::Immediate, |batch| {
+            (0..10).try_for_each(|number| {
+                write(batch, &key, &run(number), Some((number, b"DISK OK")), Depth::default())
+            })
+        });
+        written.expect("written");
+        store.commit(Durability::Immediate, |batch| forget_before(batch, at(1007))).expect("forgotten");
+        let left = read(&store, &key).expect("read");
+        let numbers: Vec<u64> = left.iter().map(|past| past.run.number).collect();
+        assert_eq!(numbers, [9, 8, 7]);
+        assert_eq!(newest_output(&store, &key).expect("read"), Some((9, at(1009))));
+        assert!(left.iter().all(|past| past.output.as_deref() == Some(b"DISK OK")), "{left:?}");
+    }
 }

@@ -11,6 +11,7 @@ use crate::serve::node;
 use crate::serve::runner::Runner;
 use crate::serve::skeleton::Skeleton;
 use clap::{Args, ValueEnum};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -66,7 +67,7 @@ pub struct ExportArgs {
     /// Follow this log [default: /var/log/sensu/sensu-client.log; can be repeated, the newer result wins]
     #[arg(long = "follow", value_name = "FILE")]
     pub logs: Vec<PathBuf>,
-    /// Keep checkpoint and history here; without it, a restart reads the logs again and history is lost
+    /// Keep checkpoint and history here, 64 MiB at most; without it, a restart reads the logs again and history is lost
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// Let this network read the output of checks [can be repeated]
@@ -87,6 +88,9 @@ pub struct ExportArgs {
     /// How many outputs of each check the history holds
     #[arg(long, value_name = "N", default_value_t = Depth::default().outputs)]
     pub history_outputs: u32,
+    /// How long the history holds a run
+    #[arg(long, value_name = "DAYS", default_value_t = Depth::default().days)]
+    pub history_days: u32,
 }
 
 /// Series beside the status.
@@ -119,7 +123,11 @@ impl ExportArgs {
                 duration: self.extra_series.contains(&Extra::Duration),
             },
             retire_after: self.retire_after,
-            history: Depth { runs: self.history.max(1), outputs: self.history_outputs.max(1) },
+            history: Depth {
+                runs: self.history.max(1),
+                outputs: self.history_outputs.max(1),
+                days: self.history_days.max(1),
+            },
         }
     }
 }
@@ -141,13 +149,21 @@ pub fn run(args: &ExporterArgs) -> Result<Exit, AppError> {
 }
 
 /// Runs runner and exporter.
-pub fn run_node(args: &NodeArgs, global: Option<&Path>, env: &Env) -> Result<Exit, AppError> {
-    args.runner.around.check()?;
+pub fn run_node(
+    args: &NodeArgs,
+    global: Option<&Path>,
+    env: &Env,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<Exit, AppError> {
+    if let Some(done) = args.runner.before(&args.runner.definitions.sources(global, env), out, err)? {
+        return Ok(done);
+    }
     let Some(log) = &args.runner.log else {
         return Err(AppError::usage("-l FILE is missing: the log is the hand-over from runner to exporter")
             .hint("for example -l /var/log/iaasmon/runner.log"));
     };
-    let options = args.runner.options(global, env);
+    let options = args.runner.options(global, env)?;
     super::node_runtime()?.block_on(async {
         let skeleton = Skeleton::prepare(args.runner.serve.options(DEFAULT_LISTEN)?)?;
         let exporter = Exporter::prepare(args.export.options(Some(log)))?;

@@ -5,9 +5,15 @@ use super::Options;
 use super::state::{LogState, State, ToKeep};
 use crate::detail::history::{self, Depth, Past};
 use crate::detail::latest::{Entry, Key};
+use crate::sys::clock;
 use crate::sys::store::{Batch, Durability, Order, Store, StoreError};
 use std::ops::ControlFlow;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
+/// How often what is too old is looked for, all of the history being read for it. The first time so long after the start: by then
+/// a clock that was wrong at boot is right.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
 const ENTRIES: &str = "entries";
 const STATE: &str = "state";
 const LOGS: &[u8] = b"logs";
@@ -15,22 +21,33 @@ const LOGS: &[u8] = b"logs";
 pub(super) struct Keeper {
     store: Store,
     depth: Depth,
+    forgot: Mutex<Instant>,
 }
 
 impl Keeper {
     pub(super) fn new(store: Store, depth: Depth) -> Self {
-        Self { store, depth }
+        Self { store, depth, forgot: Mutex::new(clock::instant()) }
     }
 
-    /// Writes what was read.
+    /// Writes what was read, and now and then forgets what is too old.
     pub(super) fn keep(&self, keep: &ToKeep) -> Result<(), StoreError> {
+        self.write_all(keep)?;
+        let mut forgot = self.forgot.lock().unwrap_or_else(PoisonError::into_inner);
+        if forgot.elapsed() >= FORGET_EVERY {
+            *forgot = clock::instant();
+            let oldest = clock::now() - chrono::Duration::days(i64::from(self.depth.days));
+            // With the next commit is early enough.
+            self.store.commit(Durability::Eventual, |batch| history::forget_before(batch, oldest))?;
+        }
+        Ok(())
+    }
+
+    fn write_all(&self, keep: &ToKeep) -> Result<(), StoreError> {
         match self.store.commit(Durability::Immediate, |batch| self.write(batch, keep)) {
             Err(StoreError::Full { .. }) => {
-                // Runs and results matter more than old outputs.
-                self.store.commit(Durability::Immediate, |batch| {
-                    history::forget_outputs(batch)?;
-                    self.write(batch, keep)
-                })
+                // Runs and results matter more than old outputs. A commit of its own: only what is gone makes room.
+                self.store.commit(Durability::Eventual, history::forget_outputs)?;
+                self.store.commit(Durability::Immediate, |batch| self.write(batch, keep))
             }
             done => done,
         }
@@ -101,4 +118,43 @@ impl Keeper {
 /// The key of an entry in the store.
 fn name(key: &Key) -> Vec<u8> {
     [key.source.as_deref().unwrap_or_default().as_bytes(), &[0], key.check.as_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Keeper, ToKeep};
+    use crate::detail::history::Depth;
+    use crate::detail::latest::{Key, Run};
+    use crate::serve::exporter::state::Unkept;
+    use crate::sys::store::Store;
+    use std::sync::Arc;
+
+    fn one(number: u64, output: &[u8]) -> ToKeep {
+        let key = Key { source: None, check: "check_disk".into() };
+        let run = Run {
+            number,
+            executed: chrono::DateTime::from_timestamp(1_700_000_000, 0).expect("a time"),
+            status: 0,
+            duration: None,
+            changed: false,
+            sha256: [0; 32],
+        };
+        let runs = vec![Unkept { key, run, output: Some((number, output.into())) }];
+        ToKeep { runs: Arc::new(runs), entries: Vec::new(), logs: Vec::new() }
+    }
+
+    #[test]
+    fn a_full_store_loses_its_old_outputs_and_goes_on() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open_limited(folder.path().join("store"), 2 << 20).expect("opens").store;
+        let keeper = Keeper::new(store, Depth { runs: 1000, outputs: 1000, ..Depth::default() });
+        for number in 0..100 {
+            keeper.keep(&one(number, &[7; 50_000])).expect("kept");
+        }
+        let past = keeper.read(&Key { source: None, check: "check_disk".into() }).expect("read");
+        assert_eq!(past.len(), 100, "no run is lost");
+        let outputs = past.iter().filter(|past| past.output.is_some()).count();
+        assert!((1..100).contains(&outputs), "{outputs}");
+        assert!(past[0].output.is_some(), "the newest has its output");
+    }
 }

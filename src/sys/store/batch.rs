@@ -63,6 +63,15 @@ impl<'t> Batch<'t> {
         self.remove_range(name, prefix_range(prefix, end.as_deref()))
     }
 
+    /// Removes every row of a table that `keep` does not want.
+    pub fn retain(
+        &mut self,
+        name: &str,
+        mut keep: impl FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), StoreError> {
+        self.on_table(name, |table| Ok(table.retain(|key, value| keep(key, value))?))
+    }
+
     /// Ends the batch and returns what went wrong in it.
     pub(super) fn close(self) -> Option<Fault> {
         let tables = self.tables;
