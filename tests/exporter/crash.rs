@@ -63,6 +63,12 @@ fn line(number: u64) -> String {
     result(&format!("c{}", number % CHECKS), 0, &output(number))
 }
 
+/// One run a second of one check, up to now.
+fn backlog(runs: i64) -> String {
+    let now = clock::now().timestamp();
+    (0..runs).map(|n| result_at(now - runs + n, "a", 0, &output(n.unsigned_abs()))).collect()
+}
+
 fn rotate(log: &Path) {
     let name = |n: u32| PathBuf::from(format!("{}.{n}", log.display()));
     for n in (1..30).rev() {
@@ -133,12 +139,8 @@ fn results_are_served_with_the_first_answer_of_the_port() {
 
 #[test]
 fn a_large_backlog_is_kept_whole_and_known_before_the_port_opens() {
-    let place = Place::new();
-    let now = clock::now().timestamp();
-    let runs = 30_000;
-    let lines: String =
-        (0..runs).map(|n| result_at(now - runs + n, "a", 0, &output(n.unsigned_abs()))).collect();
-    place.write("log", lines);
+    let (place, runs) = (Place::new(), 30_000);
+    place.write("log", backlog(runs));
     let (follow, state) = (place.arg("log"), place.arg("state"));
     let exporter = place.spawn(&mut place.command(&[
         "exporter",
@@ -167,12 +169,8 @@ fn a_large_backlog_is_kept_whole_and_known_before_the_port_opens() {
 
 #[test]
 fn without_a_store_the_newest_runs_are_held() {
-    let place = Place::new();
-    let now = clock::now().timestamp();
-    let runs = 30_000;
-    let lines: String =
-        (0..runs).map(|n| result_at(now - runs + n, "a", 0, &output(n.unsigned_abs()))).collect();
-    place.write("log", lines);
+    let (place, runs) = (Place::new(), 30_000);
+    place.write("log", backlog(runs));
     let follow = place.arg("log");
     let _exporter = place.serve(&["exporter", "--follow", &follow]);
     place.await_metric("iaasmon_history_runs_lost_total", 0.0);

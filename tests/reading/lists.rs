@@ -33,7 +33,8 @@ fn live_every_list_takes_a_filter_and_every_form() {
     assert_eq!(filtered(&["query", "up", &format!("instance={node}")], "cluster"), ["prod-east"]);
     assert_eq!(filtered(&["query", "count(up)", "@cluster=prod-west"], "cluster"), ["prod-west"]);
     assert!(filtered(&["doctor", "--all", "rule=all"], "rule").iter().all(|rule| rule == "all"));
-    assert_eq!(filtered(&["doctor", "--all", "@cluster=prod-east", "@state=ok"], "rule"), ["all"]);
+    let asked = filtered(&["doctor", "--all", "@cluster=prod-east"], "cluster");
+    assert!(!asked.is_empty() && asked.iter().all(|cluster| cluster == "prod-east"), "{asked:?}");
     assert_eq!(filtered(&["silence", "list", &format!("instance={node}")], "id"), [&*kept]);
     assert_eq!(filtered(&["silence", "list", "@state=expired"], "id"), [&*ended], "implies --expired");
     assert_eq!(filtered(&["silence", "list", "@ticket=INC-1", "@expires<2h"], "id"), [&*kept]);
