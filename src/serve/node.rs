@@ -8,34 +8,24 @@ use std::sync::Arc;
 /// Runs both until the service ends, and the checks that run have ended.
 ///
 /// # Errors
-/// When an address cannot be had.
-pub async fn run(
-    mut skeleton: Skeleton,
-    runner: Option<Runner>,
-    exporter: Exporter,
-) -> Result<(), ServeError> {
-    let (readiness, stop) = (skeleton.readiness(), skeleton.stop());
+/// When an address cannot be had: nothing is run then.
+pub async fn run(skeleton: Skeleton, runner: Option<Runner>, exporter: Exporter) -> Result<(), ServeError> {
+    let (readiness, ending) = (skeleton.readiness(), skeleton.ending());
     // The port opens once results are known: a series that is missing would resolve an alert. Those that were put back
     // will do while a backlog is read.
     if exporter.is_restored() {
         readiness.block("backlog", Some("the logs are still to be read".to_owned()));
     } else {
         tokio::select! {
-            () = exporter.catch_up(&readiness, &stop) => {}
-            () = skeleton.told_to_end() => return Ok(()),
+            () = exporter.catch_up(&readiness, ending.begun()) => {}
+            () = ending.begun().cancelled() => return Ok(()),
         }
     }
-    let works = runner.as_ref().map(Runner::works);
-    let service = service(works, &exporter);
-    let served = async {
-        let served = skeleton.run(service).await;
-        // Where no address was to be had, the others must not go on alone.
-        stop.cancel();
-        served
-    };
+    let bound = skeleton.bind().await?;
+    let serving = bound.serve(service(runner.as_ref().map(Runner::works), &exporter));
     let running = async {
         if let Some(runner) = runner {
-            return runner.run(readiness.clone(), stop.clone()).await;
+            return runner.run(&readiness, &ending).await;
         }
         Ok(())
     };
@@ -45,12 +35,11 @@ pub async fn run(
         let (exporter, readiness, ended) = (exporter.clone(), readiness.clone(), ended.clone());
         async move { exporter.follow(readiness, ended).await }
     });
-    let (served, ran) = tokio::join!(served, running);
+    let ((), ran) = tokio::join!(serving, running);
     ended.cancel();
     // A panic there is not ours to hide, and not ours to pass on at the end.
     let _ = following.await;
-    ran.map_err(ServeError::Signals)?;
-    served
+    ran.map_err(ServeError::Signals)
 }
 
 fn service(works: Option<Works>, exporter: &Exporter) -> Service {

@@ -1,9 +1,11 @@
 //! A log that others read while it grows: whole lines only, reopened on demand, rotated by size and age where asked.
 //!
+//! One process writes it at a time: a second runner beside the first would run every check twice.
+//!
 //! Opened as the original opens its log (sensu-logger, stream.rb): append, created 0666 under the umask, unbuffered.
 
 use crate::model::time::Timestamp;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -75,6 +77,13 @@ impl LogFile {
 
     fn begin(&self, now: Timestamp) -> io::Result<Open> {
         let file = OpenOptions::new().append(true).create(true).mode(0o666).open(&self.path)?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                return Err(io::Error::new(io::ErrorKind::WouldBlock, "another process writes this log"));
+            }
+            // Some file systems know no locks.
+            Ok(()) | Err(TryLockError::Error(_)) => {}
+        }
         let about = file.metadata()?;
         // What stands there ends inside a line when its writer was killed in the middle of one.
         let torn = about.is_file() && about.len() > 0 && !ends_with_line_end(&self.path, about.len());

@@ -5,6 +5,7 @@ pub mod child;
 pub mod clock;
 pub mod journal;
 pub mod logfile;
+pub mod pidfile;
 pub mod process;
 pub mod store;
 pub mod tail;

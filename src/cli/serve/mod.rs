@@ -138,7 +138,7 @@ pub fn run(
     err: &mut dyn Write,
 ) -> Result<Exit, AppError> {
     match command {
-        ServeCommand::Node(args) => exporter::run_node(args, global, env),
+        ServeCommand::Node(args) => exporter::run_node(args, global, env, out, err),
         ServeCommand::Runner(args) => runner::run(args, global, env, out, err),
         ServeCommand::Exporter(args) => exporter::run(args),
     }

@@ -5,7 +5,7 @@ use crate::cli::definitions::{DefinitionArgs, SurroundingArgs};
 use crate::cli::error::{AppError, Exit};
 use crate::config::Env;
 use crate::model::time::parse_duration;
-use crate::sensu::definitions::load;
+use crate::sensu::definitions::{Sources, load};
 use crate::sensu::level::Level;
 use crate::serve::runner::{Options, Runner, RunnerError};
 use crate::serve::skeleton::{Service, Skeleton, http::Router};
@@ -60,6 +60,9 @@ pub struct RunnerArgs {
     /// Taken for the sake of old unit files: there are no extensions
     #[arg(short = 'e', long = "extension_dir", value_name = "DIR", hide = true)]
     pub extensions: Option<PathBuf>,
+    /// Taken for the sake of old init scripts: nothing is done in the background here
+    #[arg(short = 'b', long = "background", hide = true)]
+    pub background: bool,
     /// Run these checks alone, beside another client that runs the rest
     #[arg(long, value_name = "NAME[,NAME]", value_delimiter = ',')]
     pub only: Vec<String>,
@@ -87,8 +90,11 @@ fn parse_level(text: &str) -> Result<Level, String> {
 
 impl RunnerArgs {
     /// Returns what the runner is told.
-    pub fn options(&self, global: Option<&Path>, env: &Env) -> Options {
-        Options {
+    ///
+    /// # Errors
+    /// What cannot be had on this machine.
+    pub fn options(&self, global: Option<&Path>, env: &Env) -> Result<Options, AppError> {
+        Ok(Options {
             sources: self.definitions.sources(global, env),
             log: self.log.clone(),
             level: if self.verbose { Level::Debug } else { self.level },
@@ -96,10 +102,36 @@ impl RunnerArgs {
             pid_file: self.pid_file.clone(),
             only: self.only.clone(),
             bounds: self.around.bounds(),
-            around: self.around.around(env),
+            around: self.around.around(env)?,
             loaded_folder: SurroundingArgs::loaded_folder(env),
             guard: super::GUARD,
+        })
+    }
+
+    /// Does what is done instead of running anything, where that is asked for, and takes what has no meaning here.
+    ///
+    /// # Errors
+    /// What cannot be on this machine.
+    pub fn before(
+        &self,
+        sources: &Sources,
+        out: &mut dyn Write,
+        err: &mut dyn Write,
+    ) -> Result<Option<Exit>, AppError> {
+        if self.validate_config || self.print_config {
+            return show(sources, self.print_config, out).map(Some);
         }
+        self.around.check()?;
+        if self.extensions.is_some() {
+            writeln!(err, "note: -e is passed over: there are no extensions")?;
+        }
+        if self.background {
+            writeln!(
+                err,
+                "note: -b is passed over: systemd, or whatever starts it, keeps it in the background"
+            )?;
+        }
+        Ok(None)
     }
 }
 
@@ -111,14 +143,10 @@ pub fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<Exit, AppError> {
-    args.around.check()?;
-    let options = args.options(global, env);
-    if args.validate_config || args.print_config {
-        return show(&options, args.print_config, out);
+    if let Some(done) = args.before(&args.definitions.sources(global, env), out, err)? {
+        return Ok(done);
     }
-    if args.extensions.is_some() {
-        writeln!(err, "note: -e is passed over: there are no extensions")?;
-    }
+    let options = args.options(global, env)?;
     super::node_runtime()?.block_on(async {
         let skeleton = Skeleton::prepare(args.serve.options(DEFAULT_LISTEN)?)?;
         let runner = Runner::prepare(options).await.map_err(refusal)?;
@@ -130,9 +158,9 @@ pub fn run(
             metrics: Arc::new(move |out| metrics.write_metrics(out)),
             reload: Arc::new(move || reload.reload()),
         };
-        let running = runner.run(skeleton.readiness(), skeleton.stop());
-        let (served, ran) = tokio::join!(skeleton.run(service), running);
-        served?;
+        let (readiness, ending) = (skeleton.readiness(), skeleton.ending());
+        let bound = skeleton.bind().await?;
+        let ((), ran) = tokio::join!(bound.serve(service), runner.run(&readiness, &ending));
         Ok(ran.map(|()| Exit::Done)?)
     })
 }
@@ -141,8 +169,8 @@ pub fn run(
 const DEFAULT_LISTEN: &str = "127.0.0.1:10107";
 
 /// `--validate_config` and `--print_config` (cli.rs, settings.rs): the original's words and exit codes.
-fn show(options: &Options, print: bool, out: &mut dyn Write) -> Result<Exit, AppError> {
-    let loaded = load(&options.sources, &mut Vec::new());
+fn show(sources: &Sources, print: bool, out: &mut dyn Write) -> Result<Exit, AppError> {
+    let loaded = load(sources, &mut Vec::new());
     let mut text = Vec::new();
     let exit = match loaded {
         Ok(settings) if print => {

@@ -1,7 +1,11 @@
 //! What the engine counts, for `/metrics`.
 
+use crate::sys::clock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Counters since the start.
 #[derive(Debug, Default)]
@@ -18,8 +22,8 @@ pub struct Counts {
     pub fired: AtomicU64,
     /// Microseconds by which all fired runs together were late.
     late: AtomicU64,
-    /// Microseconds by which the latest one was late, since it was last asked for.
-    latest: AtomicU64,
+    /// The most by which one was late, in this minute and in the one before.
+    most_late: Mutex<Window>,
 }
 
 impl Counts {
@@ -31,7 +35,11 @@ impl Counts {
         let micros = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
         Self::add(&self.fired);
         self.late.fetch_add(micros, Ordering::Relaxed);
-        self.latest.fetch_max(micros, Ordering::Relaxed);
+        self.window().take(late, clock::instant());
+    }
+
+    fn window(&self) -> MutexGuard<'_, Window> {
+        self.most_late.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a result by its status.
@@ -45,8 +53,57 @@ impl Counts {
         self.late.load(Ordering::Relaxed) as f64 / 1e6
     }
 
-    /// Returns the seconds by which the latest run was late since this was last called, and begins anew.
-    pub fn take_latest_seconds(&self) -> f64 {
-        self.latest.swap(0, Ordering::Relaxed) as f64 / 1e6
+    /// Returns the most seconds by which a run of the last minute or two was late: however many ask, each is told.
+    pub fn most_late_seconds(&self) -> f64 {
+        self.window().most(clock::instant()).as_secs_f64()
+    }
+}
+
+/// The largest of what came within a minute, and within the one before.
+#[derive(Debug, Default)]
+struct Window {
+    begun: Option<Instant>,
+    now: Duration,
+    before: Duration,
+}
+
+impl Window {
+    fn take(&mut self, value: Duration, at: Instant) {
+        self.turn(at);
+        self.now = self.now.max(value);
+    }
+
+    fn most(&mut self, at: Instant) -> Duration {
+        self.turn(at);
+        self.now.max(self.before)
+    }
+
+    fn turn(&mut self, at: Instant) {
+        let passed = at.duration_since(*self.begun.get_or_insert(at));
+        if passed < MINUTE {
+            return;
+        }
+        self.before = if passed < 2 * MINUTE { self.now } else { Duration::ZERO };
+        (self.begun, self.now) = (Some(at), Duration::ZERO);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MINUTE, Window};
+    use crate::sys::clock;
+    use std::time::Duration;
+
+    #[test]
+    fn what_was_late_is_told_for_a_minute_and_forgotten_after_two() {
+        let (mut window, start, second) = (Window::default(), clock::instant(), Duration::from_secs(1));
+        window.take(3 * second, start);
+        window.take(second, start + second);
+        assert_eq!(window.most(start + MINUTE - second), 3 * second);
+        assert_eq!(window.most(start + MINUTE), 3 * second, "however often it is asked");
+        assert_eq!(window.most(start + MINUTE), 3 * second);
+        assert_eq!(window.most(start + 2 * MINUTE), Duration::ZERO);
+        window.take(second, start + 2 * MINUTE);
+        assert_eq!(window.most(start + 9 * MINUTE), Duration::ZERO);
     }
 }

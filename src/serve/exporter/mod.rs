@@ -40,8 +40,8 @@ const BEFORE_SCRAPE: usize = 4 * 1024 * 1024;
 const POLL: Duration = Duration::from_secs(1);
 /// How often history and checkpoint are written. The log has everything: no more often, for 20,000 disks do it.
 const KEEP_EVERY: Duration = Duration::from_secs(30);
-/// How large checkpoint and history may be on the disk of a node.
-const MOST_KEPT: u64 = 32 * 1024 * 1024;
+/// How large checkpoint and history may be; the file takes up to four times as much (see [`Store::open_limited`]).
+const MOST_KEPT: u64 = 16 * 1024 * 1024;
 /// How often progress is told while a backlog is read.
 const TELL_EVERY: Duration = Duration::from_secs(3);
 
@@ -154,7 +154,7 @@ impl Exporter {
             }
             self.unload(&readiness).await;
             let trouble = self.shared.state().trouble();
-            readiness.block("log", trouble);
+            readiness.block("followed logs", trouble);
             if kept.elapsed() >= KEEP_EVERY {
                 kept = clock::instant();
                 self.keep(&readiness).await;

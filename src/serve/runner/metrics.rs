@@ -22,9 +22,9 @@ pub(super) fn write(out: &mut Exposition, engine: &Engine, written: &Written, [g
     one("iaasmon_runner_runs_fired", "Runs that were begun on schedule.", Kind::Counter, read(&counts.fired));
     one(
         "iaasmon_runner_lag_seconds",
-        "The most by which a run was begun late since the last scrape.",
+        "The most by which a run of the last minute or two was begun late.",
         Kind::Gauge,
-        counts.take_latest_seconds(),
+        counts.most_late_seconds(),
     );
     one(
         "iaasmon_runner_late_seconds",

@@ -4,6 +4,7 @@
 mod http_socket;
 mod intake;
 mod journal;
+mod loaded;
 mod metrics;
 mod rival;
 mod socket;
@@ -12,26 +13,26 @@ mod sockets;
 pub use journal::{Journal, Output, Written};
 pub use rival::Rival;
 
-use crate::sensu::definitions::{Notice, Refused, Settings, Sources, load};
+use crate::sensu::definitions::{Notice, Refused, Sources, load};
 use crate::sensu::engine::{Bounds, Engine, Event, payload};
 use crate::sensu::level::Level;
-use crate::serve::skeleton::Readiness;
+use crate::serve::skeleton::{Ending, Readiness};
 use crate::sys::child::{Guard, Surroundings};
 use crate::sys::clock;
 use crate::sys::logfile::{LogFile, Rotation, is_unfit};
+use crate::sys::pidfile::PidFile;
 use crate::wire::exposition::Exposition;
 use crate::wire::sensu_json::{Object, Value, field, set};
 use crate::wire::sensu_log::SCHEDULED;
 use intake::Intake;
+use loaded::LoadedFiles;
 use sockets::Sockets;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
 
 /// How often is tried to write what the disk did not take.
 const RETRY: Duration = Duration::from_secs(1);
@@ -70,8 +71,8 @@ pub enum RunnerError {
     /// Another client is at work.
     #[error(transparent)]
     Rival(#[from] Rival),
-    /// A name of `--only` is no check.
-    #[error("no check is called `{0}`")]
+    /// A name of `--only` is no check of this client.
+    #[error("no check that is scheduled here is called `{0}`")]
     NoCheck(String),
     /// A file or an address cannot be had.
     #[error("{what}: {error}")]
@@ -91,7 +92,7 @@ fn io(what: impl std::fmt::Display) -> impl FnOnce(std::io::Error) -> RunnerErro
 pub struct Runner {
     works: Works,
     sockets: Sockets,
-    pid_file: Option<PathBuf>,
+    pid_file: Option<PidFile>,
 }
 
 /// What a runner works with; each copy is the same one.
@@ -100,6 +101,9 @@ pub struct Works {
     engine: Engine,
     journal: Arc<Journal>,
     sources: Arc<Sources>,
+    /// The files and folders that could not be read when the definitions in force were loaded.
+    passed_over: Arc<Mutex<Vec<Vec<u8>>>>,
+    loaded_files: Option<Arc<LoadedFiles>>,
     reloads: Arc<[AtomicU64; 2]>,
 }
 
@@ -117,16 +121,15 @@ impl Runner {
             refused.notices().iter().for_each(|notice| say(&journal, notice));
             RunnerError::Refused(refused)
         })?;
-        if let Some(name) = options.only.iter().find(|name| settings.check(name).is_none()) {
-            return Err(RunnerError::NoCheck(name.clone()));
-        }
+        // Our own kind is kept away always, another client unless it is known to have the rest.
+        let mut pid_file = options.pid_file.as_deref().map(rival::hold).transpose()?;
         let alone = options.only.is_empty();
         if alone {
-            rival::look(options.pid_file.as_deref())?;
+            rival::look()?;
         }
         let sockets = Sockets::bind(&settings, &journal, alone).await?;
-        if let Some(path) = &options.pid_file {
-            write_pid(path).map_err(io(path.display()))?;
+        if let Some(file) = &mut pid_file {
+            file.write().map_err(io("the pid file"))?;
         }
         let limit = Value::from(i64::try_from(settings.spawn_limit()).unwrap_or(i64::MAX));
         let spawn = Value::Object(Object::from_iter([(b"limit"[..].into(), limit)]));
@@ -135,18 +138,31 @@ impl Runner {
         let teller = journal.clone();
         let tell = Arc::new(move |event: Event| teller.take(event));
         let mut around = options.around;
-        match name_loaded_files(&options.loaded_folder, &settings) {
-            Ok(file) => around.variables.push(("SENSU_LOADED_TEMPFILE".into(), file.into())),
+        let loaded_files = LoadedFiles::write(&options.loaded_folder, &settings);
+        let loaded_files = loaded_files.inspect_err(|error| {
             // Hardly a plugin reads it: checks that run without it are better than none.
-            Err(error) => tracing::warn!(%error, "SENSU_LOADED_TEMPFILE cannot be written"),
-        }
+            tracing::warn!(%error, "SENSU_LOADED_TEMPFILE cannot be written");
+        });
+        let loaded_files = loaded_files.ok().map(Arc::new);
+        around.variables.extend(loaded_files.as_ref().map(|file| file.variable()));
         let engine = Engine::new(settings, around, Some(guard), options.bounds, tell);
         engine.set_debug(journal.is_debug());
         if !alone {
-            engine.only(options.only);
+            engine.only(options.only.iter().cloned());
+            let scheduled = engine.scheduled();
+            if let Some(name) = options.only.iter().find(|name| !scheduled.contains(name)) {
+                return Err(RunnerError::NoCheck(name.clone()));
+            }
         }
-        let works = Works { engine, journal, sources: Arc::new(options.sources), reloads: Arc::default() };
-        Ok(Self { works, sockets, pid_file: options.pid_file })
+        let works = Works {
+            engine,
+            journal,
+            sources: Arc::new(options.sources),
+            passed_over: Arc::new(Mutex::new(passed_over(&notices))),
+            loaded_files,
+            reloads: Arc::default(),
+        };
+        Ok(Self { works, sockets, pid_file })
     }
 
     /// Returns what the runner works with, for reloads and metrics.
@@ -154,11 +170,11 @@ impl Runner {
         self.works.clone()
     }
 
-    /// Runs until `stop` is cancelled and every check that runs has ended.
+    /// Runs until the service is told to end and every check that runs has ended, or until nothing is to be waited for.
     ///
     /// # Errors
     /// When the system's signals cannot be had.
-    pub async fn run(self, readiness: Readiness, stop: CancellationToken) -> std::io::Result<()> {
+    pub async fn run(self, readiness: &Readiness, ending: &Ending) -> std::io::Result<()> {
         let Self { works, sockets, pid_file } = self;
         let mut reopen = signal(SignalKind::user_defined2())?;
         let mut debug = signal(SignalKind::from_raw(nix::libc::SIGTRAP))?;
@@ -168,8 +184,8 @@ impl Runner {
         let mut listening = sockets.listen(&intake);
         works.say_scheduled();
         let working = async {
-            works.engine.run(stop).await;
-            works.finish().await;
+            works.engine.run(ending.begun().clone()).await;
+            works.finish(ending).await;
         };
         tokio::pin!(working);
         loop {
@@ -180,15 +196,13 @@ impl Runner {
                 _ = retry.tick() => {}
             }
             works.journal.retry();
-            works.tell_readiness(&readiness);
+            works.tell_readiness(readiness);
         }
         works.journal.line(Level::Info, "closing client sockets", &[]);
         listening.shutdown().await;
         works.journal.line(Level::Warn, "stopping reactor", &[]);
-        if let Some(path) = pid_file {
-            // Somebody may have removed it already.
-            let _ = std::fs::remove_file(path);
-        }
+        works.give_up();
+        drop(pid_file);
         Ok(())
     }
 }
@@ -203,8 +217,23 @@ impl Works {
         let loaded = load(&self.sources, &mut notices);
         notices.iter().for_each(|notice| say(&self.journal, notice));
         let [good, bad] = &*self.reloads;
+        let mut known = self.passed_over.lock().unwrap_or_else(PoisonError::into_inner);
+        let unread = passed_over(&notices);
+        // The checks of a file that cannot be read for once would be retired, and their alerts resolved.
+        if let Some(file) = unread.iter().find(|file| !known.contains(file)) {
+            bad.fetch_add(1, Ordering::Relaxed);
+            return Err(format!(
+                "{} cannot be read: the old definitions stay",
+                String::from_utf8_lossy(file)
+            ));
+        }
         match loaded {
             Ok(settings) => {
+                *known = unread;
+                if let Some(file) = &self.loaded_files {
+                    // The old list is better than none.
+                    let _ = file.renew(&settings);
+                }
                 self.engine.replace(settings);
                 self.say_scheduled();
                 good.fetch_add(1, Ordering::Relaxed);
@@ -245,17 +274,35 @@ impl Works {
             .trouble
             .map(|why| format!("the log cannot be written: {why}; {} results wait for it", written.waiting));
         readiness.block("log", why);
+        let idle = self.engine.scheduled().is_empty();
+        let why = "no check is scheduled here: look at the definitions and at the client's subscriptions";
+        readiness.block("definitions", idle.then(|| why.to_owned()));
     }
 
     /// Stops as the original does: nothing new is begun, what runs is waited for without a limit (client/process.rb:640-668).
-    async fn finish(&self) {
-        self.journal.line(Level::Warn, "received signal", &[("signal", &Value::from("TERM"))]);
+    async fn finish(&self, ending: &Ending) {
+        if let Some(name) = ending.signal() {
+            self.journal.line(Level::Warn, "received signal", &[("signal", &Value::from(name))]);
+        }
         self.journal.line(Level::Warn, "stopping", &[]);
         self.deregister();
         let running = Value::Array(self.engine.in_progress().into_iter().map(Value::text).collect());
         let message = "completing checks in progress";
         self.journal.line(Level::Info, message, &[("checks_in_progress", &running)]);
-        self.engine.finish().await;
+        tokio::select! {
+            () = self.engine.finish() => {}
+            // The guard ends what runs, once we are gone.
+            () = ending.at_once().cancelled() => {}
+        }
+    }
+
+    /// Tries a last time to write what waits for the disk, and says what is lost.
+    fn give_up(&self) {
+        self.journal.retry();
+        let written = self.journal.written();
+        if let Some(why) = written.trouble.filter(|_| written.waiting > 0) {
+            tracing::error!(results = written.waiting, why, "results are lost: the log cannot be written");
+        }
     }
 
     /// The result that tells a server to forget this client, where the client wants it (client/process.rb: deregister).
@@ -304,19 +351,11 @@ fn open_journal(options: &Options) -> Result<Journal, RunnerError> {
     Ok(Journal::new(output, options.level))
 }
 
-/// Writes the paths of the loaded files where plugins look for them (loader.rb:442-450). The name is known to everybody who may
-/// write to the folder: it is replaced, never written through.
-fn name_loaded_files(folder: &Path, settings: &Settings) -> std::io::Result<PathBuf> {
-    let file = folder.join("sensu_client_loaded_files");
-    let begun = folder.join(format!(".sensu_client_loaded_files.{}", std::process::id()));
-    let names: Vec<_> = settings.files().iter().map(|path| path.as_os_str().as_encoded_bytes()).collect();
-    // One of that name can only be what a runner with our number left.
-    let _ = std::fs::remove_file(&begun);
-    std::fs::File::create_new(&begun)?.write_all(&names.join(&b':'))?;
-    std::fs::rename(&begun, &file)?;
-    Ok(file)
-}
-
-fn write_pid(path: &Path) -> std::io::Result<()> {
-    std::fs::write(path, format!("{}\n", std::process::id()))
+/// Returns the files and folders of definitions that could not be read.
+fn passed_over(notices: &[Notice]) -> Vec<Vec<u8>> {
+    let unread = ["ignoring config file", "ignoring config directory"];
+    let about = notices.iter().filter(|notice| unread.contains(&&*notice.message));
+    let names =
+        about.flat_map(|notice| notice.fields.values().filter_map(Value::as_bytes).map(<[u8]>::to_vec));
+    names.collect()
 }

@@ -1,7 +1,12 @@
 //! Whether another client is at work: plugins repair things, and none may run twice.
 
+use super::RunnerError;
+use crate::sys::pidfile::PidFile;
+use std::io;
 use std::path::{Path, PathBuf};
 
+/// What programs that run checks are called.
+const CLIENTS: [&[u8]; 2] = [b"sensu-client", b"checkscript-runner"];
 /// Where the packaged client keeps its process id (sensu-service script).
 const PACKAGED: &str = "/var/run/sensu/sensu-client.pid";
 
@@ -16,46 +21,69 @@ pub enum Rival {
         /// The file.
         file: PathBuf,
     },
+    /// A file that another process holds.
+    #[error("another runner runs already: it holds {0}")]
+    Held(PathBuf),
     /// Its socket.
     #[error("another client runs already: it has {0}")]
     Port(String),
 }
 
-/// Looks at our own pid file and at the packaged client's.
+/// Takes hold of our own pid file, and looks what stands in it.
 ///
 /// # Errors
-/// When one of them names a process that lives and is not ours.
-pub(super) fn look(ours: Option<&Path>) -> Result<(), Rival> {
-    let files = ours.into_iter().chain([Path::new(PACKAGED)]);
-    for file in files {
-        // Too long a file is no pid file.
-        let pid = std::fs::read_to_string(file).ok().and_then(|text| text.trim().parse::<i32>().ok());
-        let Some(pid) = pid.filter(|pid| *pid > 1 && is_client(*pid)) else { continue };
-        return Err(Rival::Process { pid, file: file.to_owned() });
+/// When another runner holds it, or it names a client that lives.
+pub(super) fn hold(path: &Path) -> Result<PidFile, RunnerError> {
+    let mut file = PidFile::hold(path).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => Rival::Held(path.to_owned()).into(),
+        _ => RunnerError::Io { what: format!("--pid_file {}", path.display()), error },
+    })?;
+    match file.pid() {
+        Some(pid) if is_client(pid) => Err(Rival::Process { pid, file: path.to_owned() }.into()),
+        _ => Ok(file),
     }
-    Ok(())
+}
+
+/// Looks at the packaged client's pid file.
+///
+/// # Errors
+/// When it names a client that lives.
+pub(super) fn look() -> Result<(), Rival> {
+    look_at(Path::new(PACKAGED))
+}
+
+fn look_at(file: &Path) -> Result<(), Rival> {
+    let pid = std::fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok());
+    match pid {
+        Some(pid) if is_client(pid) => Err(Rival::Process { pid, file: file.to_owned() }),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a process lives that runs checks; a number that was given to some other program since does not count.
 fn is_client(pid: i32) -> bool {
-    if u32::try_from(pid).is_ok_and(|pid| pid == std::process::id()) {
+    let Ok(id) = u32::try_from(pid) else { return false };
+    if id <= 1 || id == std::process::id() {
         return false;
     }
-    let Ok(line) = std::fs::read(format!("/proc/{pid}/cmdline")) else { return false };
-    let line = String::from_utf8_lossy(&line);
-    ["sensu", "iaasmon", "checkscript-runner", "ruby"].iter().any(|name| line.contains(name))
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words: Vec<&[u8]> = line.split(|byte| matches!(byte, 0 | b' ')).take(3).collect();
+    let name = |word: &[u8]| word.rsplit(|byte| *byte == b'/').next().unwrap_or_default().to_vec();
+    // Either by its own name, or an interpreter with the script as an argument.
+    words.iter().any(|word| CLIENTS.iter().any(|client| name(word) == *client))
+        || (words.first().is_some_and(|word| name(word) == b"iaasmon") && words.contains(&&b"serve"[..]))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Rival, look};
+    use super::{Rival, look_at};
     use std::os::unix::process::CommandExt as _;
 
     #[test]
     fn a_living_client_is_a_rival_and_a_number_given_to_another_program_is_not() {
         let dir = tempfile::tempdir().expect("a folder");
         let file = dir.path().join("sensu-client.pid");
-        assert_eq!(look(Some(&file)), Ok(()));
+        assert_eq!(look_at(&file), Ok(()));
         let begun = |command: &mut std::process::Command| {
             let child = command.spawn().expect("started");
             // For a moment after its start a process has no command line.
@@ -67,16 +95,23 @@ mod tests {
         };
         let mut other = begun(std::process::Command::new("sleep").arg("60"));
         std::fs::write(&file, format!("{}\n", other.id())).expect("written");
-        assert_eq!(look(Some(&file)), Ok(()));
+        assert_eq!(look_at(&file), Ok(()));
+        let mut reader = begun(
+            std::process::Command::new("sleep")
+                .arg0("/usr/bin/less /var/log/sensu/sensu-client.log")
+                .arg("60"),
+        );
+        std::fs::write(&file, format!("{}\n", reader.id())).expect("written");
+        assert_eq!(look_at(&file), Ok(()));
         let mut client = begun(std::process::Command::new("sleep").arg0("sensu-client").arg("60"));
         std::fs::write(&file, format!("{}\n", client.id())).expect("written");
-        let found = look(Some(&file));
-        for child in [&mut other, &mut client] {
+        let found = look_at(&file);
+        for child in [&mut other, &mut reader, &mut client] {
             child.kill().expect("ended");
             child.wait().expect("waited for");
         }
         let Err(Rival::Process { file: named, .. }) = found else { panic!("{found:?}") };
         assert_eq!(named, file);
-        assert_eq!(look(Some(&file)), Ok(()), "it is gone");
+        assert_eq!(look_at(&file), Ok(()), "it is gone");
     }
 }

@@ -5,6 +5,7 @@ use super::meter::Meter;
 use super::ready::Readiness;
 use super::web::WebFile;
 use super::{Reload, WriteMetrics, notify};
+use crate::sys::apart::apart;
 use crate::sys::telemetry::LogLevel;
 use crate::sys::{clock, process};
 use crate::wire::exposition::{Exposition, Format, Kind};
@@ -14,6 +15,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use std::sync::Arc;
+use tokio::sync::Mutex;
 
 /// What the paths need.
 pub(super) struct Admin {
@@ -23,6 +25,8 @@ pub(super) struct Admin {
     pub(super) web: Arc<WebFile>,
     pub(super) metrics: WriteMetrics,
     pub(super) reload: Reload,
+    /// One reload at a time.
+    pub(super) reloading: Mutex<()>,
     pub(super) level: LogLevel,
 }
 
@@ -39,11 +43,13 @@ impl Admin {
             .with_state(self)
     }
 
-    /// Loads everything again: the web config file first, since it says who may ask.
+    /// Loads everything again, beside the requests: the web config file first, since it says who may ask.
     pub(super) async fn reload(&self) -> Result<(), String> {
+        let _alone = self.reloading.lock().await;
         notify::reloading();
-        let web = self.web.reload().map_err(|error| error.to_string());
-        let service = (self.reload)();
+        let (web, service) = (self.web.clone(), self.reload.clone());
+        let loaded = apart(move || (web.reload().map_err(|error| error.to_string()), service()));
+        let (web, service) = loaded.await;
         notify::ready();
         let problems: Vec<String> = [web.err(), service.err()].into_iter().flatten().collect();
         self.meter.reloaded(problems.is_empty(), clock::now().timestamp());
@@ -143,4 +149,48 @@ async fn metrics(State(admin): Shared, headers: HeaderMap) -> Response {
     admin.write(&mut page);
     let kind = (header::CONTENT_TYPE, format.content_type());
     ([kind], page.finish()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Admin;
+    use crate::serve::skeleton::meter::Meter;
+    use crate::serve::skeleton::web::WebFile;
+    use crate::sys::telemetry::LogLevel;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, Mutex, PoisonError, mpsc};
+    use tokio::sync::Notify;
+
+    #[tokio::test]
+    async fn a_reload_holds_nobody_up_and_two_of_them_take_turns() {
+        let (release, wait) = mpsc::channel();
+        let (wait, begun, running) =
+            (Mutex::new(wait), Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+        let (begins, runs) = (begun.clone(), running.clone());
+        let admin = Admin {
+            name: "test",
+            readiness: crate::serve::skeleton::Readiness::default(),
+            meter: Arc::new(Meter::default()),
+            web: Arc::new(WebFile::open(None).expect("no file")),
+            metrics: Arc::new(|_| {}),
+            reload: Arc::new(move || {
+                assert_eq!(runs.fetch_add(1, Ordering::SeqCst), 0, "two at a time");
+                begins.notify_one();
+                wait.lock().unwrap_or_else(PoisonError::into_inner).recv().expect("released");
+                runs.fetch_sub(1, Ordering::SeqCst);
+                Ok(())
+            }),
+            reloading: tokio::sync::Mutex::default(),
+            level: LogLevel::detached(),
+        };
+        let meanwhile = async {
+            for _ in 0..2 {
+                // This thread goes on although the reload has not ended.
+                begun.notified().await;
+                release.send(()).expect("it waits");
+            }
+        };
+        let (first, second, ()) = tokio::join!(admin.reload(), admin.reload(), meanwhile);
+        assert_eq!((first, second), (Ok(()), Ok(())));
+    }
 }

@@ -13,6 +13,7 @@
 mod access;
 mod admin;
 mod door;
+mod ending;
 mod front;
 mod gzip;
 mod listen;
@@ -24,6 +25,7 @@ mod web;
 
 pub use access::Peer;
 pub use door::{Limits, LocalAddress, serve};
+pub use ending::Ending;
 pub use listen::Address;
 pub use ready::Readiness;
 
@@ -32,12 +34,11 @@ use crate::sys::telemetry::LogLevel;
 use crate::wire::exposition::Exposition;
 use door::Hall;
 use front::Front;
-use listen::Doors;
+use listen::{Doors, Listener};
 use meter::Meter;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 use web::WebFile;
 
 /// The words of HTTP that a service is written in.
@@ -109,8 +110,18 @@ pub struct Skeleton {
     doors: Doors,
     web: Arc<WebFile>,
     readiness: Readiness,
-    stop: CancellationToken,
-    signals: Signals,
+    ending: Ending,
+    hangup: Signal,
+}
+
+/// A service's frame with its addresses bound.
+pub struct Bound {
+    options: Options,
+    listeners: Vec<Listener>,
+    web: Arc<WebFile>,
+    readiness: Readiness,
+    ending: Ending,
+    hangup: Signal,
 }
 
 impl Skeleton {
@@ -130,14 +141,9 @@ impl Skeleton {
                 return Err(ServeError::Addresses(problems));
             }
         };
-        let signals = Signals::new().map_err(ServeError::Signals)?;
-        let (readiness, stop) = (Readiness::default(), CancellationToken::new());
-        Ok(Self { options, doors, web, readiness, stop, signals })
-    }
-
-    /// Waits for a signal that ends the service, for those who have long to do before [`Skeleton::run`].
-    pub async fn told_to_end(&mut self) {
-        self.signals.ending.next().await;
+        let ending = Ending::on_signals().map_err(ServeError::Signals)?;
+        let hangup = signal(SignalKind::hangup()).map_err(ServeError::Signals)?;
+        Ok(Self { options, doors, web, readiness: Readiness::default(), ending, hangup })
     }
 
     /// Returns what the service tells its readiness to.
@@ -145,48 +151,49 @@ impl Skeleton {
         self.readiness.clone()
     }
 
-    /// Returns the token that is cancelled when the service is to end; cancelling it ends the service.
-    pub fn stop(&self) -> CancellationToken {
-        self.stop.clone()
+    /// Returns how the service is told to end.
+    pub fn ending(&self) -> Ending {
+        self.ending.clone()
     }
 
-    /// Binds every address, says that it is ready, and serves until a signal or [`Skeleton::stop`] ends it.
+    /// Binds every address.
     ///
     /// # Errors
-    /// When an address cannot be had; nothing is served then.
-    pub async fn run(self, service: Service) -> Result<(), ServeError> {
-        let Self { options, doors, web, readiness, stop, signals } = self;
-        let Signals { mut hangup, mut ending } = signals;
-        // Whatever way this ends, those who share the token end too.
-        let _end = stop.clone().drop_guard();
+    /// When one cannot be had; none is bound then.
+    pub async fn bind(self) -> Result<Bound, ServeError> {
+        let Self { options, doors, web, readiness, ending, hangup } = self;
         let listeners = doors.bind().await?;
+        Ok(Bound { options, listeners, web, readiness, ending, hangup })
+    }
+}
+
+impl Bound {
+    /// Says that it is ready, and serves until it is told to end.
+    pub async fn serve(self, service: Service) {
+        let Self { options, listeners, web, readiness, ending, mut hangup } = self;
         let meter = Arc::new(Meter::default());
-        let admin = admin::Admin {
+        let admin = Arc::new(admin::Admin {
             name: service.name,
             readiness: readiness.clone(),
             meter: meter.clone(),
             web: web.clone(),
             metrics: service.metrics,
             reload: service.reload,
+            reloading: tokio::sync::Mutex::default(),
             level: options.level,
-        };
-        let admin = Arc::new(admin);
+        });
         let router = service.routes.merge(admin.clone().routes());
         let front = Front::new(router, Some(web), meter, options.limits.request);
         for listener in &listeners {
             tracing::info!(address = listener.name(), "listening");
         }
-        let hall = Hall::new(front, options.limits, stop.clone());
+        let hall = Hall::new(front, options.limits, ending.begun().clone());
         let mut serving = tokio::spawn(async move { hall.serve(listeners).await });
         notify::ready();
         let mut watchdog = notify::Watchdog::new();
         loop {
             tokio::select! {
-                signal = ending.next() => {
-                    tracing::info!(signal, "ending");
-                    break;
-                }
-                () = stop.cancelled() => break,
+                () = ending.begun().cancelled() => break,
                 // The doors never close by themselves.
                 _ = &mut serving => break,
                 // Its outcome is logged and counted.
@@ -195,45 +202,13 @@ impl Skeleton {
             }
         }
         notify::stopping();
-        stop.cancel();
+        // Whatever way this ends, those who share the end do too.
+        ending.begun().cancel();
         if !serving.is_finished() {
             tokio::select! {
                 _ = &mut serving => {}
-                signal = ending.next() => tracing::warn!(signal, "ending at once"),
+                () = ending.at_once().cancelled() => {}
             }
-        }
-        Ok(())
-    }
-}
-
-/// The signals that a service hears.
-struct Signals {
-    hangup: Signal,
-    ending: Ending,
-}
-
-/// Those that end it.
-struct Ending {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        let ending = Ending {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        };
-        Ok(Self { hangup: signal(SignalKind::hangup())?, ending })
-    }
-}
-
-impl Ending {
-    /// Waits for one of them and returns its name.
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "TERM",
-            _ = self.interrupt.recv() => "INT",
         }
     }
 }
