@@ -6,6 +6,11 @@ mod compare;
 mod faults;
 #[path = "runner/golden.rs"]
 mod golden;
+#[path = "runner/plugins.rs"]
+mod plugins;
+#[path = "faults/server.rs"]
+#[allow(dead_code, reason = "the servers that misbehave belong to other tests")]
+mod server;
 #[path = "runner/sockets.rs"]
 mod sockets;
 mod support;
