@@ -95,7 +95,11 @@ impl Place {
 
     /// Starts `iaasmon serve` and waits until it answers.
     pub fn serve(&self, args: &[&str]) -> Running {
-        let mut running = self.spawn(&mut self.command(args));
+        self.await_answer(self.spawn(&mut self.command(args)))
+    }
+
+    /// Waits until what was started answers.
+    pub fn await_answer(&self, mut running: Running) -> Running {
         let answers = || self.get("/-/healthy").is_some() || running.has_ended();
         assert!(await_until(SOON, answers), "it does not answer: {}", self.said());
         assert!(!running.has_ended(), "it ended: {}", self.said());
@@ -161,10 +165,14 @@ impl Place {
 pub struct Running(Killed);
 
 impl Running {
+    /// Returns its process id.
+    pub fn pid(&self) -> Pid {
+        Pid::from_raw(i32::try_from(self.0.0.id()).expect("a process id"))
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
-        let pid = i32::try_from(self.0.0.id()).expect("a process id");
-        kill(Pid::from_raw(pid), signal).expect("it runs");
+        kill(self.pid(), signal).expect("it runs");
     }
 
     /// Whether it has ended.
