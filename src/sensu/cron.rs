@@ -1,6 +1,6 @@
 //! Cron lines as parse-cron 0.1.4 reads them: five fields, a sixth is passed over, local time.
 
-use chrono::{DateTime, Local};
+use chrono::{DateTime, TimeZone};
 use croner::parser::{CronParser, Seconds};
 
 /// A cron line.
@@ -30,8 +30,12 @@ impl Cron {
         parser.parse(&fields[..5].join(" ")).ok().map(Self)
     }
 
-    /// Returns the next whole minute strictly after `now` in which the line is true.
-    pub fn next_after(&self, now: &DateTime<Local>) -> Option<DateTime<Local>> {
+    /// Returns the next whole minute strictly after `now` in which the line is true, in the zone of `now`.
+    ///
+    /// Where the clocks change, a line for one time of the day is true once: in the hour that comes twice the first time, and
+    /// in the one that is left out as soon as that is over. One for every hour or minute goes on through both; the original
+    /// fell silent for the hour that comes twice, since it plans by the hands of the clock (parse-cron, `InternalTime`).
+    pub fn next_after<Z: TimeZone>(&self, now: &DateTime<Z>) -> Option<DateTime<Z>> {
         self.0.find_next_occurrence(now, false).ok()
     }
 }
@@ -39,7 +43,7 @@ impl Cron {
 #[cfg(test)]
 mod tests {
     use super::Cron;
-    use chrono::{DateTime, Local, NaiveDateTime, TimeZone as _};
+    use chrono::{DateTime, FixedOffset, Local, MappedLocalTime, NaiveDate, NaiveDateTime, TimeZone, Utc};
     use proptest::prelude::*;
 
     fn local(text: &str) -> DateTime<Local> {
@@ -72,6 +76,106 @@ mod tests {
         ] {
             let cron = Cron::parse(line).unwrap_or_else(|| panic!("{line}"));
             assert_eq!(cron.next_after(&local("2026-11-24 10:30:00")), Some(local(next)), "{line}");
+        }
+    }
+
+    /// Berlin in 2026: an hour is left out on 29 March at 02:00, and one comes twice on 25 October at 02:00.
+    #[derive(Debug, Clone, Copy)]
+    struct Berlin;
+
+    impl TimeZone for Berlin {
+        type Offset = FixedOffset;
+
+        fn from_offset(_: &FixedOffset) -> Self {
+            Self
+        }
+
+        fn offset_from_local_date(&self, day: &NaiveDate) -> MappedLocalTime<FixedOffset> {
+            self.offset_from_local_datetime(&day.and_hms_opt(0, 0, 0).expect("midnight"))
+        }
+
+        fn offset_from_local_datetime(&self, local: &NaiveDateTime) -> MappedLocalTime<FixedOffset> {
+            let fits = |offset: &FixedOffset| self.offset_from_utc_datetime(&(*local - *offset)) == *offset;
+            let [summer, winter] = [2, 1].map(|hours| FixedOffset::east_opt(hours * 3600).expect("a zone"));
+            match (fits(&summer), fits(&winter)) {
+                (true, true) => MappedLocalTime::Ambiguous(summer, winter),
+                (true, false) => MappedLocalTime::Single(summer),
+                (false, true) => MappedLocalTime::Single(winter),
+                (false, false) => MappedLocalTime::None,
+            }
+        }
+
+        fn offset_from_utc_date(&self, day: &NaiveDate) -> FixedOffset {
+            self.offset_from_utc_datetime(&day.and_hms_opt(0, 0, 0).expect("midnight"))
+        }
+
+        fn offset_from_utc_datetime(&self, utc: &NaiveDateTime) -> FixedOffset {
+            let change = |month, day| {
+                NaiveDate::from_ymd_opt(2026, month, day).and_then(|day| day.and_hms_opt(1, 0, 0))
+            };
+            let summer = change(3, 29) <= Some(*utc) && Some(*utc) < change(10, 25);
+            FixedOffset::east_opt(if summer { 7200 } else { 3600 }).expect("a zone")
+        }
+    }
+
+    /// When a line is true in the day that begins in Berlin at midnight, with the offset.
+    fn through(day: (u32, u32), line: &str) -> Vec<String> {
+        let cron = Cron::parse(line).unwrap_or_else(|| panic!("{line}"));
+        let midnight = |day| Berlin.with_ymd_and_hms(2026, day_of(day).0, day_of(day).1, 0, 0, 0);
+        let (begin, end) = (midnight(day).single(), midnight((day.0, day.1 + 1)).single());
+        let mut now = begin.expect("midnight comes once") - chrono::Duration::seconds(1);
+        let mut times = Vec::new();
+        while let Some(next) = cron.next_after(&now).filter(|next| Some(*next) < end) {
+            assert!(next > now, "{line}: {next} after {now}");
+            times.push(next.format("%H:%M%z").to_string());
+            now = next;
+        }
+        times
+    }
+
+    fn day_of((month, day): (u32, u32)) -> (u32, u32) {
+        let last = NaiveDate::from_ymd_opt(2026, month, day).is_none();
+        if last { (month + 1, 1) } else { (month, day) }
+    }
+
+    const SPRING: (u32, u32) = (3, 29);
+    const AUTUMN: (u32, u32) = (10, 25);
+
+    #[test]
+    fn a_daily_line_is_true_once_on_the_days_when_the_clocks_change() {
+        for (day, line, times) in [
+            (SPRING, "30 1 * * *", ["01:30+0100"]),
+            (SPRING, "30 2 * * *", ["03:00+0200"]),
+            (SPRING, "30 3 * * *", ["03:30+0200"]),
+            (AUTUMN, "30 1 * * *", ["01:30+0200"]),
+            (AUTUMN, "30 2 * * *", ["02:30+0200"]),
+            (AUTUMN, "0 3 * * *", ["03:00+0100"]),
+        ] {
+            assert_eq!(through(day, line), times, "{line}");
+        }
+    }
+
+    #[test]
+    fn lines_for_every_hour_or_minute_go_on_through_a_change_of_the_clocks() {
+        for (day, hours) in [(SPRING, 23), (AUTUMN, 25)] {
+            assert_eq!(through(day, "0 * * * *").len(), hours, "{:?}", through(day, "0 * * * *"));
+            assert_eq!(through(day, "* * * * *").len(), hours * 60);
+            assert_eq!(through(day, "*/15 * * * *").len(), hours * 4);
+        }
+        let twice = through(AUTUMN, "0 * * * *");
+        assert!(twice.contains(&"02:00+0200".to_owned()) && twice.contains(&"02:00+0100".to_owned()));
+    }
+
+    proptest! {
+        /// Whatever the zone does, the next time is later, a whole minute, and the same however often it is asked for.
+        #[test]
+        fn the_next_time_is_later_in_every_hour_of_the_year(minute in 0_i64..525_600, line in "[0-5]?[0-9] ([0-9]|\\*) \\* \\* \\*") {
+            let cron = Cron::parse(&line).expect("a line");
+            let begin = Utc.with_ymd_and_hms(2026, 1, 1, 0, 0, 0).single().expect("a time");
+            let now = (begin + chrono::Duration::minutes(minute)).with_timezone(&Berlin);
+            let next = cron.next_after(&now).expect("it comes again");
+            prop_assert!(next > now && next.timestamp() % 60 == 0);
+            prop_assert!(next - now <= chrono::Duration::hours(26), "{next}");
         }
     }
 
