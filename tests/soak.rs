@@ -1,7 +1,7 @@
 //! The long profiles. In every test run each does a few rounds, so that none of them rots; `scripts/soak`
 //! sets `IAASMON_SOAK_ROUNDS` for the long ones and collects what they report in docs/soak.md.
 //!
-//! A profile is a function `soak_*` that calls [`run`] with one round; a round gets its number as the seed
+//! A profile is a function `soak_*` (`timing_soak_*` where nothing else may run beside it) that calls [`run`] with one round; a round gets its number as the seed
 //! of everything that it does at random, so that a failing round can be had again.
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is a failure")]
@@ -15,13 +15,17 @@ mod desk;
 mod kills;
 #[path = "silence/law.rs"]
 mod law;
+#[path = "soak/node.rs"]
+mod node;
+#[path = "soak/schedule.rs"]
+mod schedule;
 mod support;
+#[path = "runner/world.rs"]
+#[allow(dead_code, reason = "shared with tests/runner.rs, which uses all of it")]
+mod world;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use iaasmon::fleet::Merged;
 use iaasmon::model::labels::{Interner, Labels};
@@ -31,6 +35,7 @@ use iaasmon::wire::prom_json::{self, Sample};
 use iaasmon::wire::{am_v2, detail};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
+use support::soak::{factor, report};
 
 /// What one decoder makes of some bytes, written down so that two runs can be compared.
 type Decode = fn(&[u8]) -> String;
@@ -173,10 +178,7 @@ fn shuffle<T>(random: &mut TestRng, items: &mut [T]) {
 ///
 /// A round returns how many things it looked at.
 fn run(what: &str, few: u64, mut round: impl FnMut(&mut TestRng) -> usize) {
-    let factor = std::env::var_os("IAASMON_SOAK_ROUNDS").map_or(1, |factor| {
-        factor.to_string_lossy().parse::<u64>().expect("IAASMON_SOAK_ROUNDS is a whole number")
-    });
-    let (rounds, began) = (few * factor, clock::instant());
+    let (rounds, began) = (few * factor(), clock::instant());
     let mut looked_at = 0;
     for number in 0..rounds {
         let mut seed = [0; 32];
@@ -200,12 +202,4 @@ impl Drop for Guard<'_> {
     fn drop(&mut self) {
         eprintln!("{}: round {} failed", self.what, self.number);
     }
-}
-
-/// Leaves a row for the table of docs/soak.md where `scripts/soak` asks for one.
-fn report(what: &str, rounds: u64, looked_at: usize, took: Duration) {
-    let Some(dir) = std::env::var_os("IAASMON_SOAK_REPORT") else { return };
-    let file = Path::new(&dir).join(what.replace(' ', "-") + ".row");
-    let row = format!("| {what} | {rounds} | {looked_at} | {:.1} s |\n", took.as_secs_f64());
-    fs::write(&file, row).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
 }

@@ -1,11 +1,15 @@
 //! Our runner on the golden definitions, beside the log of the real sensu-client that ran the same ones.
 
 use super::compare::{Group, Groups, groups};
-use super::support::{SOON, await_until};
+use super::support::{SOON, await_until, soak};
 use super::world::World;
+use iaasmon::sys::clock;
 use nix::sys::signal::Signal;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+/// For how long the original ran.
+const SPAN: Duration = Duration::from_secs(201);
 
 /// A group of lines in which we differ on purpose (DESIGN 5.5), and why.
 struct Difference {
@@ -79,6 +83,7 @@ fn results(log: &[u8]) -> BTreeSet<String> {
 fn the_log_is_the_originals_but_for_what_is_listed() {
     let golden = std::fs::read("fixtures/golden/sensu-client.log").expect("the golden log");
     let world = World::golden();
+    let started = clock::instant();
     let mut runner = world.start(&[]);
     world.await_log("scheduled checks");
     super::sockets::submit_everything(&world);
@@ -96,8 +101,49 @@ fn the_log_is_the_originals_but_for_what_is_listed() {
     };
     assert!(await_until(SOON, || flips(&world.log()) >= flips(&golden)));
     runner.signal(Signal::SIGTRAP);
+    if soak::factor() > 1 {
+        assert!(await_until(SPAN, || started.elapsed() >= SPAN));
+        let checks = runs(&world.log()).len();
+        soak::report("checks of the golden run beside the real sensu-client", 1, checks, started.elapsed());
+    }
+    let (span, theirs, ours) = (started.elapsed(), runs(&golden), runs(&world.log()));
     runner.end();
     compare(&groups(&golden), &groups(&world.log()));
+    same_pace(&theirs, &ours, span);
+}
+
+/// Fails where a check ran more or less often than the original had it run in the same time.
+fn same_pace(theirs: &BTreeMap<String, Vec<i64>>, ours: &BTreeMap<String, Vec<i64>>, span: Duration) {
+    let first = theirs.values().flatten().min().expect("runs");
+    let end = first + i64::try_from(span.as_secs()).expect("minutes");
+    for (name, ran) in theirs.iter().filter(|(name, _)| reason(RESULT, name).is_none()) {
+        let expected = ran.iter().filter(|executed| **executed <= end).count();
+        let got = ours.get(name).map_or(0, Vec::len);
+        // Its place in the interval goes by the wall clock, so that either end may hold one more; what goes on while it
+        // is due leaves out one, or two.
+        assert!(
+            got.abs_diff(expected) <= 2,
+            "{name} ran {got} times in {span:?}, the original {expected} times"
+        );
+    }
+}
+
+/// When each check ran, in seconds; what came by a socket is left out, for it says any time.
+fn runs(log: &[u8]) -> BTreeMap<String, Vec<i64>> {
+    let mut runs = BTreeMap::<String, Vec<i64>>::new();
+    for line in log.split(|byte| *byte == b'\n') {
+        let Ok(line) = serde_json::from_str::<serde_json::Value>(&String::from_utf8_lossy(line)) else {
+            continue;
+        };
+        let check = &line["payload"]["check"];
+        let (Some(name), Some(executed)) = (check["name"].as_str(), check["executed"].as_i64()) else {
+            continue;
+        };
+        if line["message"] == RESULT && check["interval"].is_u64() && check["issued"].is_i64() {
+            runs.entry(name.to_owned()).or_default().push(executed);
+        }
+    }
+    runs
 }
 
 /// Fails with every line that one side alone has, unless it is listed.

@@ -2,7 +2,9 @@
 // Each test file is a program of its own and uses a part of this.
 #![allow(dead_code, clippy::unwrap_used, reason = "tests: no file uses all of it, and a panic is a failure")]
 
+pub mod apart;
 pub mod service;
+pub mod soak;
 
 use iaasmon::demo::fleet::Scenario;
 use iaasmon::demo::{Demo, Options, servers};
