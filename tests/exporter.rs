@@ -3,6 +3,8 @@
 
 #[path = "exporter/crash.rs"]
 mod crash;
+#[path = "exporter/disk.rs"]
+mod disk;
 #[path = "exporter/lines.rs"]
 mod lines;
 #[path = "exporter/log.rs"]

@@ -22,8 +22,8 @@ pub struct Bound {
     ttl: Option<f64>,
     ttl_status: Option<i64>,
     cron: Option<(Box<[u8]>, Option<Cron>)>,
-    /// When the cron line is due after the newest result; some lines take milliseconds to work that out.
-    due: Option<Timestamp>,
+    /// How long after the newest result the cron line is due; some lines take milliseconds to work that out.
+    due_after: Option<Duration>,
     /// The value of `subdue` as it was read, and the same as an object around it.
     subdue: Option<(Box<[u8]>, Object)>,
 }
@@ -51,9 +51,9 @@ impl Bound {
             self.cron = cron.map(|raw| (raw.into(), std::str::from_utf8(raw).ok().and_then(Cron::parse)));
         }
         let cron = self.cron.as_ref().and_then(|(_, cron)| cron.as_ref());
-        self.due = cron
+        self.due_after = cron
             .and_then(|cron| cron.next_after(&local(executed)))
-            .map(|due| due.with_timezone(&chrono::Utc));
+            .map(|due| due.signed_duration_since(executed));
         if !same(self.subdue.as_ref().map(|(raw, _)| raw), fields.subdue) {
             self.subdue = fields.subdue.and_then(|raw| {
                 let mut check = Object::new();
@@ -80,7 +80,7 @@ impl Bound {
             return past(self.passed(executed, now), ttl);
         }
         if self.cron.is_some() {
-            let due = self.due?;
+            let due = executed.checked_add_signed(self.due_after?)?;
             return if due > now { None } else { past(self.passed(due, now), grace) };
         }
         let interval = self.interval?;

@@ -7,7 +7,7 @@ use super::labels;
 use super::pack::{Pack, Unpack};
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
-use crate::sys::clock;
+use crate::sys::clock::{self, Moment};
 use crate::wire::sensu_log::{Line, ResultLine, read};
 use foldhash::quality::FixedState;
 use foldhash::{HashMap, HashMapExt as _};
@@ -70,6 +70,8 @@ pub struct Entry {
     seen: Option<u64>,
     /// When its line was read, by the steady clock: what fell silent is told by this, whatever the other clock does.
     heard: Instant,
+    /// How old it was then, by the wall clock.
+    age: chrono::Duration,
 }
 
 /// One run, for the history.
@@ -203,7 +205,7 @@ impl Latest {
         entry.advance(status, executed, changed);
         entry.log = log;
         entry.duration = result.duration;
-        entry.heard = clock::instant();
+        entry.hear(now);
         entry.bound.update(&result.bound, executed);
         refused += entry.take_labels(result.labels);
         entry.take_text(result, keep);
@@ -259,17 +261,17 @@ impl Latest {
 
     /// Returns whether no check has a result that holds: the runner is gone, and that is one fact. Checks without a bound say
     /// nothing about it, unless there are no others.
-    pub fn is_runner_stale(&self, now: Timestamp) -> bool {
+    pub fn is_runner_stale(&self, now: Moment) -> bool {
         let mut bounded = self.entries.values().filter(|entry| entry.bound.is_bounded()).peekable();
         if bounded.peek().is_none() {
             return self.entries.is_empty();
         }
-        !bounded.any(|entry| !entry.bound.is_past(entry.executed, entry.duration, now))
+        !bounded.any(|entry| !entry.bound.is_past(entry.ran(now), entry.duration, now.wall))
     }
 
-    /// Returns the time of the newest result.
-    pub fn newest(&self) -> Option<Timestamp> {
-        self.entries.values().map(|entry| entry.executed).max()
+    /// Returns the age of the newest result.
+    pub fn newest(&self, now: Moment) -> Option<chrono::Duration> {
+        self.entries.values().map(|entry| now.wall - entry.ran(now)).min()
     }
 }
 
@@ -300,7 +302,22 @@ impl Entry {
             raw_labels: None,
             seen: None,
             heard: clock::instant(),
+            age: chrono::Duration::zero(),
         }
+    }
+
+    /// Notes when the result was heard of, and how old it was.
+    fn hear(&mut self, now: Timestamp) {
+        self.heard = clock::instant();
+        self.age = (now - self.executed).max(chrono::Duration::zero());
+    }
+
+    /// When it ran, as the wall clock has it now: what has passed since is counted by the steady one, so that a jump makes
+    /// no result fresh for days, and no healthy node stale at one stroke.
+    fn ran(&self, now: Moment) -> Timestamp {
+        let since = now.steady.saturating_duration_since(self.heard);
+        let age = chrono::Duration::from_std(since).ok().and_then(|since| self.age.checked_add(&since));
+        age.and_then(|age| now.wall.checked_sub_signed(age)).unwrap_or(self.executed)
     }
 
     /// Whether a line is the one that was read last: a log that was copied may hold it twice.
@@ -362,8 +379,8 @@ impl Entry {
     }
 
     /// Judges the result as of now.
-    pub fn judge(&self, runner_stale: bool, now: Timestamp) -> Judged {
-        self.bound.judge(self.status, self.executed, self.duration, runner_stale, now)
+    pub fn judge(&self, runner_stale: bool, now: Moment) -> Judged {
+        self.bound.judge(self.status, self.ran(now), self.duration, runner_stale, now.wall)
     }
 
     /// Returns the status that its exit code means.
@@ -425,10 +442,29 @@ impl Entry {
 
 impl Latest {
     /// Puts back an entry that was kept.
-    pub fn restore(&mut self, key: Key, entry: Entry) {
+    pub fn restore(&mut self, key: Key, mut entry: Entry, now: Timestamp) {
+        entry.hear(now);
         if self.entries.len() < MOST_CHECKS && usize::from(entry.log) < self.scheduled.len() {
             self.entries.insert(key, entry);
         }
+    }
+
+    /// Takes over the results of `other` that are newer than what is known here, and returns whose they are.
+    pub fn take_over(&mut self, other: &Self) -> Vec<Key> {
+        let mut taken = Vec::new();
+        for (key, entry) in &other.entries {
+            let own = self.entries.get(key);
+            if own.is_some_and(|own| own.executed >= entry.executed) {
+                continue;
+            }
+            let mut entry = entry.clone();
+            // Numbers of runs only grow: they say what is newer.
+            entry.runs = entry.runs.max(own.map_or(0, |own| own.runs + 1));
+            self.entries.insert(key.clone(), entry);
+            taken.push(key.clone());
+        }
+        self.labels_refused += other.labels_refused;
+        taken
     }
 
     /// Returns what a log said to be scheduled.

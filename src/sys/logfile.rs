@@ -44,9 +44,14 @@ impl LogFile {
     /// # Errors
     /// When it cannot be appended to.
     pub fn open(path: &Path, rotation: Rotation, now: Timestamp) -> io::Result<Self> {
-        let mut log = Self { path: path.to_owned(), rotation, open: None };
+        let mut log = Self::closed(path, rotation);
         log.open = Some(log.begin(now)?);
         Ok(log)
+    }
+
+    /// A log that the next [`Self::append`] opens: its disk may not give it now.
+    pub fn closed(path: &Path, rotation: Rotation) -> Self {
+        Self { path: path.to_owned(), rotation, open: None }
     }
 
     /// Returns where the log is.

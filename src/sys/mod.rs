@@ -3,6 +3,7 @@
 pub mod apart;
 pub mod child;
 pub mod clock;
+pub mod disk;
 pub mod journal;
 pub mod logfile;
 pub mod pidfile;

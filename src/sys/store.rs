@@ -43,6 +43,8 @@ pub struct Opened {
     pub store: Store,
     /// Where the file went that could not be used.
     pub set_aside: Option<PathBuf>,
+    /// Why the file system does not give the file now; the next call tries again.
+    pub trouble: Option<io::Error>,
 }
 
 /// Why the store did not do what was asked.
@@ -210,18 +212,28 @@ impl Store {
     /// The file takes up to twice as much for pages of powers of two, and up to twice that for having grown by doubling.
     pub fn open_limited(path: impl Into<PathBuf>, limit: u64) -> Result<Opened, StoreError> {
         let store = Store { path: path.into(), limit, place: RwLock::default() };
-        let mut place = store.write_lock();
         let mut set_aside = None;
         let database = match open_database(&store.path) {
-            Err(Fault::Damage(_)) => {
-                set_aside = Some(aside::set_aside(&store.path).map_err(|error| store.io(error))?);
+            Err(Fault::Damage(_)) => aside::set_aside(&store.path).map_err(Fault::Io).and_then(|aside| {
+                set_aside = Some(aside);
                 open_database(&store.path)
-            }
+            }),
             other => other,
         };
-        place.put(database.map_err(|fault| store.say(fault))?);
-        drop(place);
-        Ok(Opened { store, set_aside })
+        let trouble = match database {
+            Ok(database) => {
+                store.write_lock().put(database);
+                None
+            }
+            Err(Fault::Io(error)) => Some(error),
+            Err(fault) => return Err(store.say(fault)),
+        };
+        Ok(Opened { store, set_aside, trouble })
+    }
+
+    /// Opens the file where it is not open.
+    pub fn try_open(&self) -> Result<(), StoreError> {
+        self.reopen()
     }
 
     /// Returns the store's file.

@@ -1,6 +1,6 @@
 use super::{Entry, Key, Latest, Run, Took};
 use crate::model::time::Timestamp;
-use crate::sys::clock;
+use crate::sys::clock::{self, Moment};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -101,7 +101,7 @@ fn the_same_line_twice_is_one_result_and_an_empty_output_replaces_a_restored_one
     assert_eq!((entry.runs, entry.occurrences), (1, 1));
     let (name, restored) = Entry::unpack(&entry.pack(&key("a"))).expect("our own");
     let mut latest = Latest::new(1, 100);
-    latest.restore(name, restored);
+    latest.restore(name, restored, at(10));
     take(&mut latest, 0, &line("a", 20, 0, ""), 20);
     let entry = latest.get(&key("a")).expect("known");
     assert_eq!((&*entry.output, entry.output_bytes, entry.status), (&b""[..], 0, 0));
@@ -117,14 +117,69 @@ fn a_long_output_is_cut_between_words() {
 #[test]
 fn the_runner_is_stale_when_nothing_holds() {
     let mut latest = Latest::new(1, 100);
-    assert!(latest.is_runner_stale(at(0)));
+    let begun = clock::instant();
+    let after = |seconds: u64| Moment { wall: at(1000), steady: begun }.after(Duration::from_secs(seconds));
+    assert!(latest.is_runner_stale(after(0)));
     take(&mut latest, 0, &line("a", 1000, 0, "x"), 1000);
-    assert!(!latest.is_runner_stale(at(1060)));
-    assert!(latest.is_runner_stale(at(1061)));
+    assert!(!latest.is_runner_stale(after(60)));
+    assert!(latest.is_runner_stale(after(62)));
     // What came by a socket has no bound and says nothing of the runner.
     let unbounded = line("b", 1061, 0, "x").replace(r#""interval":10,"#, "");
     take(&mut latest, 0, &unbounded, 1061);
-    assert!(latest.is_runner_stale(at(1061)));
+    assert!(latest.is_runner_stale(after(62)));
+}
+
+#[test]
+fn a_jump_of_the_wall_clock_makes_no_result_older_or_younger() {
+    let begun = clock::instant();
+    for jump in [-30 * 86_400, -7200, 7200, 30 * 86_400] {
+        let mut latest = Latest::new(1, 100);
+        // The second is by cron, each minute.
+        take(&mut latest, 0, &line("a", 100_000_000, 0, "x"), 100_000_000);
+        let cron = line("b", 100_000_000, 0, "x").replace(r#""interval":10"#, r#""cron":"* * * * *""#);
+        take(&mut latest, 0, &cron, 100_000_000);
+        let now = |passed: u64| Moment {
+            wall: at(100_000_000 + jump + passed.cast_signed()),
+            steady: begun + Duration::from_secs(passed),
+        };
+        for check in ["a", "b"] {
+            let judged = |passed| latest.get(&key(check)).expect("known").judge(false, now(passed));
+            assert!(!judged(29).stale, "{check} {jump}");
+            assert!(judged(100).stale, "{check} {jump}");
+        }
+        let age = latest.newest(now(29)).expect("known").num_seconds();
+        assert!((28..=29).contains(&age), "{age} {jump}");
+    }
+}
+
+#[test]
+fn a_result_that_is_read_late_is_as_old_as_it_is() {
+    let mut latest = Latest::new(1, 100);
+    // The exporter was away for an hour; an entry of the store is no younger.
+    take(&mut latest, 0, &line("a", 1000, 0, "x"), 4600);
+    let now = Moment { wall: at(4600), steady: clock::instant() };
+    let entry = latest.get(&key("a")).expect("known");
+    assert!(entry.judge(false, now).stale);
+    let (name, restored) = Entry::unpack(&entry.pack(&key("a"))).expect("our own");
+    let mut latest = Latest::new(1, 100);
+    latest.restore(name, restored, at(4600));
+    assert!(latest.get(&key("a")).expect("known").judge(false, now).stale);
+}
+
+#[test]
+fn what_was_known_before_is_taken_over_where_it_is_newer() {
+    let [mut anew, mut before] = [Latest::new(1, 100), Latest::new(1, 100)];
+    for (check, kept, known) in [("newer-there", 20, 30), ("newer-here", 30, 20)] {
+        take(&mut anew, 0, &line(check, kept, 0, "kept"), kept);
+        take(&mut anew, 0, &line(check, kept + 1, 0, "kept"), kept);
+        take(&mut before, 0, &line(check, known, 2, "known"), known);
+    }
+    take(&mut before, 0, &line("missing", 10, 1, "known"), 10);
+    let mut taken = anew.take_over(&before);
+    taken.sort_unstable();
+    assert_eq!(taken, [key("missing"), key("newer-there")]);
+    let of = |check| anew.get(&key(check)).map(|entry| (entry.status, entry.runs)).expect("known");
+    assert_eq!([of("newer-there"), of("newer-here"), of("missing")], [(2, 3), (0, 2), (1, 1)]);
 }
 
 /// Every check of the golden log, with the status and the beginning of the output of its last result.

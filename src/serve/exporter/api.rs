@@ -81,7 +81,7 @@ async fn guard(
 
 async fn list(State(shared): Exporter) -> Response {
     let node = shared.node();
-    let now = clock::now();
+    let now = clock::moment();
     let state = shared.state();
     let stale = state.latest.is_runner_stale(now);
     let mut all: Vec<_> = state.latest.iter().collect();
@@ -97,7 +97,7 @@ async fn detail(
     Query(which): Query<Which>,
 ) -> Response {
     let node = shared.node();
-    let now = clock::now();
+    let now = clock::moment();
     let key = Key { source: which.source.map(Into::into), check: check.into() };
     let state = shared.state();
     let Some(entry) = state.latest.get(&key) else {

@@ -5,11 +5,17 @@ use super::Options;
 use super::state::{LogState, State, ToKeep};
 use crate::detail::history::{self, Depth, Past};
 use crate::detail::latest::{Entry, Key};
-use crate::sys::clock;
 use crate::sys::store::{Batch, Durability, Order, Store, StoreError};
+use crate::sys::{clock, disk};
+use std::io;
 use std::ops::ControlFlow;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+/// How large checkpoint and history may be; the file takes up to four times as much (see [`Store::open_limited`]).
+const MOST_KEPT: u64 = 16 * 1024 * 1024;
 
 /// How often what is too old is looked for, all of the history being read for it. The first time so long after the start: by then
 /// a clock that was wrong at boot is right.
@@ -20,29 +26,104 @@ const LOGS: &[u8] = b"logs";
 
 pub(super) struct Keeper {
     store: Store,
+    folder: PathBuf,
     depth: Depth,
+    /// What the store holds is part of what is known: before, nothing may be written to it or read from it.
+    taken_up: AtomicBool,
+    failed: Mutex<Option<Failed>>,
     forgot: Mutex<Instant>,
 }
 
+/// The last try to write, where it failed.
+#[derive(Debug)]
+struct Failed {
+    at: Instant,
+    why: String,
+}
+
 impl Keeper {
-    pub(super) fn new(store: Store, depth: Depth) -> Self {
-        Self { store, depth, forgot: Mutex::new(clock::instant()) }
+    /// Opens the store in `folder`. Where the disk does not let us, that is told, and [`Keeper::try_open`] tries again.
+    ///
+    /// # Errors
+    /// When the folder can never be used: its name is no folder's, or another process has the store.
+    pub(super) fn open(folder: &Path, depth: Depth) -> Result<Self, String> {
+        let made = std::fs::create_dir_all(folder);
+        let opened = Store::open_limited(folder.join("exporter.redb"), MOST_KEPT);
+        let opened = opened.map_err(|error| error.to_string())?;
+        if let Some(aside) = opened.set_aside {
+            tracing::warn!(aside = %aside.display(), "the store was damaged, history begins anew");
+        }
+        let trouble = made.err().or(opened.trouble);
+        if let Some(error) = trouble.as_ref().filter(|error| !passes(error)) {
+            return Err(error.to_string());
+        }
+        let keeper = Self {
+            store: opened.store,
+            folder: folder.to_owned(),
+            depth,
+            taken_up: AtomicBool::new(trouble.is_none()),
+            failed: Mutex::default(),
+            forgot: Mutex::new(clock::instant()),
+        };
+        *keeper.failed() = trouble
+            .map(|error| Failed { at: clock::instant(), why: format!("{}: {error}", folder.display()) });
+        Ok(keeper)
+    }
+
+    /// Opens the store where that was not possible before.
+    pub(super) fn try_open(&self) -> Result<(), StoreError> {
+        let made = std::fs::create_dir_all(&self.folder);
+        let made = made.map_err(|source| StoreError::Io { path: self.folder.clone(), source });
+        self.noted(made.and_then(|()| self.store.try_open()))
+    }
+
+    /// Whether what the store holds is part of what is known.
+    pub(super) fn is_taken_up(&self) -> bool {
+        self.taken_up.load(Ordering::Acquire)
+    }
+
+    /// Notes that it is.
+    pub(super) fn take_up(&self) {
+        self.taken_up.store(true, Ordering::Release);
+    }
+
+    /// Returns why the last try to write failed.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.failed().as_ref().map(|failed| failed.why.clone())
+    }
+
+    /// Whether the last try to write failed, and not so long ago.
+    pub(super) fn failed_within(&self, time: Duration) -> bool {
+        self.failed().as_ref().is_some_and(|failed| failed.at.elapsed() < time)
+    }
+
+    fn failed(&self) -> MutexGuard<'_, Option<Failed>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn noted<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        *self.failed() =
+            outcome.as_ref().err().map(|error| Failed { at: clock::instant(), why: error.to_string() });
+        outcome
     }
 
     /// Writes what was read, and now and then forgets what is too old.
     pub(super) fn keep(&self, keep: &ToKeep) -> Result<(), StoreError> {
-        self.write_all(keep)?;
-        let mut forgot = self.forgot.lock().unwrap_or_else(PoisonError::into_inner);
-        if forgot.elapsed() >= FORGET_EVERY {
-            *forgot = clock::instant();
-            let oldest = clock::now() - chrono::Duration::days(i64::from(self.depth.days));
-            // With the next commit is early enough.
-            self.store.commit(Durability::Eventual, |batch| history::forget_before(batch, oldest))?;
-        }
-        Ok(())
+        self.noted(self.commit(keep).and_then(|()| self.forget_old()))
     }
 
-    fn write_all(&self, keep: &ToKeep) -> Result<(), StoreError> {
+    fn forget_old(&self) -> Result<(), StoreError> {
+        let mut forgot = self.forgot.lock().unwrap_or_else(PoisonError::into_inner);
+        if forgot.elapsed() < FORGET_EVERY {
+            return Ok(());
+        }
+        *forgot = clock::instant();
+        let oldest = clock::now() - chrono::Duration::days(i64::from(self.depth.days));
+        // With the next commit is early enough.
+        self.store.commit(Durability::Eventual, |batch| history::forget_before(batch, oldest))
+    }
+
+    fn commit(&self, keep: &ToKeep) -> Result<(), StoreError> {
         match self.store.commit(Durability::Immediate, |batch| self.write(batch, keep)) {
             Err(StoreError::Full { .. }) => {
                 // Runs and results matter more than old outputs. A commit of its own: only what is gone makes room.
@@ -71,8 +152,12 @@ impl Keeper {
         batch.put(STATE, LOGS, &logs)
     }
 
-    /// Puts back what was written. A log that is followed under another place than before keeps its results.
-    pub(super) fn restore(&self, state: &mut State, options: &Options) {
+    /// Puts back what was written, and returns whether there was anything. A log that is followed under another place than
+    /// before keeps its results.
+    pub(super) fn restore(&self, state: &mut State, options: &Options) -> bool {
+        if self.failed().is_some() {
+            return false;
+        }
         let logs = self.store.get(STATE, LOGS).ok().flatten().unwrap_or_default();
         let logs: Vec<LogState> = serde_json::from_slice(&logs).unwrap_or_default();
         let place = |log: u16| {
@@ -86,20 +171,23 @@ impl Keeper {
         });
         if let Err(error) = visited {
             tracing::warn!(%error, "the newest results cannot be read back; the logs are");
-            return;
+            return false;
         }
+        let now = clock::now();
         for (key, mut entry) in entries {
             let Some(log) = place(entry.log) else { continue };
             entry.log = log;
             self.restore_outputs(state, &key);
-            state.latest.restore(key, entry);
+            state.latest.restore(key, entry, now);
         }
+        let any = !logs.is_empty();
         for kept in logs {
             if let Some(at) = options.logs.iter().position(|known| *known == kept.path) {
                 state.resume(at, kept);
             }
         }
         tracing::info!(checks = state.latest.len(), "restored");
+        any
     }
 
     fn restore_outputs(&self, state: &mut State, key: &Key) {
@@ -111,8 +199,17 @@ impl Keeper {
 
     /// Returns the runs of a check that are in the store, the newest first.
     pub(super) fn read(&self, key: &Key) -> Result<Vec<Past>, StoreError> {
+        if !self.is_taken_up() {
+            return Ok(Vec::new());
+        }
         history::read(&self.store, key)
     }
+}
+
+/// Whether it may be possible later. Rights too are given back by somebody who sees that they are missing, and without the
+/// statuses of a node more is missing than its history.
+fn passes(error: &io::Error) -> bool {
+    disk::is_trouble(error) || error.kind() == io::ErrorKind::PermissionDenied
 }
 
 /// The key of an entry in the store.

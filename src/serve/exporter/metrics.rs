@@ -5,7 +5,7 @@ use super::state::State;
 use crate::detail::bound::Judged;
 use crate::detail::latest::{Entry, Key};
 use crate::model::status::Status;
-use crate::model::time::Timestamp;
+use crate::sys::clock::Moment;
 use crate::wire::exposition::{Exposition, Kind};
 
 /// More series than the status.
@@ -19,7 +19,14 @@ pub struct ExtraSeries {
 
 type Row<'a> = (&'a Key, &'a Entry, Judged);
 
-pub(super) fn write(out: &mut Exposition, state: &State, options: &Options, now: Timestamp) {
+/// Writes them; `is_kept` says whether checkpoint and history could be written, where they are to be.
+pub(super) fn write(
+    out: &mut Exposition,
+    state: &State,
+    options: &Options,
+    is_kept: Option<bool>,
+    now: Moment,
+) {
     let stale = state.latest.is_runner_stale(now);
     let mut rows: Vec<Row<'_>> =
         state.latest.iter().map(|(key, entry)| (key, entry, entry.judge(stale, now))).collect();
@@ -41,8 +48,8 @@ pub(super) fn write(out: &mut Exposition, state: &State, options: &Options, now:
     };
     let help = "1 when no check of the node has a result within its bound: the runner is gone.";
     one("iaasmon_runner_stale", help, Kind::Gauge, f64::from(u8::from(stale)));
-    let lag =
-        state.latest.newest().map_or(0.0, |newest| (now - newest).num_milliseconds().max(0) as f64 / 1000.0);
+    let newest = state.latest.newest(now);
+    let lag = newest.map_or(0.0, |age| age.num_milliseconds().max(0) as f64 / 1000.0);
     one("iaasmon_log_lag_seconds", "The age of the newest result.", Kind::Gauge, lag);
     let behind: u64 = state.logs.iter().map(|log| log.behind).sum();
     one(
@@ -53,6 +60,10 @@ pub(super) fn write(out: &mut Exposition, state: &State, options: &Options, now:
     );
     let lost = state.history_lost as f64;
     one("iaasmon_history_runs_lost", "Runs that the history could not take.", Kind::Counter, lost);
+    if let Some(is_kept) = is_kept {
+        let help = "Whether checkpoint and history could be written when it was last tried.";
+        one("iaasmon_state_writable", help, Kind::Gauge, f64::from(u8::from(is_kept)));
+    }
     let refused = state.latest.labels_refused as f64;
     one("iaasmon_check_labels_refused", "Labels of definitions that are none.", Kind::Counter, refused);
     out.family("iaasmon_log_lines", "Lines of the logs by what they were.", Kind::Counter);

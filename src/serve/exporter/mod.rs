@@ -22,7 +22,7 @@ use crate::serve::skeleton::Readiness;
 use crate::serve::skeleton::http::Router;
 use crate::sys::apart::apart;
 use crate::sys::clock;
-use crate::sys::store::{Store, StoreError};
+use crate::sys::store::StoreError;
 use crate::sys::tail::watch::Watch;
 use crate::wire::exposition::Exposition;
 use keep::Keeper;
@@ -40,8 +40,6 @@ const BEFORE_SCRAPE: usize = 4 * 1024 * 1024;
 const POLL: Duration = Duration::from_secs(1);
 /// How often history and checkpoint are written. The log has everything: no more often, for 20,000 disks do it.
 const KEEP_EVERY: Duration = Duration::from_secs(30);
-/// How large checkpoint and history may be; the file takes up to four times as much (see [`Store::open_limited`]).
-const MOST_KEPT: u64 = 16 * 1024 * 1024;
 /// How often progress is told while a backlog is read.
 const TELL_EVERY: Duration = Duration::from_secs(3);
 
@@ -94,21 +92,14 @@ impl Exporter {
     /// missing would resolve an alert.
     ///
     /// # Errors
-    /// When the folder cannot be used. A damaged store is set aside and no error.
+    /// When the folder can never be used. A damaged store is set aside, and one that the disk does not give now is tried
+    /// again: a node whose disk became read-only is one that must be seen.
     pub fn prepare(options: Options) -> Result<Self, ExporterError> {
-        let keeper = match &options.state_dir {
-            None => None,
-            Some(folder) => {
-                let fail = |error: String| ExporterError::StateDir { path: folder.clone(), error };
-                std::fs::create_dir_all(folder).map_err(|error| fail(error.to_string()))?;
-                let opened = Store::open_limited(folder.join("exporter.redb"), MOST_KEPT)
-                    .map_err(|error| fail(error.to_string()))?;
-                if let Some(aside) = opened.set_aside {
-                    tracing::warn!(aside = %aside.display(), "the store was damaged, history begins anew");
-                }
-                Some(Keeper::new(opened.store, options.history))
-            }
+        let open = |folder: &PathBuf| {
+            let fail = |error| ExporterError::StateDir { path: folder.clone(), error };
+            Keeper::open(folder, options.history).map_err(fail)
         };
+        let keeper = options.state_dir.as_ref().map(open).transpose()?;
         let mut state = State::new(&options);
         if let Some(keeper) = &keeper {
             keeper.restore(&mut state, &options);
@@ -144,6 +135,7 @@ impl Exporter {
 
     /// Follows the logs until `stop` is cancelled, and keeps what is read.
     pub async fn follow(&self, readiness: Readiness, stop: CancellationToken) {
+        self.tell_lack(&readiness);
         self.catch_up(&readiness, &stop).await;
         let mut watch = Watch::new(&self.shared.options.logs, POLL);
         let mut kept = clock::instant();
@@ -154,7 +146,7 @@ impl Exporter {
             }
             self.unload(&readiness).await;
             let trouble = self.shared.state().trouble();
-            readiness.block("followed logs", trouble);
+            readiness.block("log", trouble);
             if kept.elapsed() >= KEEP_EVERY {
                 kept = clock::instant();
                 self.keep(&readiness).await;
@@ -173,10 +165,11 @@ impl Exporter {
         apart(move || shared.read(budget)).await
     }
 
-    /// Keeps what was read before its time where it is much.
+    /// Keeps what was read before its time where it is much, unless that has just failed.
     async fn unload(&self, readiness: &Readiness) {
         let laden = self.shared.state().is_laden();
-        if laden {
+        let failed = self.shared.keeper.as_ref().is_some_and(|keeper| keeper.failed_within(KEEP_EVERY));
+        if laden && !failed {
             self.keep(readiness).await;
         }
     }
@@ -188,8 +181,14 @@ impl Exporter {
             return;
         }
         let shared = self.shared.clone();
-        let failed = apart(move || shared.keep()).await;
-        readiness.block("history", failed.map(|why| format!("the state cannot be written: {why}")));
+        apart(move || shared.keep()).await;
+        self.tell_lack(readiness);
+    }
+
+    /// Says where checkpoint and history are not kept: the statuses are right without them.
+    fn tell_lack(&self, readiness: &Readiness) {
+        let trouble = self.shared.keeper.as_ref().and_then(Keeper::trouble);
+        readiness.note("history", trouble.map(|why| format!("the state cannot be written: {why}")));
     }
 
     /// Returns what the exporter answers.
@@ -200,7 +199,8 @@ impl Exporter {
     /// Writes the exporter's metrics, after a look at the logs.
     pub fn write_metrics(&self, out: &mut Exposition) {
         self.shared.read(BEFORE_SCRAPE);
-        metrics::write(out, &self.shared.state(), &self.shared.options, clock::now());
+        let is_kept = self.shared.keeper.as_ref().map(|keeper| keeper.trouble().is_none());
+        metrics::write(out, &self.shared.state(), &self.shared.options, is_kept, clock::moment());
     }
 }
 
@@ -213,24 +213,50 @@ impl Shared {
         self.state().read(budget, clock::now())
     }
 
-    /// Returns why it failed.
-    fn keep(&self) -> Option<String> {
-        let keeper = self.keeper.as_ref()?;
+    /// Writes what was read; the keeper knows how that went.
+    fn keep(&self) {
+        let Some(keeper) = &self.keeper else { return };
+        if !keeper.is_taken_up() && self.take_up(keeper).is_err() {
+            return self.state().trim();
+        }
         let unkept = self.state().take_unkept(&self.options);
         match keeper.keep(&unkept) {
-            Ok(()) => {
-                self.state().kept();
-                None
-            }
+            Ok(()) => self.state().kept(),
             Err(failed) => {
                 let mut state = self.state();
                 state.put_back(unkept);
+                state.trim();
                 if matches!(failed, StoreError::Damaged { .. }) {
                     // An empty store is in its place.
                     state.all_changed();
                 }
-                Some(failed.to_string())
             }
         }
+    }
+
+    /// Takes up a store that could not be had at the start and can be now. What it holds is older than what is known: the
+    /// logs are read again from its checkpoint on, aside, so that no run is counted twice and nobody sees an older status.
+    fn take_up(&self, keeper: &Keeper) -> Result<(), StoreError> {
+        keeper.try_open()?;
+        let mut anew = State::new(&self.options);
+        if !keeper.restore(&mut anew, &self.options) {
+            // Nothing was ever kept there: what is known is all there is.
+            self.state().all_changed();
+            keeper.take_up();
+            return Ok(());
+        }
+        while anew.read(BITE, clock::now()).is_some() {
+            if anew.is_laden() {
+                let unkept = anew.take_unkept(&self.options);
+                keeper.keep(&unkept)?;
+                anew.kept();
+            }
+        }
+        let mut state = self.state();
+        anew.read(usize::MAX, clock::now());
+        anew.take_over(&state);
+        *state = anew;
+        keeper.take_up();
+        Ok(())
     }
 }

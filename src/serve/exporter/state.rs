@@ -1,7 +1,7 @@
 //! What the exporter knows, and reading more of it from the logs.
 
 use super::Options;
-use crate::detail::history::keeps_output;
+use crate::detail::history::{Depth, keeps_output};
 use crate::detail::latest::{Key, Latest, Run, Took};
 use crate::model::time::Timestamp;
 use crate::sys::clock;
@@ -52,6 +52,7 @@ pub(super) struct State {
     outputs: HashMap<Key, Kept>,
     changed: HashSet<Key>,
     pub(super) history_lost: u64,
+    depth: Depth,
 }
 
 /// When an output was last kept, and how many were.
@@ -101,6 +102,7 @@ impl State {
             outputs: HashMap::new(),
             changed: HashSet::new(),
             history_lost: 0,
+            depth: options.history,
         }
     }
 
@@ -116,7 +118,7 @@ impl State {
 
     /// Reads a bite of every log; returns how many bytes are left where there is more.
     pub(super) fn read(&mut self, budget: usize, now: Timestamp) -> Option<u64> {
-        let Self { logs, latest, counted, unkept, outputs, changed, history_lost, .. } = self;
+        let Self { logs, latest, counted, unkept, outputs, changed, history_lost, depth, .. } = self;
         let mut more = None;
         for (log, followed) in (0_u16..).zip(logs) {
             let mut note = |key: &Key, entry: &crate::detail::latest::Entry, run: Run| {
@@ -127,11 +129,10 @@ impl State {
                     outputs.insert(key.clone(), Kept { at: run.executed, count });
                     (count, entry.output.clone())
                 });
-                if unkept.len() < MOST_UNKEPT {
-                    unkept.push(Unkept { key: key.clone(), run, output });
-                } else {
-                    *history_lost += 1;
+                if unkept.len() >= MOST_UNKEPT {
+                    trim(unkept, *depth, history_lost);
                 }
+                unkept.push(Unkept { key: key.clone(), run, output });
             };
             let read = followed.tail.read(budget, &mut |line| {
                 if line.oversized {
@@ -211,22 +212,13 @@ impl State {
         self.latest.retire(options.retire_after, clock::instant());
         self.bury();
         self.changed.clear();
-        let (latest, depth) = (&self.latest, options.history);
-        let mut held: HashMap<Key, (u32, u32)> = HashMap::new();
-        let mut newest = Vec::new();
-        for mut unkept in self.unkept.drain(..).rev() {
-            let (runs, outputs) = held.entry(unkept.key.clone()).or_default();
-            *runs += 1;
-            *outputs += u32::from(unkept.output.is_some());
-            if *outputs > depth.outputs {
-                unkept.output = None;
-            }
-            if *runs <= depth.runs && newest.len() < MOST_UNKEPT / 2 && latest.get(&unkept.key).is_some() {
-                newest.push(unkept);
-            }
-        }
-        newest.reverse();
-        self.unkept = newest;
+        self.unkept.retain(|unkept| self.latest.get(&unkept.key).is_some());
+        self.trim();
+    }
+
+    /// Holds the newest runs alone, as many as the history would.
+    pub(super) fn trim(&mut self) {
+        trim(&mut self.unkept, self.depth, &mut self.history_lost);
     }
 
     /// Returns the runs that are not in the store for certain, the newest first.
@@ -245,9 +237,13 @@ impl State {
         self.changed.extend(unkept.entries.into_iter().map(|(key, _)| key));
         let newer = std::mem::replace(&mut self.unkept, Arc::unwrap_or_clone(unkept.runs));
         self.unkept.extend(newer);
-        let over = self.unkept.len().saturating_sub(MOST_UNKEPT);
-        self.history_lost += over as u64;
-        self.unkept.drain(..over);
+    }
+
+    /// Takes over from what was known before, where the logs no longer tell of it: they were moved too far away.
+    pub(super) fn take_over(&mut self, before: &Self) {
+        self.counted = before.counted;
+        self.history_lost += before.history_lost;
+        self.changed.extend(self.latest.take_over(&before.latest));
     }
 
     /// Has every check written with the next ones: the store lost them.
@@ -259,6 +255,30 @@ impl State {
     pub(super) fn restore_outputs(&mut self, key: Key, count: u64, at: Timestamp) {
         self.outputs.insert(key, Kept { at, count });
     }
+}
+
+/// Holds the newest runs and outputs of each check alone, as many as the history would; what even so are too many are lost.
+fn trim(unkept: &mut Vec<Unkept>, depth: Depth, lost: &mut u64) {
+    let mut held: HashMap<Key, (u32, u32)> = HashMap::new();
+    let mut newest = Vec::new();
+    for mut one in unkept.drain(..).rev() {
+        let (runs, outputs) = held.entry(one.key.clone()).or_default();
+        *runs += 1;
+        *outputs += u32::from(one.output.is_some());
+        if *outputs > depth.outputs {
+            one.output = None;
+        }
+        if *runs > depth.runs {
+            continue;
+        }
+        if newest.len() < MOST_UNKEPT / 2 {
+            newest.push(one);
+        } else {
+            *lost += 1;
+        }
+    }
+    newest.reverse();
+    *unkept = newest;
 }
 
 fn tell(notice: &Notice) {

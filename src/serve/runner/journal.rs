@@ -5,7 +5,7 @@ use crate::sensu::level::Level;
 use crate::sys::clock;
 use crate::sys::logfile::LogFile;
 use crate::wire::sensu_json::{Object, Value, field};
-use crate::wire::sensu_log::{RESULT, write_line};
+use crate::wire::sensu_log::{RESULT, SCHEDULED, write_line};
 use indexmap::IndexMap;
 use std::io::{self, Write as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -37,6 +37,8 @@ struct Inner {
     /// The newest line of each check that could not be written, the oldest check first.
     kept: IndexMap<Vec<u8>, Vec<u8>>,
     kept_bytes: usize,
+    /// The newest list of what is scheduled, where it could not be written: a reader knows by it which checks are gone.
+    scheduled: Option<Vec<u8>>,
     counts: Written,
 }
 
@@ -64,6 +66,7 @@ impl Journal {
             before_debug: level,
             kept: IndexMap::new(),
             kept_bytes: 0,
+            scheduled: None,
             counts: Written::default(),
         };
         Self { inner: Mutex::new(inner) }
@@ -94,6 +97,15 @@ impl Journal {
         }
     }
 
+    /// Writes which checks are scheduled, whatever the level and as soon as the disk takes it.
+    pub fn scheduled(&self, checks: &Value) {
+        let mut inner = self.inner();
+        let mut line = Vec::new();
+        write_line(&mut line, &clock::local(), Level::Info.word(), SCHEDULED, &[("checks", checks)]);
+        inner.scheduled = Some(line);
+        inner.flush();
+    }
+
     /// Writes a result, whatever the level: without it the check would seem not to have run.
     fn result(&self, payload: Object) {
         let key = key(&payload);
@@ -103,7 +115,7 @@ impl Journal {
         let mut inner = self.inner();
         // An older result must not come after a newer one.
         inner.flush();
-        if inner.kept.is_empty() && inner.write_result(&line) {
+        if inner.is_flushed() && inner.write_result(&line) {
             return;
         }
         inner.keep(key, line);
@@ -155,9 +167,14 @@ impl Journal {
 
 impl Inner {
     fn write_result(&mut self, line: &[u8]) -> bool {
+        let written = self.write(line);
+        self.counts.results += u64::from(written);
+        written
+    }
+
+    fn write(&mut self, line: &[u8]) -> bool {
         match self.output.write(line) {
             Ok(()) => {
-                self.counts.results += 1;
                 self.counts.trouble = None;
                 true
             }
@@ -176,6 +193,16 @@ impl Inner {
             }
             self.kept_bytes -= line.len();
         }
+        // After the results: one of a check that went meanwhile must not bring it back.
+        if let Some(line) = self.scheduled.take()
+            && !self.write(&line)
+        {
+            self.scheduled = Some(line);
+        }
+    }
+
+    fn is_flushed(&self) -> bool {
+        self.kept.is_empty() && self.scheduled.is_none()
     }
 
     fn keep(&mut self, key: Vec<u8>, line: Vec<u8>) {
@@ -249,6 +276,9 @@ mod tests {
         for (name, output) in [("a", "1"), ("b", "1"), ("a", "2")] {
             journal.take(result(name, output));
         }
+        for names in ["old", "new"] {
+            journal.scheduled(&Value::Array(vec![Value::from(names)]));
+        }
         let written = journal.written();
         assert_eq!((written.results, written.waiting, written.lost), (0, 2, 1));
         assert!(written.trouble.as_deref().is_some_and(|why| why.contains("No space left")), "{written:?}");
@@ -261,10 +291,11 @@ mod tests {
         let told: Vec<String> = lines
             .map(|line| match line {
                 Line::Result(result) => format!("{}={}", result.check.to_text(), result.output.to_text()),
+                Line::Scheduled(names) => names.iter().map(|name| name.to_text().into_owned()).collect(),
                 other => panic!("{other:?}"),
             })
             .collect();
-        assert_eq!(told, ["b=1", "a=2", "c=1"]);
+        assert_eq!(told, ["b=1", "a=2", "new", "c=1"]);
         assert_eq!((journal.written().waiting, journal.written().trouble), (0, None));
     }
 

@@ -18,12 +18,11 @@ use crate::sensu::engine::{Bounds, Engine, Event, payload};
 use crate::sensu::level::Level;
 use crate::serve::skeleton::{Ending, Readiness};
 use crate::sys::child::{Guard, Surroundings};
-use crate::sys::clock;
 use crate::sys::logfile::{LogFile, Rotation, is_unfit};
 use crate::sys::pidfile::PidFile;
+use crate::sys::{clock, disk};
 use crate::wire::exposition::Exposition;
 use crate::wire::sensu_json::{Object, Value, field, set};
-use crate::wire::sensu_log::SCHEDULED;
 use intake::Intake;
 use loaded::LoadedFiles;
 use sockets::Sockets;
@@ -259,7 +258,7 @@ impl Works {
     /// Names every check that is scheduled, so that a reader of the log knows which ones are gone.
     fn say_scheduled(&self) {
         let names = self.engine.scheduled().iter().map(Value::text).collect();
-        self.journal.line(Level::Info, SCHEDULED, &[("checks", &Value::Array(names))]);
+        self.journal.scheduled(&Value::Array(names));
     }
 
     fn reopen(&self) {
@@ -273,10 +272,11 @@ impl Works {
         let why = written
             .trouble
             .map(|why| format!("the log cannot be written: {why}; {} results wait for it", written.waiting));
-        readiness.block("log", why);
-        let idle = self.engine.scheduled().is_empty();
-        let why = "no check is scheduled here: look at the definitions and at the client's subscriptions";
-        readiness.block("definitions", idle.then(|| why.to_owned()));
+        // The exporter beside us says whether the log can be read.
+        readiness.block("results", why);
+        let none = self.engine.settings().files().is_empty();
+        let why = "no file of definitions was loaded: name them by -c and -d";
+        readiness.block("definitions", none.then(|| why.to_owned()));
     }
 
     /// Stops as the original does: nothing new is begun, what runs is waited for without a limit (client/process.rb:640-668).
@@ -344,9 +344,14 @@ fn open_journal(options: &Options) -> Result<Journal, RunnerError> {
             let error = std::io::Error::other("a folder or a pipe cannot be the log");
             return Err(RunnerError::Io { what: path.display().to_string(), error });
         }
-        Some(path) => {
-            Output::File(LogFile::open(path, options.rotation, clock::now()).map_err(io(path.display()))?)
-        }
+        Some(path) => Output::File(match LogFile::open(path, options.rotation, clock::now()) {
+            // The checks repair things, and their results wait for the disk: better than none of both.
+            Err(error) if disk::is_trouble(&error) => {
+                tracing::warn!(%error, log = %path.display(), "the log cannot be opened, results wait for it");
+                LogFile::closed(path, options.rotation)
+            }
+            opened => opened.map_err(io(path.display()))?,
+        }),
     };
     Ok(Journal::new(output, options.level))
 }

@@ -106,7 +106,8 @@ fn write_process(out: &mut Exposition) {
 async fn ready(State(admin): Shared) -> Response {
     let reasons = admin.reasons();
     if reasons.is_empty() {
-        return "ready\n".into_response();
+        let notes = admin.readiness.notes().into_iter().map(|note| note + "\n");
+        return format!("ready\n{}", notes.collect::<String>()).into_response();
     }
     (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n").into_response()
 }

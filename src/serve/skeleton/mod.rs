@@ -3,7 +3,7 @@
 //! | request | answer |
 //! |---|---|
 //! | `GET /-/healthy` | 200 while the process runs |
-//! | `GET /-/ready` | 200, or 503 with one reason a line |
+//! | `GET /-/ready` | 200, with a line for each thing that it does without, or 503 with one reason a line |
 //! | `POST /-/reload` | loads the configuration again, as HUP does |
 //! | `GET /-/log-level`, `PUT /-/log-level` | the level of the lines on standard error |
 //! | `GET /metrics` | text 0.0.4 or OpenMetrics by `Accept`, gzip |

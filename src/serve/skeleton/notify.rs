@@ -24,9 +24,12 @@ pub(super) fn stopping() {
 
 /// The process goes on; what keeps it from its job is the status that `systemctl status` shows.
 pub(super) fn alive(readiness: &Readiness) {
-    let reasons = readiness.reasons();
-    let status =
-        if reasons.is_empty() { "ready".to_owned() } else { format!("not ready: {}", reasons.join("; ")) };
+    let (reasons, notes) = (readiness.reasons(), readiness.notes());
+    let status = match (reasons.is_empty(), notes.is_empty()) {
+        (true, true) => "ready".to_owned(),
+        (true, false) => format!("ready; {}", notes.join("; ")),
+        (false, _) => format!("not ready: {}", reasons.join("; ")),
+    };
     tell(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
 }
 

@@ -12,8 +12,8 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn open(path: &Path) -> Store {
-    let Opened { store, set_aside } = Store::open(path).expect("opens");
-    assert_eq!(set_aside, None);
+    let Opened { store, set_aside, trouble } = Store::open(path).expect("opens");
+    assert!(set_aside.is_none() && trouble.is_none(), "{set_aside:?} {trouble:?}");
     store
 }
 
@@ -140,7 +140,7 @@ fn foreign_files_are_set_aside_and_the_last_two_are_kept() {
     let path = folder.path().join("store");
     for content in ["first", "second", "third"] {
         fs::write(&path, content).expect("written");
-        let Opened { store, set_aside } = Store::open(&path).expect("opens");
+        let Opened { store, set_aside, .. } = Store::open(&path).expect("opens");
         assert_eq!(fs::read_to_string(set_aside.expect("it was no store")).expect("kept"), content);
         put(&store, &[("a", "1")]);
     }
@@ -227,9 +227,15 @@ fn a_full_store_takes_no_more_until_something_is_removed() {
 fn what_the_file_system_refuses_is_an_error_and_no_damage() {
     let folder = folder();
     let missing = folder.path().join("missing/store");
-    assert!(matches!(Store::open(&missing), Err(StoreError::Io { .. })));
-    let error = Store::open(folder.path()).expect_err("a folder is no store");
-    assert!(matches!(error, StoreError::Io { .. }), "{error}");
+    let Opened { store, trouble, .. } = Store::open(&missing).expect("it may come yet");
+    assert_eq!(trouble.map(|error| error.kind()), Some(std::io::ErrorKind::NotFound));
+    assert!(matches!(store.get("runs", b"a"), Err(StoreError::Io { .. })));
+    // The next call tries again.
+    fs::create_dir(folder.path().join("missing")).expect("made");
+    put(&store, &[("a", "1")]);
+    assert!(store.get("runs", b"a").expect("readable").is_some());
+    let trouble = Store::open(folder.path()).expect("never mind").trouble.expect("a folder is no store");
+    assert_eq!(trouble.kind(), std::io::ErrorKind::IsADirectory);
     assert!(folder.path().is_dir());
 }
 

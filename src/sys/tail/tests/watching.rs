@@ -84,6 +84,24 @@ async fn a_storm_wakes_a_bounded_number_of_times() {
     assert!((2..=31).contains(&woken), "{woken}");
 }
 
+/// More events than the kernel queues, none of them ours: what it threw away may have been.
+#[tokio::test]
+async fn events_that_the_kernel_dropped_are_worth_a_look() {
+    let logs = Logs::new();
+    let mut watch = Watch::new(&[logs.log()], NEVER);
+    assert!(hears(&mut watch).await);
+    let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").expect("every Linux has it");
+    let limit: usize = limit.trim().parse().expect("a number");
+    // The same event twice in a row is queued once.
+    let others = [logs.path("one"), logs.path("other")].map(|path| fs::File::create(path).expect("created"));
+    for at in 0..limit + 100 {
+        std::io::Write::write_all(&mut &others[at % 2], b"x").expect("written");
+    }
+    // Nobody hears of this one.
+    logs.append("one\n");
+    assert!(hears(&mut watch).await);
+}
+
 #[tokio::test]
 async fn without_events_the_poll_interval_remains() {
     let missing = std::path::Path::new("/nonexistent/folder/sensu-client.log");
