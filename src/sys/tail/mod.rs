@@ -90,8 +90,7 @@ pub enum Notice {
         /// Up to here it was read.
         offset: u64,
     },
-    /// No file holds what was read before the restart: reading starts with the oldest file that is left; lines may be lost, or
-    /// come again.
+    /// No file holds what was read before the restart: reading starts with the log as it is; lines may be lost.
     Forgotten {
         /// Up to here that file was read.
         offset: u64,
@@ -111,10 +110,7 @@ impl fmt::Display for Notice {
                 write!(to, "log truncated or overwritten after byte {offset}, lines may be lost")
             }
             Notice::Forgotten { offset } => {
-                write!(
-                    to,
-                    "the file that was read up to byte {offset} is gone, lines may be lost or come again"
-                )
+                write!(to, "the file that was read up to byte {offset} is gone, lines may be lost")
             }
             Notice::Compressed(path) => {
                 write!(to, "{}: compressed, not read, lines may be lost", path.display())
@@ -392,10 +388,6 @@ fn find_start(
     if position.has_content() {
         progress.notices.push(Notice::Forgotten { offset: position.offset });
         progress.notices.extend(compressed_since(path, SystemTime::UNIX_EPOCH));
-        // Some of what was rotated may have been read: lines twice are better than lines never.
-        if let Some(oldest) = rotation::oldest(path, &log)? {
-            return Ok(Some(Cursor::start_of(oldest, None)));
-        }
     }
     Ok(Some(Cursor::start_of(log, None)))
 }

@@ -252,14 +252,6 @@ fn first_between(path: &Path, current: &LogFile, log: &LogFile) -> io::Result<Op
     Ok(None)
 }
 
-/// Finds the oldest file that `log` was rotated to and that can be read; none if there is no such file.
-pub(super) fn oldest(path: &Path, log: &LogFile) -> io::Result<Option<LogFile>> {
-    let siblings = siblings(path)?.into_iter();
-    let rotated = siblings.filter(|sibling| sibling.is_rotated() && sibling.size > 0 && sibling.id != log.id);
-    let mut files = rotated.filter_map(|sibling| LogFile::open(&sibling.path).ok().flatten());
-    Ok(files.next())
-}
-
 /// Finds the newest compressed file that was written after `since` and whose original is gone.
 pub(super) fn compressed_since(path: &Path, since: SystemTime) -> Option<PathBuf> {
     let siblings = siblings(path).ok()?;

@@ -213,25 +213,6 @@ fn a_deleted_log_is_read_to_its_end_and_its_successor_from_the_start() {
 }
 
 #[test]
-fn where_the_file_that_was_read_is_gone_the_oldest_that_is_left_is_begun_with() {
-    let logs = Logs::new();
-    logs.append("one\n");
-    let mut tail = Tail::open(logs.log(), None);
-    assert_eq!(lines(&mut tail), ["one"]);
-    let mut saved = restart(&tail);
-    drop(tail);
-    fs::remove_file(logs.log()).expect("deleted");
-    for (text, to) in [("two\n", "sensu-client.log.2"), ("three\n", "sensu-client.log.1")] {
-        logs.append(text);
-        logs.rotate(to);
-    }
-    logs.append("four\n");
-    let (read, notices) = read_all(&mut saved);
-    assert_eq!(read, ["two", "three", "four"]);
-    assert_eq!(notices[0], Notice::Forgotten { offset: 4 });
-}
-
-#[test]
 fn the_same_inode_with_other_content_is_another_log() {
     let logs = Logs::new();
     logs.append("one\n");
