@@ -9,7 +9,7 @@ use super::output::CheckOutput;
 use super::render::{Cell, Column, Document, Page, Shape, Tone, write_json, write_yaml};
 use super::session::Session;
 use crate::fleet::Answer;
-use crate::fleet::detail::detail;
+use crate::fleet::detail::{Which, detail};
 use crate::fleet::node::node;
 use crate::model::check::CheckState;
 use crate::model::cluster::ClusterName;
@@ -42,6 +42,9 @@ pub struct CheckArgs {
     pub node: String,
     /// The check's name
     pub check: String,
+    /// The result about this host, where the check is about others than its node
+    #[arg(long, value_name = "HOST")]
+    pub source: Option<String>,
     /// The output alone, byte for byte: escape sequences reach the terminal
     #[arg(long, conflicts_with = "past")]
     pub raw: bool,
@@ -57,6 +60,12 @@ pub struct CheckArgs {
     /// How to print.
     #[command(flatten)]
     pub list: ListArgs,
+}
+
+impl CheckArgs {
+    fn which<'a>(&'a self, target: &'a Target) -> Which<'a> {
+        Which { node: &target.name, check: &self.check, source: self.source.as_deref() }
+    }
 }
 
 /// A check's output with where it belongs.
@@ -103,7 +112,7 @@ pub async fn run(args: &CheckArgs, session: &mut Session<'_>) -> Result<Exit, Ap
     if args.diff {
         return past::diff(args, &target, session).await;
     }
-    let Answer { value, coverage, notes } = detail(&target.cluster, &target.name, &args.check).await;
+    let Answer { value, coverage, notes } = detail(&target.cluster, args.which(&target)).await;
     let row = Row {
         cluster: target.cluster.name().clone(),
         node: target.name.clone(),

@@ -32,16 +32,30 @@ pub enum DetailSource {
     },
 }
 
-/// Fetches the output of `check` on `node`.
+/// Which check is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Which<'a> {
+    /// The node that runs it.
+    pub node: &'a str,
+    /// Its name.
+    pub check: &'a str,
+    /// The host that its results are about, where that is another one than the node.
+    pub source: Option<&'a str>,
+}
+
+/// The label of a result about another host (DESIGN 5.3).
+const SOURCE: &str = "source";
+
+/// Fetches the output of a check.
 ///
 /// Series, node and alert are asked one after the other and together have the time of one question. A replica that
 /// hangs must not use up what the node needs, nor a node that hangs what its alert needs: a third for each.
-pub async fn detail(cluster: &Cluster, node: &str, check: &str) -> Answer<DetailSource> {
+pub async fn detail(cluster: &Cluster, which: Which<'_>) -> Answer<DetailSource> {
     let deadline = cluster.deadline();
-    let series = series_labels(&cluster.by(deadline.part(1, 3)), node, check).await;
-    match cluster.detail.by(deadline.part(2, 3)).fetch(check, &series.value).await {
+    let series = series_labels(&cluster.by(deadline.part(1, 3)), which).await;
+    match cluster.detail.by(deadline.part(2, 3)).fetch(which.check, &series.value).await {
         Ok(reply) => series.map(|_| DetailSource::Node(reply.value)),
-        Err(error) => from_alert(&cluster.by(deadline), node, check, &error).await,
+        Err(error) => from_alert(&cluster.by(deadline), which, &error).await,
     }
 }
 
@@ -57,22 +71,18 @@ pub async fn detail_of_alert(cluster: &Cluster, alert: &Alert) -> DetailSource {
     match cluster.detail.by(deadline.part(2, 3)).fetch(check, &alert.labels).await {
         Ok(reply) => DetailSource::Node(reply.value),
         Err(error) => {
-            let node = alert.labels.get(&cluster.config.node_label);
-            from_alert(&cluster.by(deadline), node, check, &error).await.value
+            let source = Some(alert.labels.get(SOURCE)).filter(|source| !source.is_empty());
+            let which = Which { node: alert.labels.get(&cluster.config.node_label), check, source };
+            from_alert(&cluster.by(deadline), which, &error).await.value
         }
     }
 }
 
-/// Fetches the newest `limit` runs of `check` from `node`; an alert knows nothing of them.
-pub async fn history(
-    cluster: &Cluster,
-    node: &str,
-    check: &str,
-    limit: usize,
-) -> Answer<Result<History, NetError>> {
+/// Fetches the newest `limit` runs of a check from its node; an alert knows nothing of them.
+pub async fn history(cluster: &Cluster, which: Which<'_>, limit: usize) -> Answer<Result<History, NetError>> {
     let deadline = cluster.deadline();
-    let series = series_labels(&cluster.by(deadline.part(1, 2)), node, check).await;
-    let reply = cluster.detail.by(deadline).history(check, &series.value, limit).await;
+    let series = series_labels(&cluster.by(deadline.part(1, 2)), which).await;
+    let reply = cluster.detail.by(deadline).history(which.check, &series.value, limit).await;
     series.map(|_| reply.map(|reply| reply.value))
 }
 
@@ -95,18 +105,19 @@ pub struct Comparison {
     pub history: History,
 }
 
-/// Fetches what the newest output of `check` on `node` can be compared with: the newest `limit` runs.
+/// Fetches what the newest output of a check can be compared with: the newest `limit` runs.
 pub async fn comparison(
     cluster: &Cluster,
-    node: &str,
-    check: &str,
+    which: Which<'_>,
     limit: usize,
 ) -> Answer<Result<Comparison, NetError>> {
     let deadline = cluster.deadline();
-    let series = series_labels(&cluster.by(deadline.part(1, 2)), node, check).await;
+    let series = series_labels(&cluster.by(deadline.part(1, 2)), which).await;
     let detail = cluster.detail.by(deadline);
-    let (newest, history) =
-        tokio::join!(detail.fetch(check, &series.value), detail.history(check, &series.value, limit));
+    let (newest, history) = tokio::join!(
+        detail.fetch(which.check, &series.value),
+        detail.history(which.check, &series.value, limit)
+    );
     series.map(|_| Ok(Comparison { newest: newest?.value, history: history?.value }))
 }
 
@@ -136,9 +147,10 @@ pub async fn details(
     (details, failed)
 }
 
-/// Returns the labels of the check's series, which the detail URL is made from; at least node and
-/// check, so that a URL of these two works while no Prometheus answers.
-async fn series_labels(cluster: &Cluster, node: &str, check: &str) -> Answer<Labels> {
+/// Returns the labels of the check's series, which the detail URL is made from; at least node, check and
+/// source, so that a URL of these works while no Prometheus answers.
+async fn series_labels(cluster: &Cluster, which: Which<'_>) -> Answer<Labels> {
+    let Which { node, check, source } = which;
     let (node_label, check_label) = (&cluster.config.node_label, &cluster.config.check_label);
     let metrics = format!(
         "{}|{}|up",
@@ -147,24 +159,27 @@ async fn series_labels(cluster: &Cluster, node: &str, check: &str) -> Answer<Lab
     );
     // `up` has no check label: a matcher that accepts absence keeps it in.
     let expr = format!(
-        "{{__name__=~{},{node_label}={},{check_label}=~{}}}",
+        "{{__name__=~{},{node_label}={},{check_label}=~{},{SOURCE}=~{}}}",
         quote(&metrics),
         quote(node),
-        quote(&format!("{}|", regex::escape(check)))
+        quote(&format!("{}|", regex::escape(check))),
+        quote(&format!("{}|", source.map(regex::escape).unwrap_or_default()))
     );
     let asks = cluster.prometheus.iter().map(|prom| ask(prom.replica(), prom.vector(&expr))).collect();
     let gathered = gather(asks, |_| {}).await;
     let samples =
         gathered.outcomes.iter().filter_map(|o| o.result.as_ref().ok()).flat_map(|reply| &reply.value);
     let series = samples.max_by_key(|s| s.labels.len()).map(|s| s.labels.clone()).unwrap_or_default();
-    let labels = series.with(node_label, node).with(check_label, check);
+    let labels =
+        series.with(node_label, node).with(check_label, check).with(SOURCE, source.unwrap_or_default());
     Answer { value: labels, coverage: gathered.coverage, notes: Vec::new() }
 }
 
-async fn from_alert(cluster: &Cluster, node: &str, check: &str, error: &NetError) -> Answer<DetailSource> {
+async fn from_alert(cluster: &Cluster, which: Which<'_>, error: &NetError) -> Answer<DetailSource> {
     let why = error.to_string();
     let (node_label, check_label) = (&*cluster.config.node_label, &*cluster.config.check_label);
-    let labels = [(node_label, node), (check_label, check)].into_iter().collect();
+    let named = [(node_label, which.node), (check_label, which.check)];
+    let labels = named.into_iter().chain(which.source.map(|source| (SOURCE, source))).collect();
     let found = alerts_about(cluster, &labels, Annotations::Whole, |_| {}).await;
     found.map(|alerts| match alerts.into_iter().max_by_key(|a| a.updated_at) {
         Some(alert) => DetailSource::Alert { why, alert: Box::new(alert) },

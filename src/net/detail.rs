@@ -72,13 +72,19 @@ impl DetailClient {
         self.get(&url, |body| Ok(live_samples(names, &String::from_utf8_lossy(body)))).await
     }
 
+    /// Returns the URL of a check's detail. A result about another host is asked for by it: the node may have a check of
+    /// its own by that name.
     fn url(&self, labels: &Labels) -> Result<Url, NetError> {
-        match self.cluster.detail_url.as_deref() {
-            None | Some("") => {
-                Err(self.unsent(labels, "detail_url is not configured for this cluster".into()))
-            }
-            Some(template) => expand_detail_url(template, labels).map_err(|why| self.unsent(labels, why)),
+        let template = self.cluster.detail_url.as_deref().unwrap_or_default();
+        if template.is_empty() {
+            return Err(self.unsent(labels, "detail_url is not configured for this cluster".into()));
         }
+        let mut url = expand_detail_url(template, labels).map_err(|why| self.unsent(labels, why))?;
+        let source = labels.get("source");
+        if !source.is_empty() && !template.contains("{source}") {
+            url.query_pairs_mut().append_pair("source", source);
+        }
+        Ok(url)
     }
 
     fn unsent(&self, labels: &Labels, why: String) -> NetError {
@@ -226,6 +232,21 @@ mod tests {
         assert_eq!(nodes.tls.ca, cluster.tls.ca, "who signs is the same");
         assert_eq!((nodes.tls.cert, nodes.tls.key, nodes.tls.server_name), (None, None, None));
         assert!(nodes.auth.is_none() && nodes.headers.is_empty());
+    }
+
+    #[test]
+    fn a_result_about_another_host_is_asked_for_by_it() {
+        let mut cluster = Cluster::new("east", &crate::config::Config::default().defaults);
+        let url = |cluster: &Cluster, labels: &Labels| {
+            DetailClient::new(cluster).url(labels).expect("a URL").to_string()
+        };
+        cluster.detail_url = Some(TEMPLATE.to_owned());
+        let own = labels("h:1", "ping");
+        assert_eq!(url(&cluster, &own), "http://h:1/api/v1/checks/ping");
+        let of_another = own.with("source", "switch 1");
+        assert_eq!(url(&cluster, &of_another), "http://h:1/api/v1/checks/ping?source=switch+1");
+        cluster.detail_url = Some(format!("{TEMPLATE}?source={{source}}"));
+        assert_eq!(url(&cluster, &of_another), "http://h:1/api/v1/checks/ping?source=switch%201");
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl Effects {
                 send(Msg::History(OutputOf::Alert(key), history));
             }),
             Effect::FetchHistory(key) => self.on(key.node.cluster, move |c, send| async move {
-                let history = detail::history(&c, &key.node.name, &key.check, RUNS).await.value;
+                let history = detail::history(&c, which(&key), RUNS).await.value;
                 send(Msg::History(OutputOf::Check(key), history.map_err(|error| error.to_string())));
             }),
             Effect::Facts { token } => {
@@ -351,8 +351,13 @@ impl Work {
     }
 }
 
+/// The list of a node shows its own checks.
+fn which(key: &CheckKey) -> detail::Which<'_> {
+    detail::Which { node: &key.node.name, check: &key.check, source: None }
+}
+
 async fn fetch_output(cluster: Arc<Cluster>, key: CheckKey, send: Send) {
-    let answer = detail::detail(&cluster, &key.node.name, &key.check).await;
+    let answer = detail::detail(&cluster, which(&key)).await;
     send(Msg::Output(OutputOf::Check(key), clock::now(), answer.value));
 }
 

@@ -107,8 +107,7 @@ fn first_line(output: &str) -> &str {
 /// Lists the runs that the node keeps.
 pub async fn history(args: &CheckArgs, target: &Target, session: &mut Session<'_>) -> Result<Exit, AppError> {
     let limit = args.runs.map_or(LISTED, usize::from);
-    let Answer { value, coverage, notes } =
-        ask_history(&target.cluster, &target.name, &args.check, limit).await;
+    let Answer { value, coverage, notes } = ask_history(&target.cluster, args.which(target), limit).await;
     let history = match value {
         Ok(history) => history,
         Err(error) => {
@@ -142,8 +141,7 @@ fn row(history: &History, at: usize, args: &CheckArgs, target: &Target) -> RunRo
 /// Shows how the newest output differs from the last one that was well.
 pub async fn diff(args: &CheckArgs, target: &Target, session: &mut Session<'_>) -> Result<Exit, AppError> {
     let limit = args.runs.map_or(SEARCHED, usize::from);
-    let Answer { value, coverage, notes } =
-        comparison(&target.cluster, &target.name, &args.check, limit).await;
+    let Answer { value, coverage, notes } = comparison(&target.cluster, args.which(target), limit).await;
     let compared = match value {
         Ok(compared) => compared,
         Err(error) => {
