@@ -9,7 +9,7 @@ use crate::wire::sensu_log::BoundFields;
 use chrono::{Duration, Local, TimeZone as _};
 
 /// How long after its time a result may come: a busy node starts checks late, and the log is read a moment later.
-const GRACE_SECONDS: f64 = 30.0;
+pub(super) const GRACE_SECONDS: f64 = 30.0;
 /// How many runs may be missing (DESIGN, rule 5).
 const INTERVALS: f64 = 3.0;
 /// Further ahead nothing is planned; larger numbers are nonsense, and would overflow.
@@ -74,7 +74,7 @@ impl Bound {
     }
 
     /// Returns by how many seconds the result is past its bound; none while it holds, or where it has no bound.
-    fn overdue(&self, executed: Timestamp, duration: Option<f64>, now: Timestamp) -> Option<f64> {
+    pub(super) fn overdue(&self, executed: Timestamp, duration: Option<f64>, now: Timestamp) -> Option<f64> {
         let grace = GRACE_SECONDS + duration.unwrap_or_default();
         if let Some(ttl) = self.ttl {
             return past(self.passed(executed, now), ttl);

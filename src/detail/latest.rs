@@ -2,7 +2,7 @@
 //!
 //! A line costs a walk over its bytes and one copy; nothing is parsed into values before somebody asks for the detail.
 
-use super::bound::{Bound, Judged};
+use super::bound::{Bound, GRACE_SECONDS, Judged};
 use super::labels;
 use super::pack::{Pack, Unpack};
 use crate::model::status::Status;
@@ -112,6 +112,8 @@ pub struct Latest {
     entries: HashMap<Key, Entry>,
     /// Which checks each log said to be scheduled.
     scheduled: Vec<Option<HashSet<Box<str>>>>,
+    /// Which checks each log once said to be scheduled, and no longer does.
+    dropped: Vec<HashSet<Box<str>>>,
     keep: usize,
     gone: Vec<Key>,
     /// Labels of definitions that were refused, since the start.
@@ -124,6 +126,7 @@ impl Latest {
         Self {
             entries: HashMap::new(),
             scheduled: vec![None; logs],
+            dropped: vec![HashSet::new(); logs],
             keep,
             gone: Vec::new(),
             labels_refused: 0,
@@ -195,6 +198,9 @@ impl Latest {
         if known.is_some_and(|known| known.log == log && known.is_same(result, executed, status)) {
             return Took::Older;
         }
+        if known.is_none() && self.is_last_of_a_dropped(log, &key, result) {
+            return Took::Other;
+        }
         if known.is_none() && self.entries.len() >= MOST_CHECKS {
             return Took::Refused;
         }
@@ -222,6 +228,13 @@ impl Latest {
         Took::Result
     }
 
+    /// A check that ran while its definition was removed tells its result after that: nobody would tell another one, and the
+    /// check would become stale. What a socket sends under the same name has no schedule.
+    fn is_last_of_a_dropped(&self, log: u16, key: &Key, result: &ResultLine<'_>) -> bool {
+        let dropped = self.dropped.get(usize::from(log)).is_some_and(|names| names.contains(&key.check));
+        dropped && (result.bound.interval.is_some() || result.bound.cron.is_some())
+    }
+
     /// A log says what is scheduled from here on: what it said before and does not say now is gone.
     fn schedule(&mut self, log: u16, names: HashSet<Box<str>>) {
         let Some(before) = self.scheduled.get_mut(usize::from(log)) else { return };
@@ -230,6 +243,14 @@ impl Latest {
                 entry.log == log && before.contains(&key.check) && !names.contains(&key.check)
             });
             self.gone.extend(gone.map(|(key, _)| key));
+            if let Some(dropped) = self.dropped.get_mut(usize::from(log)) {
+                dropped.extend(before.iter().cloned());
+                dropped.retain(|name| !names.contains(name));
+                // Only those of the last reloads can still be running.
+                if dropped.len() > MOST_CHECKS {
+                    dropped.clear();
+                }
+            }
         }
         *before = Some(names);
     }
@@ -259,14 +280,29 @@ impl Latest {
         std::mem::take(&mut self.gone)
     }
 
-    /// Returns whether no check has a result that holds: the runner is gone, and that is one fact. Checks without a bound say
-    /// nothing about it, unless there are no others.
+    /// Returns whether the runner is gone, which is one fact: no check has a result that holds; or some have none, and since
+    /// longer than the fastest of these is given, nothing ran at all, though most, or another that still holds, should have.
+    /// A check that runs once a day holds for days after its runner has died.
+    ///
+    /// Checks without a bound say nothing about it, unless there are no others.
     pub fn is_runner_stale(&self, now: Moment) -> bool {
-        let mut bounded = self.entries.values().filter(|entry| entry.bound.is_bounded()).peekable();
-        if bounded.peek().is_none() {
-            return self.entries.is_empty();
+        let seconds = |entry: &Entry| (now.wall - entry.ran(now)).num_milliseconds() as f64 / 1000.0;
+        let (mut stale, mut held) = (0, 0);
+        let (mut given, mut should) = (f64::INFINITY, f64::INFINITY);
+        for entry in self.entries.values().filter(|entry| entry.bound.is_bounded()) {
+            if let Some(over) = entry.bound.overdue(entry.ran(now), entry.duration, now.wall) {
+                stale += 1;
+                given = given.min(seconds(entry) - over);
+            } else {
+                held += 1;
+                should = should.min(entry.bound.interval().unwrap_or(f64::INFINITY));
+            }
         }
-        !bounded.any(|entry| !entry.bound.is_past(entry.ran(now), entry.duration, now.wall))
+        if held == 0 {
+            return stale > 0 || self.entries.is_empty();
+        }
+        let silent = self.entries.values().map(seconds).fold(f64::INFINITY, f64::min);
+        stale > 0 && silent > given && (stale > held || silent > should + GRACE_SECONDS)
     }
 
     /// Returns the age of the newest result.

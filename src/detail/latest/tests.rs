@@ -71,6 +71,30 @@ fn checks_that_are_no_longer_scheduled_are_gone_and_others_stay() {
     let mut left: Vec<&str> = latest.iter().map(|(key, _)| &*key.check).collect();
     left.sort_unstable();
     assert_eq!(left, ["b", "by-socket", "of-another-log"]);
+    assert_eq!(take(&mut latest, 0, &line("a", 21, 0, "x"), 21).0, Took::Other, "it was still running");
+    let sent = line("a", 22, 0, "x").replace(r#""interval":10,"#, "");
+    assert_eq!(take(&mut latest, 0, &sent, 22).0, Took::Result, "somebody else tells it");
+    take(&mut latest, 0, &scheduled(r#""a","b""#), 30);
+    assert_eq!(take(&mut latest, 0, &line("a", 31, 0, "x"), 31).0, Took::Result, "it is back");
+}
+
+#[test]
+fn a_dead_runner_is_one_fact_though_a_slow_check_still_holds() {
+    let every = |check: &str, interval: i64, executed: i64| {
+        line(check, executed, 0, "x").replace(r#""interval":10"#, &format!(r#""interval":{interval}"#))
+    };
+    let stale = |lines: &[String], now: i64| {
+        let mut latest = Latest::new(1, 100);
+        lines.iter().for_each(|line| drop(take(&mut latest, 0, line, 0)));
+        let steady = clock::instant() + Duration::from_secs(now.unsigned_abs());
+        latest.is_runner_stale(Moment { wall: at(now), steady })
+    };
+    let fast: Vec<String> = (0..4).map(|n| every(&format!("fast{n}"), 10, 0)).collect();
+    let daily = [fast.clone(), vec![every("daily", 86_400, 0)]].concat();
+    assert!(!stale(&daily, 59) && stale(&daily, 65), "most ran every 10 s, and nothing ran");
+    let half = [fast.clone(), (0..4).map(|n| every(&format!("slow{n}"), 300, 0)).collect()].concat();
+    assert!(!stale(&half, 100), "the slow ones are not due yet");
+    assert!(stale(&half, 340), "they should have run");
 }
 
 #[test]
