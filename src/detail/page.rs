@@ -9,13 +9,14 @@ use crate::sensu::redact::{redact_for_others, redact_text};
 use crate::wire::sensu_json::{Int, Object, Value as Sensu, field};
 use chrono::SecondsFormat;
 use serde_json::{Map, Value, json};
+use std::path::Path;
 
 /// The version of these shapes.
 const VERSION: u32 = 1;
 /// What the detail says by itself; the rest of the definition follows as it is.
-const OWN: [&str; 14] = [
+const OWN: [&str; 15] = [
     "name", "source", "output", "status", "executed", "issued", "duration", "interval", "command",
-    "handlers", "handler", "client", "address", "stale",
+    "handlers", "handler", "client", "address", "stale", "log",
 ];
 
 /// Writes a time as RFC 3339 with milliseconds, in UTC.
@@ -44,18 +45,30 @@ fn head(key: &Key, entry: &Entry, judged: &Judged) -> Map<String, Value> {
     head
 }
 
-/// `GET /api/v1/checks/{check}`; `address` is the node's.
-pub fn detail(node: &str, address: Option<&str>, key: &Key, entry: &Entry, judged: &Judged) -> Value {
+/// Where a result came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin<'a> {
+    /// The node's name.
+    pub node: &'a str,
+    /// The node's address, as the one who asks sees it.
+    pub address: Option<&'a str>,
+    /// The log.
+    pub log: Option<&'a Path>,
+}
+
+/// `GET /api/v1/checks/{check}`
+pub fn detail(origin: Origin<'_>, key: &Key, entry: &Entry, judged: &Judged) -> Value {
     let definition = match Sensu::parse(&entry.fields) {
         Ok(Sensu::Object(fields)) => fields,
         _ => Object::new(),
     };
     let mut page = Map::new();
     page.insert("v".into(), VERSION.into());
-    page.insert("node".into(), node.into());
+    page.insert("node".into(), origin.node.into());
     page.append(&mut head(key, entry, judged));
     page.insert("client".into(), (*entry.client).into());
-    page.insert("address".into(), json!(address));
+    page.insert("address".into(), json!(origin.address));
+    page.insert("log".into(), json!(origin.log.map(Path::to_string_lossy)));
     let own = text(&redact_text(&entry.output));
     let output = match &judged.reason {
         // What Sensu's server would say comes first; what the script last said is what helps.

@@ -13,6 +13,7 @@ use crate::sys::apart::apart;
 use crate::sys::clock;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 type Exporter = State<Arc<Shared>>;
@@ -105,7 +106,9 @@ async fn detail(
     };
     let judged = entry.judge(state.latest.is_runner_stale(now), now);
     let address = local.map(|Extension(LocalAddress(address))| address.ip().to_canonical().to_string());
-    answer(StatusCode::OK, &page::detail(&node, address.as_deref(), &key, entry, &judged))
+    let log = shared.options.logs.get(usize::from(entry.log)).map(PathBuf::as_path);
+    let origin = page::Origin { node: &node, address: address.as_deref(), log };
+    answer(StatusCode::OK, &page::detail(origin, &key, entry, &judged))
 }
 
 async fn history(State(shared): Exporter, Path(check): Path<String>, Query(which): Query<Which>) -> Response {

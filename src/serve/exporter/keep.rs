@@ -223,8 +223,10 @@ mod tests {
     use crate::detail::history::Depth;
     use crate::detail::latest::{Key, Run};
     use crate::serve::exporter::state::Unkept;
+    use crate::sys::clock;
     use crate::sys::store::Store;
-    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+    use std::sync::{Arc, Mutex};
 
     fn one(number: u64, output: &[u8]) -> ToKeep {
         let key = Key { source: None, check: "check_disk".into() };
@@ -244,7 +246,14 @@ mod tests {
     fn a_full_store_loses_its_old_outputs_and_goes_on() {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open_limited(folder.path().join("store"), 2 << 20).expect("opens").store;
-        let keeper = Keeper::new(store, Depth { runs: 1000, outputs: 1000, ..Depth::default() });
+        let keeper = Keeper {
+            store,
+            folder: folder.path().to_owned(),
+            depth: Depth { runs: 1000, outputs: 1000, ..Depth::default() },
+            taken_up: AtomicBool::new(true),
+            failed: Mutex::default(),
+            forgot: Mutex::new(clock::instant()),
+        };
         for number in 0..100 {
             keeper.keep(&one(number, &[7; 50_000])).expect("kept");
         }

@@ -15,8 +15,11 @@ use std::sync::Arc;
 const LONGEST_LINE: usize = 16 * 1024 * 1024;
 /// How many runs wait for the store at most.
 const MOST_UNKEPT: usize = 20_000;
+/// How many bytes of their outputs do.
+const MOST_UNKEPT_BYTES: usize = 16 * 1024 * 1024;
 /// From here on they do not wait for their time: a backlog is kept as it is read.
 const KEEP_AT: usize = 5_000;
+const KEEP_AT_BYTES: usize = 4 * 1024 * 1024;
 
 /// How lines were counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub(super) struct State {
     pub(super) latest: Latest,
     pub(super) counted: Counted,
     unkept: Vec<Unkept>,
+    /// The bytes of their outputs.
+    unkept_bytes: usize,
     /// What is being written to the store: it can be read there once that is done.
     keeping: Arc<Vec<Unkept>>,
     outputs: HashMap<Key, Kept>,
@@ -98,6 +103,7 @@ impl State {
             latest: Latest::new(options.logs.len(), options.output_limit),
             counted: Counted::default(),
             unkept: Vec::new(),
+            unkept_bytes: 0,
             keeping: Arc::default(),
             outputs: HashMap::new(),
             changed: HashSet::new(),
@@ -118,7 +124,9 @@ impl State {
 
     /// Reads a bite of every log; returns how many bytes are left where there is more.
     pub(super) fn read(&mut self, budget: usize, now: Timestamp) -> Option<u64> {
-        let Self { logs, latest, counted, unkept, outputs, changed, history_lost, depth, .. } = self;
+        let Self {
+            logs, latest, counted, unkept, unkept_bytes, outputs, changed, history_lost, depth, ..
+        } = self;
         let mut more = None;
         for (log, followed) in (0_u16..).zip(logs) {
             let mut note = |key: &Key, entry: &crate::detail::latest::Entry, run: Run| {
@@ -129,8 +137,9 @@ impl State {
                     outputs.insert(key.clone(), Kept { at: run.executed, count });
                     (count, entry.output.clone())
                 });
-                if unkept.len() >= MOST_UNKEPT {
-                    trim(unkept, *depth, history_lost);
+                *unkept_bytes += output.as_ref().map_or(0, |(_, output)| output.len());
+                if unkept.len() >= MOST_UNKEPT || *unkept_bytes >= MOST_UNKEPT_BYTES {
+                    *unkept_bytes = trim(unkept, *depth, history_lost);
                 }
                 unkept.push(Unkept { key: key.clone(), run, output });
             };
@@ -190,6 +199,7 @@ impl State {
             scheduled: latest.scheduled(log).map(|names| names.into_iter().map(str::to_owned).collect()),
         });
         let logs = logs.collect();
+        self.unkept_bytes = 0;
         self.keeping = Arc::new(std::mem::take(&mut self.unkept));
         ToKeep { runs: self.keeping.clone(), entries, logs }
     }
@@ -204,7 +214,7 @@ impl State {
 
     /// Whether so many runs wait that they are to be kept now.
     pub(super) fn is_laden(&self) -> bool {
-        self.unkept.len() >= KEEP_AT
+        self.unkept.len() >= KEEP_AT || self.unkept_bytes >= KEEP_AT_BYTES
     }
 
     /// Makes room where there is no store: the newest runs are held here, the older ones are forgotten.
@@ -218,7 +228,7 @@ impl State {
 
     /// Holds the newest runs alone, as many as the history would.
     pub(super) fn trim(&mut self) {
-        trim(&mut self.unkept, self.depth, &mut self.history_lost);
+        self.unkept_bytes = trim(&mut self.unkept, self.depth, &mut self.history_lost);
     }
 
     /// Returns the runs that are not in the store for certain, the newest first.
@@ -258,15 +268,20 @@ impl State {
 }
 
 /// Holds the newest runs and outputs of each check alone, as many as the history would; what even so are too many are lost.
-fn trim(unkept: &mut Vec<Unkept>, depth: Depth, lost: &mut u64) {
+/// Returns the bytes of the outputs that are left.
+fn trim(unkept: &mut Vec<Unkept>, depth: Depth, lost: &mut u64) -> usize {
     let mut held: HashMap<Key, (u32, u32)> = HashMap::new();
+    let mut bytes = 0;
     let mut newest = Vec::new();
     for mut one in unkept.drain(..).rev() {
         let (runs, outputs) = held.entry(one.key.clone()).or_default();
         *runs += 1;
+        let length = one.output.as_ref().map_or(0, |(_, output)| output.len());
         *outputs += u32::from(one.output.is_some());
-        if *outputs > depth.outputs {
+        if *outputs > depth.outputs || bytes + length > MOST_UNKEPT_BYTES / 2 {
             one.output = None;
+        } else if *runs <= depth.runs {
+            bytes += length;
         }
         if *runs > depth.runs {
             continue;
@@ -279,6 +294,7 @@ fn trim(unkept: &mut Vec<Unkept>, depth: Depth, lost: &mut u64) {
     }
     newest.reverse();
     *unkept = newest;
+    bytes
 }
 
 fn tell(notice: &Notice) {
