@@ -4,18 +4,25 @@
 
 mod support;
 
-use iaasmon::demo::fleet::Scenario;
+use iaasmon::demo::fleet::{Fleet, Scenario};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Stdio};
 use std::time::Duration;
-use support::{Killed, SOON, alert_names, ask, await_until, command, get_json, peers, run};
+use support::{Killed, SOON, alert_names, ask, await_until, command, get_json, iaasmon_on, peers, run};
 
 /// Starts `iaasmon demo --headless` with a few nodes and returns it with its folder.
 fn headless(parent: &Path) -> (Killed, PathBuf) {
-    let arguments =
-        ["demo", "--headless", "--clusters=1", "--nodes=10", "--checks=8", "--scrape-interval=1s"];
+    let arguments = [
+        "demo",
+        "--headless",
+        "--clusters=1",
+        "--nodes=10",
+        "--real-nodes=1",
+        "--checks=8",
+        "--scrape-interval=1s",
+    ];
     let mut command = command();
     command.args(arguments).env("TMPDIR", parent).stdout(Stdio::piped());
     for name in ["IAASMON_SERVER_CACHE", "XDG_CACHE_HOME", "HOME"] {
@@ -36,15 +43,19 @@ fn first_line(stdout: ChildStdout) -> PathBuf {
     line.trim_end().into()
 }
 
-/// Lists the processes whose command line names `folder`; the guard and the servers all do, and the nodes' plan
-/// does not, so those are told by their parent's group instead.
+/// Lists the processes whose command line or environment names `folder`: the guard, the servers, the real nodes and
+/// what these start. The simulated nodes' plan does not, so those are told by their answers instead.
 fn processes_of(folder: &Path) -> Vec<String> {
     let name = folder.to_str().unwrap();
     let entries = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let read = |file: PathBuf| {
+        let text = std::fs::read(file).unwrap_or_default();
+        String::from_utf8_lossy(&text).replace('\0', " ")
+    };
     entries
-        .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
-        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-        .filter(|line| line.contains(name))
+        .map(|entry| (read(entry.path().join("cmdline")), read(entry.path().join("environ"))))
+        .filter(|(line, environment)| line.contains(name) || environment.contains(name))
+        .map(|(line, _)| line)
         .collect()
 }
 
@@ -60,7 +71,11 @@ fn live_nothing_stays_behind_after_kill_9() {
     let parent = tempfile::tempdir().unwrap();
     let (mut demo, folder) = headless(parent.path());
     let node = a_node(&folder);
-    assert_eq!(processes_of(&folder).len(), 5, "{:#?}", processes_of(&folder));
+    let there = processes_of(&folder);
+    // The demo's guard, four servers and a real node name it; the guard of that one's checks inherited it.
+    let named = there.iter().filter(|line| line.contains(folder.to_str().unwrap())).count();
+    assert_eq!(named, 6, "{there:#?}");
+    assert!(there.iter().any(|line| line.ends_with(" check-guard ")), "{there:#?}");
     assert_eq!(get_json(&node).unwrap()["checks"].as_array().unwrap().len(), 8);
     demo.0.kill().unwrap();
     demo.0.wait().unwrap();
@@ -82,6 +97,50 @@ fn live_a_signal_ends_the_demo_in_order() {
     assert!(demo.0.wait().unwrap().success());
     assert_eq!(processes_of(&folder), [""; 0]);
     assert!(!folder.exists());
+}
+
+#[test]
+fn live_a_real_node_shows_what_its_scripts_said() {
+    let options = iaasmon::demo::Options {
+        clusters: 1,
+        nodes: 10,
+        real_nodes: 1,
+        checks: 8,
+        ..support::fleet_options()
+    };
+    let demo = support::start(&options);
+    let cluster = &demo.clusters()[0];
+    let fleet = Fleet::new(cluster.plan().clone());
+    let node = fleet.real_nodes().next().unwrap().name.as_str();
+    let asked = |args: &[&str]| iaasmon_on(&demo, &[&["check", node], args].concat());
+
+    let port = cluster.real[0].address();
+    assert!(await_until(SOON, || asked(&["check_exporter"]).code == Some(0)));
+    let shown = asked(&["check_exporter"]).stdout;
+    assert!(shown.contains(&format!("TCP OK - {port} is listened on")), "{shown}");
+    assert!(shown.contains("of the node, run "), "{shown}");
+
+    let runs = || {
+        let history: serde_json::Value =
+            serde_json::from_str(&asked(&["check_raid", "--history", "-o", "json"]).stdout)
+                .unwrap_or_default();
+        history["data"].as_array().map_or(0, Vec::len)
+    };
+    assert!(await_until(SOON, || runs() > 1), "{} runs", runs());
+    let history = asked(&["check_raid", "--history"]).stdout;
+    assert!(history.contains("UNKN (127)") && history.contains("check_raid: not found"), "{history}");
+    let diff = asked(&["check_exporter", "--diff"]);
+    assert!(diff.stdout.contains("the output is that of the last ok run"), "{}{}", diff.stdout, diff.stderr);
+
+    let live = iaasmon_on(&demo, &["node", node, "--live"]);
+    assert!(live.code == Some(0) && live.stdout.contains("check_exporter"), "{}{}", live.stdout, live.stderr);
+    for (check, status) in [("check_exporter", 0.0), ("check_raid", 3.0)] {
+        let query = format!("iaasmon_check_status{{instance=\"{node}\",check=\"{check}\"}}");
+        let known = || ask(&cluster.prometheus[0].url(), &query);
+        assert!(await_until(SOON, || known() == Some(status)), "{check}: {:?}", known());
+    }
+    drop(demo);
+    assert!(get_json(&format!("http://{port}/api/v1/checks")).is_none(), "the node still answers");
 }
 
 #[test]

@@ -11,12 +11,12 @@ use super::session::Session;
 use crate::fleet::Answer;
 use crate::fleet::detail::{Which, detail};
 use crate::fleet::node::node;
-use crate::model::check::CheckState;
+use crate::model::check::{CheckState, Detail};
 use crate::model::cluster::ClusterName;
 use crate::model::nearest::nearest;
 use crate::model::status::Status;
 use crate::model::text;
-use crate::model::time::format_duration;
+use crate::model::time::{format_duration, format_took};
 use clap::{ArgGroup, Args, value_parser};
 use serde::Serialize;
 use std::sync::Arc;
@@ -183,16 +183,17 @@ fn missing(node: &str, check: &str, what: &str, why: &str, known: &[CheckState])
 
 fn write_page(row: &Row, session: &mut Session<'_>, view: super::streams::View) -> Result<(), AppError> {
     let mut page = Page::new(session.streams.out, view);
+    let code = row.output.detail.as_ref().and_then(Detail::exit_status);
     let (word, tone) = match (row.status(), row.output.severity) {
-        (Some(status), _) => (status.word(), status.into()),
-        (None, Some(severity)) => (severity.word(), severity.into()),
-        (None, None) => ("?", Tone::Unknown),
+        (Some(status), _) => (status.word_of_exit(code), status.into()),
+        (None, Some(severity)) => (severity.word().into(), severity.into()),
+        (None, None) => ("?".into(), Tone::Unknown),
     };
-    page.title(word, tone, &format!("{}  {}", row.check, row.node))?;
+    page.title(&word, tone, &format!("{}  {}", row.check, row.node))?;
     page.fact("cluster", row.cluster.as_str())?;
     if let Some(detail) = &row.output.detail {
         let seconds = |s: f64| Duration::try_from_secs_f64(s).map(format_duration).unwrap_or_default();
-        page.fact("took", &detail.duration.map(seconds).unwrap_or_default())?;
+        page.fact("took", &detail.duration.map(format_took).unwrap_or_default())?;
         page.fact("interval", &detail.interval.map(seconds).unwrap_or_default())?;
         page.fact("command", detail.command.as_deref().unwrap_or_default())?;
     }

@@ -1,6 +1,6 @@
 //! `iaasmon demo`, and the two hidden commands that its processes are.
 
-use crate::demo::fleet::{Plan, Scenario, simulate};
+use crate::demo::fleet::{Fleet, Plan, Scenario, simulate};
 use crate::demo::{Demo, DemoError, Options, guard, servers};
 use crate::model::time::parse_duration;
 use crate::sys::clock;
@@ -13,12 +13,17 @@ use tokio_util::sync::CancellationToken;
 
 /// Below this many nodes a scrape every two seconds costs nothing; above, Prometheus' usual pace.
 const SMALL_FLEET: u32 = 1_000;
+/// The check of a real node that has the most to show: it goes bad and recovers every three minutes.
+const TOLD_CHECK: &str = "check_queue";
+/// The screens ask for the list of nodes once a minute, so they had better find it: usually it is there after eight seconds.
+const FIRST_DATA: Duration = Duration::from_secs(20);
 /// How often the scenario's part in the servers is looked at.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Start real Prometheus and Alertmanager pairs with a simulated fleet on this machine, and look at them.
 ///
-/// Everything listens on 127.0.0.0/8 only and ends with the demo.
+/// One node of each cluster is real: its output and history are those of scripts that run here. Everything listens on
+/// 127.0.0.0/8 only and ends with the demo.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Example:\n  iaasmon demo --scenario storm", after_long_help = scenarios())]
 pub struct DemoArgs {
@@ -28,6 +33,9 @@ pub struct DemoArgs {
     /// How many nodes in all.
     #[arg(long, default_value_t = 200, value_name = "N")]
     pub nodes: u32,
+    /// How many nodes of each cluster are real: they run checks that look at this machine, and the scenario spares them.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub real_nodes: u32,
     /// What happens; `--list-scenarios` tells what each does.
     #[arg(long, default_value = "rack", value_parser = parse_scenario, value_name = "NAME")]
     pub scenario: Scenario,
@@ -37,7 +45,7 @@ pub struct DemoArgs {
     /// Open no screen: print the path of the configuration and run until Ctrl-C.
     #[arg(long)]
     pub headless: bool,
-    /// Checks per node.
+    /// Checks per simulated node.
     #[arg(long, default_value_t = 50, value_name = "N", hide = true)]
     pub checks: u16,
     /// How often Prometheus scrapes and evaluates; 2s for a small fleet, 15s for a large one.
@@ -76,7 +84,7 @@ pub struct NodesArgs {
     pub plan: Plan,
 }
 
-/// Starts a demo and hands its configuration to `open`, or waits for a signal when headless.
+/// Starts a demo and hands its configuration and a first hint to `open`, or waits for a signal when headless.
 ///
 /// # Errors
 /// When the demo cannot be started, or the screen fails.
@@ -84,7 +92,7 @@ pub fn run<E: From<DemoFailure>>(
     args: &DemoArgs,
     out: &mut dyn Write,
     err: &mut dyn Write,
-    open: impl FnOnce(&Path) -> Result<(), E>,
+    open: impl FnOnce(&Path, Option<String>) -> Result<(), E>,
 ) -> Result<(), E> {
     if args.list_scenarios {
         return Ok(out.write_all(scenarios().as_bytes()).map_err(DemoFailure::from)?);
@@ -95,9 +103,15 @@ pub fn run<E: From<DemoFailure>>(
         let _ = writeln!(err, "demo: {step}");
     })
     .map_err(DemoFailure::from)?;
+    let real = real_nodes(&demo);
+    let advice = advice(&demo, &options.program, &real);
     if args.headless {
-        return Ok(runtime().map_err(DemoFailure::from)?.block_on(stay(&demo, out, err))?);
+        return Ok(runtime().map_err(DemoFailure::from)?.block_on(stay(&demo, &advice, out, err))?);
     }
+    let _ = writeln!(err, "demo: waiting for the first data");
+    demo.await_data(FIRST_DATA);
+    // Whoever suspends the screens finds it.
+    let _ = err.write_all(advice.as_bytes());
     let config = demo.config().to_owned();
     let over = std::sync::mpsc::channel::<()>();
     std::thread::scope(|scope| {
@@ -109,10 +123,13 @@ pub fn run<E: From<DemoFailure>>(
                 let _ = demo.play(clock::now());
             }
         });
-        let outcome = open(&config);
+        let outcome = open(&config, hint(&real));
         drop(ended);
         outcome
-    })
+    })?;
+    drop(demo);
+    let _ = writeln!(err, "demo: ended, and all that is named above with it");
+    Ok(())
 }
 
 /// Why a demo ended badly.
@@ -150,6 +167,7 @@ impl DemoArgs {
         Ok(Options {
             clusters: self.clusters,
             nodes: self.nodes,
+            real_nodes: self.real_nodes,
             checks: self.checks,
             scenario: self.scenario,
             elapsed: self.elapsed,
@@ -162,15 +180,56 @@ impl DemoArgs {
     }
 }
 
+/// Returns the names of the real nodes, in order of the clusters.
+fn real_nodes(demo: &Demo) -> Vec<String> {
+    let fleets = demo.clusters().iter().map(|cluster| Fleet::new(cluster.plan().clone()));
+    fleets.flat_map(|fleet| fleet.real_nodes().map(|node| node.name.clone()).collect::<Vec<_>>()).collect()
+}
+
+/// Tells what can be tried from another terminal.
+fn advice(demo: &Demo, program: &Path, real: &[String]) -> String {
+    let program = program.display();
+    let mut text = format!(
+        "demo: ready; in another terminal:\n  export IAASMON_CONFIG='{}'\n  {program} alerts\n",
+        demo.config().display()
+    );
+    let Some(node) = real.first() else { return text };
+    let check = format!("{program} check {node} {TOLD_CHECK}");
+    let lines = [
+        (format!("{check} --history"), "its last runs"),
+        (format!("{check} --diff"), "what is new since it was well"),
+        (format!("{program} node {node} --live"), "the node itself is asked"),
+    ];
+    text += &format!("demo: real checks run on {}:\n", real.join(", "));
+    for (line, what) in lines {
+        text += &format!("  {line:<width$}   # {what}\n", width = check.len() + " --history".len());
+    }
+    text
+}
+
+/// Returns what the screens say first.
+fn hint(real: &[String]) -> Option<String> {
+    let node = real.first()?;
+    // Up to the rack a name is as good as whole, and the line fits into the smallest screens.
+    let short = node.split('.').next().unwrap_or(node);
+    Some(format!("real checks: `:{short}` Enter, {TOLD_CHECK} Enter, [ ] d"))
+}
+
 /// Tells where the configuration is, then plays the scenario until Ctrl-C, SIGTERM or the terminal's end.
-async fn stay(demo: &Demo, out: &mut dyn Write, err: &mut dyn Write) -> Result<(), DemoFailure> {
+async fn stay(
+    demo: &Demo,
+    advice: &str,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<(), DemoFailure> {
     // Before anyone knows that we are ready: whoever reads the path may end us at once.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hang_up = signal(SignalKind::hangup())?;
     writeln!(out, "{}", demo.config().display())?;
     out.flush()?;
-    writeln!(err, "demo: ready, try `iaasmon --config {} alerts`; Ctrl-C ends it", demo.config().display())?;
+    err.write_all(advice.as_bytes())?;
+    writeln!(err, "demo: Ctrl-C ends it")?;
     let mut ticks = tokio::time::interval(TICK);
     loop {
         tokio::select! {

@@ -72,15 +72,15 @@ fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, A
     let flags = flags(&cli.global);
     let sources = config::Sources { file: cli.global.config.as_deref(), flags: &flags, env: &env };
     let Some(command) = &cli.command else {
-        screens(cli.global.config.as_deref(), &cli.global, &env)?.finish();
+        screens(cli.global.config.as_deref(), None, &cli.global, &env)?.finish();
         return Ok(Exit::Done.code());
     };
     match command {
         Command::Config(command) => return Ok(config::run(command, &sources, out, err)?),
         Command::Demo(args) => {
             let mut reason = tui::ExitReason::Quit;
-            demo::run(args, out, err, |config| {
-                reason = screens(Some(config), &cli.global, &env)?;
+            demo::run(args, out, err, |config, hint| {
+                reason = screens(Some(config), hint, &cli.global, &env)?;
                 Ok::<_, AppError>(())
             })?;
             reason.finish();
@@ -139,15 +139,21 @@ fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, A
     Ok(Exit::Done.code())
 }
 
-/// Opens the screens on the fleet of the configuration.
-fn screens(file: Option<&Path>, global: &GlobalArgs, env: &Env) -> Result<tui::ExitReason, AppError> {
+/// Opens the screens on the fleet of the configuration; `hint` is what they say first.
+fn screens(
+    file: Option<&Path>,
+    hint: Option<String>,
+    global: &GlobalArgs,
+    env: &Env,
+) -> Result<tui::ExitReason, AppError> {
     let flags = flags(global);
     let mut config = config::Sources { file, flags: &flags, env }.load()?.config;
     apply(global, &mut config);
     let fleet = Fleet::new(&config).select(&global.cluster)?;
     // The screens name a cluster by its place, so both must hold the same ones.
     config.clusters.retain(|cluster| fleet.cluster(&cluster.name).is_some());
-    Ok(tui::run(&config, file, fleet, !global.cluster.is_empty(), env)?)
+    let opening = tui::Opening { file, narrowed: !global.cluster.is_empty(), hint };
+    Ok(tui::run(&config, opening, fleet, env)?)
 }
 
 /// Runs a command that asks the fleet.

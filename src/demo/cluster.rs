@@ -4,6 +4,7 @@ use super::DemoError;
 use super::block::free_port;
 use super::files::{self, Entry, Facts};
 use super::fleet::{Fleet, Plan};
+use super::real::Site;
 use super::server::{Recipe, Server};
 use super::servers::Programs;
 use super::stage::Stage;
@@ -25,6 +26,8 @@ pub struct Cluster {
     plan: Plan,
     /// The simulated nodes: one process for all of them.
     pub nodes: Server,
+    /// The real nodes: a process each.
+    pub real: Vec<Server>,
     /// Replicas a and b.
     pub prometheus: [Server; 2],
     /// Members 1 and 2.
@@ -61,6 +64,7 @@ impl Cluster {
         )?;
         Ok(Self {
             nodes: work.nodes(&fleet)?,
+            real: work.real(&fleet)?,
             alertmanager: [
                 work.alertmanager('1', members[0], gossip)?,
                 work.alertmanager('2', members[1], [gossip[1], gossip[0]])?,
@@ -74,6 +78,14 @@ impl Cluster {
     /// Waits until every server is ready.
     pub(crate) fn await_ready(&self) -> Result<(), DemoError> {
         self.servers().try_for_each(Server::await_ready)
+    }
+
+    /// Reports whether both Prometheus have scraped every node and have alerts: from then on a look at it shows something.
+    pub(crate) fn has_data(&self) -> bool {
+        let nodes = self.plan.nodes;
+        self.prometheus
+            .iter()
+            .all(|server| server.count("up") == Some(nodes) && server.count("ALERTS").is_some())
     }
 
     /// Restarts both Alertmanagers so that neither knows of the other. A restart of either heals it.
@@ -99,7 +111,7 @@ impl Cluster {
 
     /// Returns every process of the cluster.
     pub fn servers(&self) -> impl Iterator<Item = &Server> {
-        std::iter::once(&self.nodes).chain(&self.alertmanager).chain(&self.prometheus)
+        std::iter::once(&self.nodes).chain(&self.real).chain(&self.alertmanager).chain(&self.prometheus)
     }
 
     /// Returns what iaasmon's configuration says about it.
@@ -112,6 +124,14 @@ impl Cluster {
             prometheus: self.prometheus.each_ref().map(Server::url),
             alertmanager: self.alertmanager.each_ref().map(Server::url),
         }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // In order, so that their checks have ended too: killed, they would leave that to their guards, who take longer
+        // than we do. Nothing can be done about a failure here.
+        self.real.iter().for_each(|node| drop(node.terminate()));
     }
 }
 
@@ -150,11 +170,26 @@ impl Workshop<'_> {
             name: format!("{} nodes", self.name),
             program: self.stage.program().to_owned(),
             args: args.collect(),
+            environment: Vec::new(),
             address: (last.address, fleet.port()).into(),
             data: None,
             log: self.folder.join("nodes.log"),
             group: self.stage.group(),
         })
+    }
+
+    fn real(&self, fleet: &Fleet) -> Result<Vec<Server>, DemoError> {
+        let mut nodes = fleet.real_nodes().peekable();
+        if nodes.peek().is_none() {
+            return Ok(Vec::new());
+        }
+        let site = Site::prepare(self.folder)?;
+        nodes
+            .map(|node| {
+                let recipe = site.recipe(fleet.plan(), node, self.stage.program(), self.stage.group())?;
+                Server::start(recipe)
+            })
+            .collect()
     }
 
     fn prometheus(&self, replica: char, nodes: u32) -> Result<Server, DemoError> {
@@ -210,6 +245,7 @@ impl Workshop<'_> {
             name: format!("{} {what}", self.name),
             program: program.to_owned(),
             args,
+            environment: Vec::new(),
             address,
             data: Some(data),
             log,

@@ -1,4 +1,4 @@
-//! A fleet to try things on: real Prometheus and Alertmanager servers on loopback, simulated nodes,
+//! A fleet to try things on: real Prometheus and Alertmanager servers on loopback, simulated nodes and a few real ones,
 //! and scenarios that unfold over time. Used by `iaasmon demo`, the tests and the benchmarks.
 //!
 //! Everything runs in child processes of one process group. A guard (a copy of this program) ends
@@ -11,6 +11,7 @@ mod files;
 pub mod fleet;
 pub mod guard;
 mod probe;
+mod real;
 mod run;
 mod server;
 pub mod servers;

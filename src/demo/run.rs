@@ -11,7 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// More than anyone can look at; each needs five processes.
+/// More than anyone can look at; each needs five processes, and one for each real node.
 const MAX_CLUSTERS: u8 = 25;
 /// How often a start is tried when another program takes a port in between.
 const ATTEMPTS: u32 = 3;
@@ -23,7 +23,9 @@ pub struct Options {
     pub clusters: u8,
     /// How many nodes in all, spread evenly over the clusters.
     pub nodes: u32,
-    /// How many checks each node runs.
+    /// How many nodes of each cluster run real checks.
+    pub real_nodes: u32,
+    /// How many checks each simulated node has.
     pub checks: u16,
     /// What happens.
     pub scenario: Scenario,
@@ -35,7 +37,7 @@ pub struct Options {
     pub interval: Duration,
     /// The folder to make the demo's own folder in.
     pub parent: PathBuf,
-    /// iaasmon's own program file, started as guard and as nodes.
+    /// iaasmon's own program file, started as guard and as nodes, the real ones too.
     pub program: PathBuf,
     /// The server programs.
     pub servers: Programs,
@@ -63,7 +65,7 @@ impl Demo {
         loop {
             match Self::attempt(options, progress) {
                 Err(DemoError::NotReady { log, .. })
-                    if attempt < ATTEMPTS && log.contains("address already in use") =>
+                    if attempt < ATTEMPTS && log.to_lowercase().contains("address already in use") =>
                 {
                     attempt += 1;
                     progress("another program took a port: once more");
@@ -87,6 +89,7 @@ impl Demo {
                 cluster: number,
                 clusters: options.clusters,
                 nodes: options.nodes / u32::from(options.clusters) + extra,
+                real: options.real_nodes,
                 first,
                 block: stage.block().second(),
                 port,
@@ -108,6 +111,14 @@ impl Demo {
         let config = stage.folder().join("config.toml");
         write_private(&config, &files::config(clusters.iter().map(Cluster::entry)))?;
         Ok(Self { clusters, config, epoch, scenario: options.scenario, stage })
+    }
+
+    /// Waits until there is something to look at, at most as long as `patience`: targets reach Prometheus' scraper late.
+    pub fn await_data(&self, patience: Duration) {
+        let started = clock::instant();
+        while started.elapsed() < patience && !self.clusters.iter().all(Cluster::has_data) {
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 
     /// Returns iaasmon's configuration file for this demo.

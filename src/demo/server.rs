@@ -26,6 +26,7 @@ pub(crate) struct Recipe {
     pub(crate) name: String,
     pub(crate) program: PathBuf,
     pub(crate) args: Vec<OsString>,
+    pub(crate) environment: Vec<(&'static str, PathBuf)>,
     pub(crate) address: SocketAddr,
     pub(crate) data: Option<PathBuf>,
     pub(crate) log: PathBuf,
@@ -171,6 +172,15 @@ impl Server {
         Err(self.not_ready(format!("not ready after {READY_WITHIN:?}")))
     }
 
+    /// Asks a Prometheus how many series of this name it has; nothing where it has none or does not say.
+    pub(crate) fn count(&self, name: &str) -> Option<u32> {
+        let path = format!("/api/v1/query?query=count({name})");
+        let (_, answer) = probe::get(self.recipe.address, &path, Duration::from_secs(5))?;
+        let (_, body) = answer.split_once("\r\n\r\n")?;
+        let body: serde_json::Value = serde_json::from_str(body).ok()?;
+        body["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+    }
+
     fn signal(&self, signal: Signal) -> Result<(), DemoError> {
         let pid = i32::try_from(self.pid()).expect("process ids are positive 32-bit numbers");
         kill(Pid::from_raw(pid), signal).map_err(|error| self.signal_error(&error))
@@ -202,7 +212,7 @@ impl Drop for Server {
 fn launch(recipe: &Recipe, args: &[OsString]) -> Result<Child, DemoError> {
     // A machine's proxy settings must not lead loopback traffic away.
     let mut command = Command::new(&recipe.program);
-    command.args(args);
+    command.args(args).envs(recipe.environment.iter().map(|(name, value)| (name, value)));
     for name in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
         command.env_remove(name);
     }

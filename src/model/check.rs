@@ -48,6 +48,13 @@ pub struct Detail {
     pub other: BTreeMap<String, serde_json::Value>,
 }
 
+impl Detail {
+    /// Returns the exit code where `status` does not tell it: a code above 3, or a result that is stale.
+    pub fn exit_status(&self) -> Option<i64> {
+        self.other.get("exit_status")?.as_i64()
+    }
+}
+
 /// The past runs of a check, the newest first, as its node keeps them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
@@ -66,6 +73,8 @@ pub struct Run {
     pub executed: Option<Timestamp>,
     /// Its status.
     pub status: Option<Status>,
+    /// The exit code, where it is none of those that the four statuses stand for.
+    pub exit_status: Option<i64>,
     /// Seconds that it took.
     pub duration: Option<f64>,
     /// The SHA-256 of its output, by which outputs are compared that are not kept.
@@ -114,6 +123,7 @@ mod tests {
         Run {
             executed: from_epoch(at),
             status: Some(status),
+            exit_status: None,
             duration: None,
             output_sha256: (!hash.is_empty()).then(|| hash.to_owned()),
             output: output.map(str::to_owned),

@@ -1,6 +1,7 @@
 //! The status of a check and the one order of badness.
 
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// What a check's exit code says (Nagios and Sensu convention).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -66,6 +67,14 @@ impl Status {
             Self::Unknown => "UNKN",
         }
     }
+
+    /// Returns the word, with an exit code that it does not tell: `UNKN (127)`.
+    pub fn word_of_exit(self, code: Option<i64>) -> Cow<'static, str> {
+        match code {
+            Some(code) if !(0..=3).contains(&code) => format!("{} ({code})", self.word()).into(),
+            _ => self.word().into(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -80,6 +89,12 @@ mod tests {
                 assert_eq!(a.worse(b), order[i.max(j)]);
             }
         }
+    }
+
+    #[test]
+    fn an_exit_code_is_told_where_the_word_does_not_tell_it() {
+        let told = [None, Some(3), Some(127), Some(-1)].map(|code| Unknown.word_of_exit(code));
+        assert_eq!(told, ["UNKN", "UNKN", "UNKN (127)", "UNKN (-1)"]);
     }
 
     #[test]

@@ -66,6 +66,11 @@ pub fn format_duration(duration: Duration) -> String {
     text
 }
 
+/// Writes how long a run took, to what a reader compares: `11ms`, `1.5s`.
+pub fn format_took(seconds: f64) -> String {
+    if seconds < 0.9995 { format!("{:.0}ms", seconds * 1000.0) } else { format!("{seconds:.1}s") }
+}
+
 /// Writes how old something is, coarsely, so that a screen changes at most once a minute:
 /// `6s`, `4m`, `3h`, `2d`.
 pub fn format_age(age: Duration) -> String {

@@ -18,4 +18,4 @@ pub mod theme;
 pub mod update;
 pub mod view;
 
-pub use runtime::{ExitReason, TuiError, run, theme_folder};
+pub use runtime::{ExitReason, Opening, TuiError, run, theme_folder};

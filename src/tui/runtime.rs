@@ -66,17 +66,19 @@ pub fn theme_folder(env: &Env) -> Option<PathBuf> {
     config.or_else(|| Some(env.home()?.join(".config"))).map(|config| config.join("iaasmon/themes"))
 }
 
+/// What the interface is told beside its configuration.
+#[derive(Debug)]
+pub struct Opening<'a> {
+    /// The configuration's file where it was named, so that copied commands name it too.
+    pub file: Option<&'a Path>,
+    /// Whether the configuration has more clusters than are shown.
+    pub narrowed: bool,
+    /// What is said first, until a key is pressed.
+    pub hint: Option<String>,
+}
+
 /// Opens the interface on the terminal and returns when it is left; the terminal is as it was before.
-///
-/// `file` is the configuration's file where it was named, so that copied commands name it too; `narrowed` says that
-/// the configuration has more clusters than are shown.
-pub fn run(
-    config: &Config,
-    file: Option<&Path>,
-    fleet: Fleet,
-    narrowed: bool,
-    env: &Env,
-) -> Result<ExitReason, TuiError> {
+pub fn run(config: &Config, opening: Opening<'_>, fleet: Fleet, env: &Env) -> Result<ExitReason, TuiError> {
     check_terminal(env)?;
     // All that can fail comes before the terminal is changed, so that errors print as usual.
     let tasks = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -98,13 +100,14 @@ pub fn run(
     let size = window_size()?;
     let screen = Terminal::new(Screen::new(tier, size))?;
     let mut state = State::new(clock::now(), (size.width, size.height), config);
-    state.narrowed = narrowed;
+    state.narrowed = opening.narrowed;
     // From another folder, too.
-    state.config_file = file.map(|file| std::path::absolute(file).unwrap_or_else(|_| file.to_owned()));
+    state.config_file =
+        opening.file.map(|file| std::path::absolute(file).unwrap_or_else(|_| file.to_owned()));
     if state.author.is_empty() {
         state.author = env.login().unwrap_or_default();
     }
-    state.message = warnings.into_iter().next().map(|warning| (Role::Notice, warning));
+    state.message = warnings.into_iter().next().or(opening.hint).map(|says| (Role::Notice, says));
     let mut tui = Tui {
         screen,
         state,

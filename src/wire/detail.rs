@@ -63,9 +63,11 @@ fn run(value: Value) -> Result<Run, WireError> {
     let Value::Object(mut fields) = value else {
         return Err(WireError::Json("a run is not an object".into()));
     };
+    let status = fields.remove("status").unwrap_or_default();
     Ok(Run {
         executed: fields.remove("executed").as_ref().and_then(time),
-        status: fields.remove("status").and_then(|v| v.as_f64()).map(Status::from_value),
+        status: status.as_f64().map(Status::from_value),
+        exit_status: status.as_i64().filter(|code| !(0..=3).contains(code)),
         duration: fields.remove("duration").and_then(|v| v.as_f64()),
         output_sha256: text(fields.remove("output_sha256")),
         output: text(fields.remove("output")),
@@ -130,6 +132,8 @@ mod tests {
         assert_eq!((history.check.as_str(), history.source.as_deref()), ("disk", Some("lb-1")));
         let statuses: Vec<_> = history.runs.iter().map(|run| run.status).collect();
         assert_eq!(statuses, [Some(Status::Unknown), Some(Status::Ok), None]);
+        let codes: Vec<_> = history.runs.iter().map(|run| run.exit_status).collect();
+        assert_eq!(codes, [Some(127), None, None]);
         assert_eq!(history.runs[1].output.as_deref(), Some("fine"));
         let bare = decode_history("disk", runs.as_bytes()).expect("bare");
         assert_eq!((bare.runs, bare.source), (history.runs, None));
@@ -151,6 +155,7 @@ mod tests {
         let run = run.prop_map(|(at, status, took, output_sha256, output)| Run {
             executed: chrono::DateTime::from_timestamp(at, 0),
             status: Some(Status::from_value(status.into())),
+            exit_status: None,
             duration: Some(f64::from(took) / 1000.0),
             output_sha256,
             output,

@@ -86,6 +86,7 @@ pub fn fleet_options() -> Options {
     Options {
         clusters: 2,
         nodes: 32,
+        real_nodes: 0,
         checks: 12,
         scenario: Scenario::Mixed,
         elapsed: Duration::from_secs(3600),

@@ -12,7 +12,7 @@ use crate::model::check::History;
 use crate::model::cluster::ClusterName;
 use crate::model::diff;
 use crate::model::status::Status;
-use crate::model::time::{Timestamp, age, format_age, rfc3339, serialize_option};
+use crate::model::time::{Timestamp, age, format_age, format_took, rfc3339, serialize_option};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -31,6 +31,7 @@ struct RunRow {
     #[serde(serialize_with = "serialize_option")]
     executed: Option<Timestamp>,
     status: Option<Status>,
+    exit_status: Option<i64>,
     duration: Option<f64>,
     changed: Option<bool>,
     output_sha256: Option<String>,
@@ -45,8 +46,8 @@ const RUNS: Shape<RunRow> = Shape {
         C::name("check", |row, _| Cell::text(&*row.check)).wide(),
         C::name("source", |row, _| Cell::text(row.source.as_deref().unwrap_or_default())).wide(),
         C::word("executed", |row, _| moment(row.executed)),
-        C::word("status", |row, _| status(row.status)),
-        C::number("took", |row, _| Cell::optional(row.duration, |seconds| format!("{seconds:.1}s"))),
+        C::word("status", |row, _| exit(row.status, row.exit_status)),
+        C::number("took", |row, _| Cell::optional(row.duration, format_took)),
         C::word("changed", |row, _| Cell::text(if row.changed == Some(true) { "changed" } else { "" })),
         C::text("output", |row, _| match row.output.as_deref() {
             Some(output) => Cell::text(first_line(output)),
@@ -87,6 +88,14 @@ const DIFF: Shape<DiffRow> = Shape {
 
 fn status<'a>(status: Option<Status>) -> Cell<'a> {
     status.map_or(Cell::text(""), |s| Cell::text(s.word()).tone(s.into()))
+}
+
+/// A status with its exit code where the word alone does not tell it; scripts read the word.
+fn exit<'a>(of: Option<Status>, code: Option<i64>) -> Cell<'a> {
+    match of {
+        Some(of) => Cell { raw: of.word().into(), ..Cell::text(of.word_of_exit(code)).tone(of.into()) },
+        None => Cell::text(""),
+    }
 }
 
 /// A moment by the clock: the ages of many runs would read alike.
@@ -131,6 +140,7 @@ fn row(history: &History, at: usize, args: &CheckArgs, target: &Target) -> RunRo
         source: history.source.clone(),
         executed: run.executed,
         status: run.status,
+        exit_status: run.exit_status,
         duration: run.duration,
         changed: history.changed(at),
         output_sha256: run.output_sha256.clone(),

@@ -1,4 +1,4 @@
-//! The simulated fleet: nodes with names, racks and roles, made from a plan and nothing else.
+//! The fleet: nodes with names, racks and roles, made from a plan and nothing else. All but a few are simulated.
 //!
 //! The process that writes Prometheus' list of targets and the process that answers for the nodes
 //! make the same fleet from the same plan.
@@ -35,6 +35,8 @@ pub struct Plan {
     pub clusters: u8,
     /// How many nodes this cluster has.
     pub nodes: u32,
+    /// How many of them run real checks, as far as the scenario spares that many.
+    pub real: u32,
     /// How many nodes the clusters before it have.
     pub first: u32,
     /// The second byte of every address.
@@ -104,6 +106,7 @@ impl Plan {
             pdu: format!("pdu-{}", base + rack / 2 + 1),
             az: format!("az{}", rack % 3 + 1),
             role,
+            real: false,
         }
     }
 }
@@ -161,7 +164,7 @@ impl Role {
     }
 }
 
-/// A simulated node.
+/// A node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
     /// Its number in the cluster, from 0.
@@ -182,6 +185,8 @@ pub struct Node {
     pub az: String,
     /// The label `role`, which decides the checks.
     pub role: Role,
+    /// Whether a process of its own runs real checks for it; nothing of it is simulated then.
+    pub real: bool,
 }
 
 /// The nodes of one cluster.
@@ -194,7 +199,9 @@ pub struct Fleet {
 impl Fleet {
     /// Makes the nodes that `plan` describes.
     pub fn new(plan: Plan) -> Self {
-        let nodes = (0..plan.nodes).map(|index| plan.node(index)).collect();
+        let mut nodes: Vec<Node> = (0..plan.nodes).map(|index| plan.node(index)).collect();
+        let spared = nodes.iter_mut().filter(|node| scenario::spares(&plan, node));
+        spared.take(plan.real as usize).for_each(|node| node.real = true);
         Self { plan, nodes }
     }
 
@@ -206,6 +213,11 @@ impl Fleet {
     /// Returns the nodes in order of their number.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// Returns the nodes that run real checks.
+    pub fn real_nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| node.real)
     }
 
     /// Returns the port of every node.

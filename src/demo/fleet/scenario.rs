@@ -70,6 +70,17 @@ impl Scenario {
     }
 }
 
+/// Reports whether no scenario picks on the place of `node`, so that a real one can stand there: nothing here reaches that.
+///
+/// This does not depend on the scenario that is played, so the real nodes have the same names in each. A storm, which hits
+/// any place, passes them by.
+pub(super) fn spares(plan: &Plan, node: &Node) -> bool {
+    let racks = [plan.broken_rack(), neighbour_of_broken(plan)];
+    // Those that always have something, and the last one: its runner hangs, and its answer says that all listen.
+    let named = matches!(node.index, 0 | 2) || node.index + 1 == plan.nodes;
+    !named && !racks.contains(&node.rack_index) && !is_slow_place(plan, node)
+}
+
 /// How a node answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
@@ -181,9 +192,13 @@ fn filling_disk(plan: &Plan, node: &Node, check: &Check, at: i64) -> Option<Stat
 fn power_rack(plan: &Plan) -> Option<u32> {
     match plan.scenario {
         Scenario::Power if plan.cluster == 0 => Some(plan.broken_rack()),
-        Scenario::Mixed if plan.cluster + 1 == plan.clusters => Some((plan.broken_rack() + 1) % plan.racks()),
+        Scenario::Mixed if plan.cluster + 1 == plan.clusters => Some(neighbour_of_broken(plan)),
         _ => None,
     }
+}
+
+fn neighbour_of_broken(plan: &Plan) -> u32 {
+    (plan.broken_rack() + 1) % plan.racks()
 }
 
 fn failing_power(plan: &Plan, node: &Node, check: &Check, at: i64) -> Option<State> {
@@ -218,8 +233,12 @@ fn storm(plan: &Plan, node: &Node, check: &Check, at: i64) -> Option<State> {
 }
 
 fn is_slow_node(plan: &Plan, node: &Node) -> bool {
+    plan.scenario.has(Scenario::Slow) && plan.cluster == 0 && is_slow_place(plan, node)
+}
+
+fn is_slow_place(plan: &Plan, node: &Node) -> bool {
     let slow_rack = if plan.broken_rack() == 0 { plan.racks() - 1 } else { 0 };
-    plan.scenario.has(Scenario::Slow) && plan.cluster == 0 && node.rack_index == slow_rack && node.slot == 1
+    node.rack_index == slow_rack && node.slot == 1
 }
 
 fn slowness(plan: &Plan, node: &Node, at: i64) -> Reach {

@@ -1,4 +1,5 @@
-//! Answers for every node of a fleet: `/metrics`, the detail API and readiness, each node on its own address.
+//! Answers for every node of a fleet that is not real: `/metrics`, the detail API and readiness, each node on its own
+//! address.
 
 use super::output::{self, Run};
 use super::scenario::{self, Reach, State};
@@ -48,7 +49,7 @@ struct Simulation {
     pages: Mutex<HashMap<PageKey, Bytes>>,
 }
 
-/// Answers for all nodes of `plan` until `stop` is cancelled.
+/// Answers for all simulated nodes of `plan` until `stop` is cancelled.
 ///
 /// # Errors
 /// When an address cannot be bound, most often because the process may not open enough files.
@@ -76,7 +77,7 @@ fn allow_files() -> usize {
 async fn listen(fleet: &Fleet) -> Result<Vec<TcpListener>, DemoError> {
     let mut listeners = Vec::with_capacity(fleet.nodes().len());
     // The last node's is bound last: when it answers, all do.
-    for node in fleet.nodes() {
+    for node in fleet.nodes().iter().filter(|node| !node.real) {
         let address = (node.address, fleet.port());
         let listener = TcpListener::bind(address).await;
         listeners.push(listener.map_err(DemoError::file(format!("{}:{}", node.address, fleet.port())))?);

@@ -8,6 +8,7 @@ pub(super) fn plan(scenario: Scenario) -> Plan {
         cluster: 0,
         clusters: 2,
         nodes: 100,
+        real: 0,
         first: 0,
         block: 77,
         port: 10_105,
@@ -99,6 +100,33 @@ fn a_storm_hits_two_nodes_in_five() {
 fn a_state_depends_on_nothing_but_its_arguments() {
     assert_eq!(bad(&plan(Scenario::Storm), 45), bad(&plan(Scenario::Storm), 45));
     assert_ne!(bad(&plan(Scenario::Storm), 45), bad(&Plan { seed: 2, ..plan(Scenario::Storm) }, 45));
+}
+
+#[test]
+fn real_nodes_are_the_same_in_every_scenario_and_none_picks_on_them() {
+    for (nodes, wanted) in [(2, 0), (10, 1), (16, 3), (100, 3)] {
+        let mut seen = HashSet::new();
+        for scenario in Scenario::ALL {
+            for cluster in 0..2 {
+                let plan = Plan { nodes, cluster, real: 3, ..plan(scenario) };
+                let fleet = Fleet::new(plan.clone());
+                for node in fleet.real_nodes() {
+                    seen.insert(node.name.clone());
+                    let fills = scenario::disk_fills(&plan, node) || scenario::runner_is_stale(&plan, node);
+                    assert!(
+                        !fills && reach(&plan, node, 600) == Reach::Answers,
+                        "{scenario:?}: {}",
+                        node.name
+                    );
+                }
+                assert!(
+                    !fleet.nodes().last().unwrap().real,
+                    "whether the simulated ones are ready is seen by it"
+                );
+            }
+        }
+        assert_eq!(seen.len(), 2 * wanted, "{seen:?}");
+    }
 }
 
 #[test]

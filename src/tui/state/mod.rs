@@ -63,12 +63,16 @@ pub struct Page {
     pub output: Output,
     /// The node that it shows.
     pub node: Option<Box<Answer<NodeDetail>>>,
+    /// When its node was asked last.
+    pub asked: Option<Timestamp>,
+    /// When its node is to be asked again; nothing while an answer is out.
+    pub due: Option<Timestamp>,
 }
 
 impl Page {
     /// Builds a page at its top.
     pub fn new(screen: Screen) -> Self {
-        Self { screen, list: List::default(), output: Output::waiting(), node: None }
+        Self { screen, list: List::default(), output: Output::waiting(), node: None, asked: None, due: None }
     }
 }
 

@@ -4,7 +4,7 @@ use crate::fleet::detail::DetailSource;
 use crate::model::alert::Alert;
 use crate::model::check::History;
 use crate::model::text;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, format_took};
 use crate::tui::state::past::{Past, View};
 use crate::tui::state::trust::ago;
 
@@ -14,7 +14,7 @@ const MOST_BYTES: usize = 1024 * 1024;
 /// An output that is empty.
 const NOTHING: &str = "(nothing)";
 /// A run whose output the node did not keep.
-const NOT_KEPT: &str = "(no output kept for this run)";
+const NOT_KEPT: &str = "(no output kept for this run: kept are changes of status, else one in 5m)";
 /// No line differs.
 const SAME: &str = "(the output is that of the last ok run)";
 
@@ -27,6 +27,8 @@ pub struct Output {
     pub source: String,
     /// When the check ran, where the node says so.
     pub ran: Option<Timestamp>,
+    /// When the run ended that this one is compared with.
+    pub against: Option<Timestamp>,
     /// Facts of the run, safe.
     pub facts: String,
     /// What stands in the place of an output without a line.
@@ -100,6 +102,7 @@ impl Output {
     /// Shows the newest output, an earlier one, or a difference, as it is wished.
     pub(super) fn show(&mut self) {
         self.empty = NOTHING;
+        self.against = None;
         match self.past.view(self.newest.ran, self.own()) {
             View::Newest => {
                 let newest = std::mem::take(&mut self.newest);
@@ -121,8 +124,11 @@ impl Output {
                     }
                 }
             }
-            View::Diff { source, ran, facts, diff } => {
-                self.tell(&source, ran, &facts);
+            View::Diff { source, ran, against, facts, diff } => {
+                let newest = std::mem::take(&mut self.newest);
+                self.tell(&source, ran, facts.as_deref().unwrap_or(&newest.facts));
+                self.newest = newest;
+                self.against = against;
                 if diff.is_empty() {
                     self.empty = SAME;
                 }
@@ -208,10 +214,11 @@ impl Output {
 fn facts(detail: &crate::model::check::Detail) -> String {
     let mut facts = Vec::new();
     if let Some(status) = detail.status {
-        facts.push(format!("{} (exit {})", status.word(), status.value()));
+        let code = detail.exit_status().unwrap_or(status.value().into());
+        facts.push(format!("{} (exit {code})", status.word()));
     }
     if let Some(took) = detail.duration {
-        facts.push(format!("took {took:.1}s"));
+        facts.push(format!("took {}", format_took(took)));
     }
     if let Some(interval) = detail.interval {
         facts.push(format!("every {interval:.0}s"));

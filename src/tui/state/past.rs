@@ -4,7 +4,7 @@ use crate::model::check::{History, Run};
 use crate::model::diff;
 use crate::model::status::Status;
 use crate::model::text;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, format_took};
 
 /// How many runs are asked for.
 pub const RUNS: usize = 200;
@@ -30,8 +30,14 @@ pub(super) enum View {
     Asking,
     /// An earlier run.
     Run { source: String, ran: Option<Timestamp>, facts: String, output: Option<String> },
-    /// A run against the last one that was well.
-    Diff { source: String, ran: Option<Timestamp>, facts: String, diff: String },
+    /// A run against the last one that was well, with its own facts where it is not the newest.
+    Diff {
+        source: String,
+        ran: Option<Timestamp>,
+        against: Option<Timestamp>,
+        facts: Option<String>,
+        diff: String,
+    },
 }
 
 const NO_OK: &str = "no earlier run was well and has its output kept";
@@ -52,7 +58,7 @@ impl Past {
 
     pub(super) fn step(&mut self, older: bool, newest: Option<Timestamp>) -> Result<bool, &'static str> {
         if !older {
-            self.back = self.back.checked_sub(1).ok_or("this is the newest run")?;
+            self.back = self.back.checked_sub(1).ok_or("this is the newest run; r asks for a newer one")?;
             return Ok(false);
         }
         if self.history.is_some() && self.back >= self.older(newest).len() {
@@ -126,14 +132,12 @@ impl Past {
         let shown = self.shown(newest);
         let run = shown.map(|at| &history.runs[at]);
         let ran = run.map_or(newest, |run| run.executed);
-        let facts = run.map(facts).unwrap_or_default();
-        let which = match (self.back, run) {
-            (0, _) | (_, None) => "the newest run".to_owned(),
-            (back, Some(run)) => {
-                let word = run.status.map_or("?", Status::word);
-                format!("{word}, run {back} of {} before the newest", self.older(newest).len())
-            }
-        };
+        let facts = run.map(facts);
+        // The word first: it is what one steps through runs for.
+        let which = run.map_or("newest".to_owned(), |run| {
+            let word = run.status.map_or("?".into(), |status| status.word_of_exit(run.exit_status));
+            format!("{word}, run {} of {}", self.back, self.older(newest).len())
+        });
         let output = match shown {
             Some(at) => history.output(at),
             // What an alert carries is no output; the history's first run may have one.
@@ -143,21 +147,26 @@ impl Past {
             (true, Ok(good)) => {
                 let old = history.output(good).unwrap_or_default();
                 let diff = diff::unified(old, output.unwrap_or_default());
-                View::Diff { source: format!("diff: last ok (-), {which} (+)"), ran, facts, diff }
+                View::Diff { source: which, ran, against: history.runs[good].executed, facts, diff }
             }
-            (true, Err(why)) => View::Run {
-                source: format!("{which}; no diff: {why}"),
-                ran,
-                facts,
-                output: output.map(str::to_owned),
-            },
-            (false, _) => View::Run { source: which, ran, facts, output: output.map(str::to_owned) },
+            (wanted, _) => {
+                // Where it is the shown run whose output is missing, the place of the output says so.
+                let lacks = if wanted && output.is_some() { ", none ok before" } else { "" };
+                let place = if run.is_some() { " before the newest" } else { "" };
+                View::Run {
+                    source: format!("{which}{place}{lacks}"),
+                    ran,
+                    facts: facts.unwrap_or_default(),
+                    output: output.map(str::to_owned),
+                }
+            }
         }
     }
 }
 
 fn facts(run: &Run) -> String {
-    let status = run.status.map(|status| format!("{} (exit {})", status.word(), status.value()));
-    let took = run.duration.map(|took| format!("took {took:.1}s"));
+    let code = |status: Status| run.exit_status.unwrap_or(status.value().into());
+    let status = run.status.map(|status| format!("{} (exit {})", status.word(), code(status)));
+    let took = run.duration.map(|took| format!("took {}", format_took(took)));
     status.into_iter().chain(took).collect::<Vec<_>>().join("  ")
 }

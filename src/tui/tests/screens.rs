@@ -8,6 +8,7 @@ use crate::model::cluster::{Replica, ReplicaKind};
 use crate::tui::msg::Msg;
 use crate::tui::state::{Screen, State};
 use crate::tui::update::update;
+use std::time::Duration;
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
 
@@ -200,6 +201,23 @@ fn a_node_whose_silences_are_not_known_has_no_whole_looking_number_of_them() {
     assert!(silences(&state).expect("a line").contains("+?"), "{:?}", silences(&state));
 }
 
+#[test]
+fn an_open_node_is_asked_again_as_often_as_the_lists_are() {
+    use crate::tui::msg::Effect;
+    let world = world(Case::Fresh);
+    let mut state = world.state((80, 24));
+    press(&mut state, "3\n");
+    let asked = |state: &mut State, after: u64| {
+        let effects = update(state, Msg::Tick(now() + Duration::from_secs(after)));
+        effects.iter().filter(|effect| matches!(effect, Effect::FetchNode(_))).count()
+    };
+    assert_eq!(asked(&mut state, 1), 0, "an answer is out");
+    world.serve(&mut state);
+    let pace = state.refresh.as_secs();
+    let counts = [pace - 1, pace, pace + 1].map(|after| asked(&mut state, after));
+    assert_eq!(counts, [0, 1, 0], "once, when it is time");
+}
+
 /// Opens a check whose output has come.
 fn on_a_check(world: &World) -> State {
     let mut state = world.state((120, 40));
@@ -222,7 +240,7 @@ fn earlier_runs_are_asked_for_once_and_stepped_through_to_both_ends() {
     };
     let said = |state: &State| state.message.as_ref().map(|(_, text)| text.clone());
     key(&mut state, ']');
-    assert_eq!(said(&state).as_deref(), Some("this is the newest run"));
+    assert_eq!(said(&state).as_deref(), Some("this is the newest run; r asks for a newer one"));
     let effects = key(&mut state, '[');
     assert!(matches!(effects[..], [Effect::FetchHistory(_)]), "{effects:?}");
     assert!(page("", &state).contains("asking the node for earlier runs"));
@@ -230,7 +248,7 @@ fn earlier_runs_are_asked_for_once_and_stepped_through_to_both_ends() {
     world.serve(&mut state);
     let text = page("", &state);
     assert!(text.contains("UNKN, run 2 of 3 before the newest"), "{text}");
-    assert!(text.contains("(no output kept for this run)"), "{text}");
+    assert!(text.contains("(no output kept for this run: "), "{text}");
     key(&mut state, 'd');
     assert_eq!(said(&state).as_deref(), Some("no output kept for this run"));
     key(&mut state, '[');

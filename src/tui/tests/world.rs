@@ -384,6 +384,7 @@ impl World {
         let runs = runs.map(|(minutes, status, output)| Run {
             executed: Some(ago(minutes)),
             status: Some(status),
+            exit_status: None,
             duration: Some(1.5),
             output_sha256: None,
             output: output.map(|output| self.text(output)),

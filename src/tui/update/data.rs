@@ -6,13 +6,18 @@ use crate::fleet::{Answer, ReplicaState};
 use crate::model::check::History;
 use crate::model::filter::Pseudo;
 use crate::model::text;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, age};
 use crate::tui::msg::{Effect, Journalled, Kind, OutputOf, Payload};
 use crate::tui::state::list::RowKey;
 use crate::tui::state::operations::OperationRow;
 use crate::tui::state::rows::NodeKey;
 use crate::tui::state::{Screen, State};
 use crate::tui::theme::Role;
+use crate::tui::update::navigate;
+use std::time::Duration;
+
+/// A source that is slow is left alone for so many times as long as it took.
+const CALM: u32 = 10;
 
 /// Moves the clock and asks what is due.
 pub fn tick(state: &mut State, now: Timestamp) -> Vec<Effect> {
@@ -25,7 +30,13 @@ pub fn tick(state: &mut State, now: Timestamp) -> Vec<Effect> {
         // What is new and what has expired depends on the time alone.
         follow(state, State::rebuild_alerts);
     }
-    due(state)
+    let mut effects = due(state);
+    // Its statuses carry no age of their own, so they must be of now. An output carries one, and may be what is being read.
+    let is_node = matches!(state.screen(), Screen::Node(_));
+    if is_node && state.page().due.is_some_and(|due| due <= now) {
+        effects.extend(navigate::load(state));
+    }
+    effects
 }
 
 /// Makes everything due and asks it.
@@ -133,11 +144,16 @@ fn waits_for(screen: &Screen, of: &OutputOf) -> bool {
 }
 
 /// Takes everything about a node for the page that waits for it. Where nobody answered, what was there stays.
-pub fn take_node(state: &mut State, key: &NodeKey, answer: Box<Answer<NodeDetail>>) {
+pub fn take_node(state: &mut State, key: &NodeKey, at: Timestamp, answer: Box<Answer<NodeDetail>>) {
+    let refresh = state.refresh;
     let waits = |answer: &Answer<NodeDetail>| {
         answer.coverage.replicas().iter().any(|replica| replica.state == ReplicaState::Waiting)
     };
     for page in state.stack.iter_mut().filter(|page| page.screen == Screen::Node(key.clone())) {
+        if !waits(&answer) {
+            let took = page.asked.map_or(Duration::ZERO, |asked| age(asked, at));
+            page.due = Some(at + refresh.max(took * CALM));
+        }
         match &mut page.node {
             // A part of an answer is better than nothing, and worse than the last whole one.
             Some(old) if waits(&answer) && !waits(old) => {}

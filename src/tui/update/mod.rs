@@ -46,8 +46,8 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             data::take_history(state, &of, &history);
             Vec::new()
         }
-        Msg::Node(key, _, answer) => {
-            data::take_node(state, &key, answer);
+        Msg::Node(key, at, answer) => {
+            data::take_node(state, &key, at, answer);
             Vec::new()
         }
         Msg::Facts { cluster, token, facts } => silence::take_facts(state, cluster, token, *facts),

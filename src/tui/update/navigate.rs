@@ -108,7 +108,10 @@ pub fn push(state: &mut State, screen: Screen) -> Vec<Effect> {
 }
 
 /// Asks for what the shown page alone needs.
-pub fn load(state: &State) -> Vec<Effect> {
+pub fn load(state: &mut State) -> Vec<Effect> {
+    let now = state.now;
+    let page = state.page_mut();
+    (page.asked, page.due) = (Some(now), None);
     match state.screen() {
         Screen::Alert(key) => state
             .alert_of(*key)

@@ -162,10 +162,16 @@ fn on_node(state: &State, row: &AlertRow) -> Vec<String> {
 fn output(state: &State, top: usize, pen: &mut Pen<'_>) {
     let output = &state.page().output;
     let lines = output.len();
+    let mut title = source(state, output);
     let size = if lines == 0 { String::new() } else { format!(" -- {lines} lines") };
-    let wrap = if output.wrap { "wrap on" } else { "wrap off" };
-    let source = source(state, output);
-    pen.titled_rule(top, &format!("{source}{size} -- {wrap}"));
+    let wrap = if output.wrap { " -- wrap on" } else { " -- wrap off" };
+    // On a narrow screen the rest goes before the time of the run does.
+    for more in [&*size, wrap] {
+        if text::width(&title) + text::width(more) <= pen.titled_rule_room() {
+            title.push_str(more);
+        }
+    }
+    pen.titled_rule(top, &title);
     let mut row = top + 1;
     let digits = lines.to_string().len().max(2);
     let room = pen.columns().saturating_sub(digits + 3).max(1);
@@ -194,9 +200,14 @@ fn output(state: &State, top: usize, pen: &mut Pen<'_>) {
 
 /// Where an output comes from, and how old it is.
 fn source(state: &State, output: &Output) -> String {
+    let ago = |at| words::ago(at, state.now);
     match output.ran {
+        Some(at) if output.against.is_some() => {
+            let good = output.against.map(ago).unwrap_or_default();
+            format!("diff: - last ok ({good} ago), + {} ({} ago)", output.source, ago(at))
+        }
         Some(at) => {
-            format!("{}, ran {} ({} ago)", output.source, at.format("%H:%M:%SZ"), words::ago(at, state.now))
+            format!("{}, ran {} ({} ago)", output.source, at.format("%H:%M:%SZ"), ago(at))
         }
         None => output.source.clone(),
     }

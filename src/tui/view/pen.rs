@@ -136,9 +136,14 @@ impl<'a> Pen<'a> {
         self.text(row, Role::Border, "-".repeat(self.columns()));
     }
 
+    /// Returns how many columns the title of a rule may take.
+    pub fn titled_rule_room(&self) -> usize {
+        self.columns().saturating_sub(6)
+    }
+
     /// Draws a rule with a title in it.
     pub fn titled_rule(&mut self, row: usize, title: &str) {
-        let text = text::truncate_middle(title, self.columns().saturating_sub(6));
+        let text = text::truncate_middle(title, self.titled_rule_room());
         let rest = self.columns().saturating_sub(text::width(&text) + 6);
         self.line(
             row,
