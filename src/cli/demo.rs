@@ -4,7 +4,7 @@ use crate::demo::fleet::{Fleet, Plan, Scenario, simulate};
 use crate::demo::{Demo, DemoError, Options, guard, servers};
 use crate::model::time::parse_duration;
 use crate::sys::clock;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -104,7 +104,7 @@ pub fn run<E: From<DemoFailure>>(
     })
     .map_err(DemoFailure::from)?;
     let real = real_nodes(&demo);
-    let advice = advice(&demo, &options.program, &real);
+    let advice = advice(&demo, &called(&options.program, args.server_path.as_deref()), &real);
     if args.headless {
         return Ok(runtime().map_err(DemoFailure::from)?.block_on(stay(&demo, &advice, out, err))?);
     }
@@ -186,25 +186,27 @@ fn real_nodes(demo: &Demo) -> Vec<String> {
     fleets.flat_map(|fleet| fleet.real_nodes().map(|node| node.name.clone()).collect::<Vec<_>>()).collect()
 }
 
-/// Tells what can be tried from another terminal.
-fn advice(demo: &Demo, program: &Path, real: &[String]) -> String {
-    let program = program.display();
+/// Tells what can be tried from another terminal, with `program` as it is called there.
+fn advice(demo: &Demo, program: &str, real: &[String]) -> String {
     let mut text = format!(
         "demo: ready; in another terminal:\n  export IAASMON_CONFIG='{}'\n  {program} alerts\n",
         demo.config().display()
     );
     let Some(node) = real.first() else { return text };
-    let check = format!("{program} check {node} {TOLD_CHECK}");
-    let lines = [
-        (format!("{check} --history"), "its last runs"),
-        (format!("{check} --diff"), "what is new since it was well"),
-        (format!("{program} node {node} --live"), "the node itself is asked"),
-    ];
+    let check = format!("check {node} {TOLD_CHECK}");
     text += &format!("demo: real checks run on {}:\n", real.join(", "));
-    for (line, what) in lines {
-        text += &format!("  {line:<width$}   # {what}\n", width = check.len() + " --history".len());
+    for question in [format!("{check} --history"), format!("{check} --diff"), format!("node {node} --live")] {
+        text += &format!("  {program} {question}\n");
     }
     text
+}
+
+/// Returns how `program` is called: by its name where a folder of `path` has it.
+fn called(program: &Path, path: Option<&OsStr>) -> String {
+    let name = program.file_name().unwrap_or(program.as_os_str());
+    let mut folders = path.map(std::env::split_paths).into_iter().flatten();
+    let found = folders.any(|folder| folder.join(name) == program);
+    if found { name.to_string_lossy().into_owned() } else { program.display().to_string() }
 }
 
 /// Returns what the screens say first.
@@ -258,4 +260,24 @@ fn parse_plan(text: &str) -> Result<Plan, String> {
 fn scenarios() -> String {
     let lines = Scenario::ALL.map(|scenario| format!("  {:<8} {}\n", scenario.word(), scenario.story()));
     format!("Scenarios:\n{}", lines.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{called, hint};
+    use std::path::Path;
+
+    #[test]
+    fn a_program_is_called_by_its_name_where_that_is_enough() {
+        let program = Path::new("/opt/bin/iaasmon");
+        assert_eq!(called(program, Some("/usr/bin:/opt/bin".as_ref())), "iaasmon");
+        assert_eq!(called(program, Some("/usr/bin".as_ref())), "/opt/bin/iaasmon");
+        assert_eq!(called(program, None), "/opt/bin/iaasmon");
+    }
+
+    #[test]
+    fn the_first_hint_fits_beside_the_row_number_of_a_narrow_screen() {
+        let hint = hint(&["hv-20000.r1501.site25".to_owned()]).unwrap();
+        assert!(hint.contains("hv-20000`") && hint.len() <= 80 - " row 100/100 ".len(), "{hint}");
+    }
 }

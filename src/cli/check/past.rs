@@ -18,6 +18,8 @@ use std::sync::Arc;
 
 /// How many runs are listed.
 const LISTED: usize = 20;
+/// How many runs are asked for at least: the output of a run may be kept with an earlier one that said the same.
+const ASKED: usize = 100;
 /// How many runs are looked through for one that was well.
 const SEARCHED: usize = 500;
 
@@ -116,7 +118,8 @@ fn first_line(output: &str) -> &str {
 /// Lists the runs that the node keeps.
 pub async fn history(args: &CheckArgs, target: &Target, session: &mut Session<'_>) -> Result<Exit, AppError> {
     let limit = args.runs.map_or(LISTED, usize::from);
-    let Answer { value, coverage, notes } = ask_history(&target.cluster, args.which(target), limit).await;
+    let Answer { value, coverage, notes } =
+        ask_history(&target.cluster, args.which(target), limit.max(ASKED)).await;
     let history = match value {
         Ok(history) => history,
         Err(error) => {

@@ -216,6 +216,12 @@ fn an_open_node_is_asked_again_as_often_as_the_lists_are() {
     let pace = state.refresh.as_secs();
     let counts = [pace - 1, pace, pace + 1].map(|after| asked(&mut state, after));
     assert_eq!(counts, [0, 1, 0], "once, when it is time");
+    press(&mut state, "j");
+    let (Screen::Node(key), before) = (state.screen().clone(), state.current()) else { panic!("a node") };
+    let mut answer = state.page().node.clone().expect("served");
+    answer.value.checks.rotate_right(2);
+    update(&mut state, Msg::Node(key, now(), answer));
+    assert_eq!((state.current(), state.page().list.at), (before, 3), "the cursor stays on its check");
 }
 
 /// Opens a check whose output has come.

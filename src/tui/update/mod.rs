@@ -47,7 +47,8 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Node(key, at, answer) => {
-            data::take_node(state, &key, at, answer);
+            // The worst checks come first, so the one under the cursor may have another place now.
+            data::follow(state, |state| data::take_node(state, &key, at, answer));
             Vec::new()
         }
         Msg::Facts { cluster, token, facts } => silence::take_facts(state, cluster, token, *facts),

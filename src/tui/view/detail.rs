@@ -163,7 +163,11 @@ fn output(state: &State, top: usize, pen: &mut Pen<'_>) {
     let output = &state.page().output;
     let lines = output.len();
     let mut title = source(state, output);
-    let size = if lines == 0 { String::new() } else { format!(" -- {lines} lines") };
+    let size = match lines {
+        0 => String::new(),
+        1 => " -- 1 line".to_owned(),
+        _ => format!(" -- {lines} lines"),
+    };
     let wrap = if output.wrap { " -- wrap on" } else { " -- wrap off" };
     // On a narrow screen the rest goes before the time of the run does.
     for more in [&*size, wrap] {
