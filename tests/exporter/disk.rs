@@ -7,6 +7,7 @@ use super::support::{SOON, await_until};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -79,6 +80,27 @@ fn a_state_that_cannot_be_written_is_done_without_and_taken_up_again() {
     assert!(node.end(Signal::SIGTERM).success(), "{}", place.said());
     let _node = place.serve(&["exporter", "--follow", &log, "--state-dir", &state, "--history", MANY]);
     assert_eq!(history(&place, "a"), logged(&place.path("log"), "a"), "{}", place.said());
+}
+
+#[test]
+fn a_state_folder_that_is_somebody_elses_is_done_without() {
+    let place = Place::new();
+    let folder = place.path("state");
+    std::fs::create_dir(&folder).expect("created");
+    let let_in =
+        |mode| std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode)).expect("set");
+    let_in(0o555);
+    place.write("log", result("a", 2, "bad"));
+    let apart = Apart::with("true", &[]);
+    let [log, state] = ["log", "state"].map(|name| place.arg(name));
+    let serve = place.command(&["exporter", "--follow", &log, "--state-dir", &state]);
+    let mut exporter = place.await_answer(place.spawn(&mut apart.command_without_privilege(&serve)));
+    place.await_metric(&status("a"), 2.0);
+    place.await_metric(WRITABLE, 0.0);
+    place.await_ready(200, "Permission denied");
+    let_in(0o755);
+    place.await_metric(WRITABLE, 1.0);
+    assert!(exporter.end(Signal::SIGTERM).success(), "{}", place.said());
 }
 
 #[test]
@@ -181,22 +203,23 @@ fn a_node_whose_disk_is_read_only_starts_and_says_what_it_knows() {
 
 #[test]
 fn without_any_watch_to_be_had_a_log_is_read_all_the_same() {
-    let place = Place::new();
-    let (log, state) = (place.arg("log"), place.arg("state"));
-    place.write("log", result("a", 0, "first"));
-    let apart = Apart::with("echo 0 >/proc/sys/user/max_inotify_instances", &[]);
-    let args = ["exporter", "--follow", &log, "--state-dir", &state, "--history", MANY];
-    let mut exporter = place.await_answer(place.spawn(&mut apart.command(&place.command(&args))));
-    // Every question looks at the log first. So none is asked, and what was read is known from what was kept: so many
-    // runs do not wait for their time.
-    append(&place.path("log"), (0..6000).map(|n| result("b", 2, &n.to_string())).collect::<String>());
-    let kept =
-        || std::fs::metadata(place.path("state/exporter.redb")).is_ok_and(|about| about.len() > 200_000);
-    let before = kept();
-    assert!(await_until(SOON, kept), "{}", place.said());
-    assert!(!before, "the size of a store with nothing in it tells nothing");
-    exporter.end(Signal::SIGKILL);
-    std::fs::remove_file(place.path("log")).expect("removed");
-    let _exporter = place.serve(&args);
-    assert_eq!(place.metric(&status("b")), Some(2.0), "{}", place.said());
+    for limit in ["max_inotify_instances", "max_inotify_watches"] {
+        let place = Place::new();
+        let (log, state) = (place.arg("log"), place.arg("state"));
+        place.write("log", result("a", 0, "first"));
+        let apart = Apart::with("echo 0 >\"/proc/sys/user/$1\"", &[limit]);
+        let args = ["exporter", "--follow", &log, "--state-dir", &state, "--history", MANY];
+        let mut exporter = place.await_answer(place.spawn(&mut apart.command(&place.command(&args))));
+        // Every question looks at the log first. So none is asked, and that it was read is known from the store growing: so
+        // many runs do not wait for their time.
+        let kept = || std::fs::metadata(place.path("state/exporter.redb")).map_or(0, |about| about.len());
+        let before = kept();
+        let many = (0..6000).map(|n| result("b", 2, &n.to_string()));
+        append(&place.path("log"), many.collect::<String>());
+        assert!(await_until(SOON, || kept() > before + 200_000), "{limit}: {before} {}", kept());
+        assert!(exporter.end(Signal::SIGTERM).success(), "{}", place.said());
+        std::fs::remove_file(place.path("log")).expect("removed");
+        let _exporter = place.serve(&args);
+        assert_eq!(place.metric(&status("b")), Some(2.0), "{limit}: {}", place.said());
+    }
 }

@@ -70,9 +70,18 @@ impl Apart {
 
     /// The same command in here. Its environment is what the command sets, and nothing else.
     pub fn command(&self, command: &Command) -> Command {
+        self.command_by(&[], command)
+    }
+
+    /// The same command in here, where the rights of files hold for everybody.
+    pub fn command_without_privilege(&self, command: &Command) -> Command {
+        self.command_by(&["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--"], command)
+    }
+
+    fn command_by(&self, launcher: &[&str], command: &Command) -> Command {
         let mut entered = self.enter();
         let folder = command.get_current_dir().unwrap_or(Path::new("/"));
-        entered.args(["sh", "-c", "cd \"$0\" && exec \"$@\""]).arg(folder);
+        entered.args(["sh", "-c", "cd \"$0\" && exec \"$@\""]).arg(folder).args(launcher);
         entered.arg(command.get_program()).args(command.get_args()).env_clear();
         entered.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         entered
