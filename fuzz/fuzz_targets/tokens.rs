@@ -2,7 +2,7 @@
 #![no_main]
 
 use chrono::{Local, TimeZone as _};
-use iaasmon::sensu::{cron::Cron, subdue, tokens::substitute};
+use iaasmon::sensu::{cron::Cron, subdue, time_of_day::TimeOfDay, tokens::substitute};
 use iaasmon::wire::sensu_json::{Value, field};
 use libfuzzer_sys::fuzz_target;
 
@@ -12,7 +12,7 @@ fuzz_target!(|input: (&[u8], &[u8], &str, u32)| {
     if let Some(next) = Cron::parse(text).and_then(|cron| cron.next_after(&now)) {
         assert!(next > now);
     }
-    let _ = subdue::time_of_day(text);
+    let _ = TimeOfDay::parse(text).and_then(|time| time.at(&now));
     if let (Ok(Value::Object(check)), Ok(Value::Object(client))) = (Value::parse(check), Value::parse(client))
     {
         let _ = subdue::is_subdued(&check, &now);

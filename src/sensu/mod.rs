@@ -12,5 +12,6 @@ mod ruby;
 pub mod schedule;
 pub mod splay;
 pub mod subdue;
+pub mod time_of_day;
 pub mod tokens;
 pub mod validate;

@@ -1,56 +1,15 @@
 //! Subdue: windows of the day in which a check does not run (utilities.rb:332-386).
 
+use super::time_of_day::TimeOfDay;
 use crate::wire::sensu_json::{Object, Value, field};
-use chrono::{DateTime, Datelike as _, Duration, FixedOffset, Local, NaiveDate, NaiveTime, TimeZone as _};
-use regex::Regex;
-use std::sync::LazyLock;
+use chrono::{DateTime, Datelike as _, Duration, Local, NaiveDate, TimeZone as _};
 
 /// What `subdue.days` may name; the days in chrono's order, Monday first.
 pub const DAYS: [&str; 8] =
     ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "all"];
 
-/// The last instant of a day, as far as the original looks.
-const LAST: (u32, u32, u32) = (23, 59, 59);
-
-/// A time of the day, in the local zone unless it names one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TimeOfDay {
-    time: NaiveTime,
-    zone: Option<FixedOffset>,
-}
-
-static TIME: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = r"(?i-u)^\s*(\d{1,2})(?::(\d{2})(?::(\d{2})(?:\.\d+)?)?)?\s*(?:([ap])\.?m\.?)?\s*(?:(z|utc|gmt)|([+-])(\d{2}):?(\d{2}))?\s*$";
-    Regex::new(pattern).expect("the pattern is fixed")
-});
-
-/// Reads a time of the day as Ruby's `Time.parse` reads those that occur: `09:00 AM`, `11:59:59 PM`, `17:00`, `5PM`,
-/// `17:00 UTC`, `17:00 +0900`. None for anything else.
-pub fn time_of_day(text: &str) -> Option<TimeOfDay> {
-    let parts = TIME.captures(text)?;
-    let number = |at: usize| parts.get(at).map(|part| part.as_str().parse::<u32>().ok());
-    let hour = number(1)??;
-    let half = parts.get(4).map(|half| half.as_str().to_ascii_lowercase());
-    if number(2).is_none() && half.is_none() {
-        return None;
-    }
-    let hour = match half.as_deref() {
-        Some(_) if hour > 12 => return None,
-        Some("p") => hour % 12 + 12,
-        Some(_) => hour % 12,
-        None => hour,
-    };
-    let time = NaiveTime::from_hms_opt(hour, number(2).unwrap_or(Some(0))?, number(3).unwrap_or(Some(0))?)?;
-    let zone = match (parts.get(5), parts.get(6)) {
-        (Some(_), _) => FixedOffset::east_opt(0),
-        (None, Some(sign)) => {
-            let seconds = i32::try_from(number(7)?? * 3600 + number(8)?? * 60).ok()?;
-            FixedOffset::east_opt(if sign.as_str() == "-" { -seconds } else { seconds })
-        }
-        (None, None) => None,
-    };
-    Some(TimeOfDay { time, zone })
-}
+/// From when to when a check does not run; both ends belong to it.
+type Window = (DateTime<Local>, DateTime<Local>);
 
 /// Whether a check is subdued at `now`: in a window of today's day, or of `all`. Both ends belong to a window.
 pub fn is_subdued(check: &Object, now: &DateTime<Local>) -> bool {
@@ -65,7 +24,7 @@ pub fn outside(check: &Object, from: &DateTime<Local>, to: &DateTime<Local>) -> 
     }
     // Longer ago than this everything is stale, whatever was subdued.
     let first = from.date_naive().max(to.date_naive() - Duration::days(14));
-    let mut inside: Vec<(DateTime<Local>, DateTime<Local>)> = first
+    let mut inside: Vec<Window> = first
         .iter_days()
         .take_while(|day| *day <= to.date_naive())
         .flat_map(|day| windows(check, day))
@@ -85,77 +44,68 @@ pub fn outside(check: &Object, from: &DateTime<Local>, to: &DateTime<Local>) -> 
     whole - subdued
 }
 
-/// The windows of one day. One that ends before it begins is the end of the day and its beginning, as the original has it.
-fn windows(check: &Object, day: NaiveDate) -> impl Iterator<Item = (DateTime<Local>, DateTime<Local>)> {
+/// The windows of one day, in which its entry holds.
+fn windows(check: &Object, day: NaiveDate) -> impl Iterator<Item = Window> {
     let days = field(check, "subdue").and_then(Value::as_object).and_then(|subdue| field(subdue, "days"));
     let days = days.and_then(Value::as_object);
     let today = DAYS[day.weekday().num_days_from_monday() as usize];
     let lists = ["all", today].map(|name| days.and_then(|days| field(days, name)).and_then(Value::as_array));
     let windows = lists.into_iter().flatten().flatten().filter_map(Value::as_object);
     windows.flat_map(move |window| {
-        let time = |name| field(window, name).and_then(Value::as_str).and_then(time_of_day);
+        let time = |name| field(window, name).and_then(Value::as_str).and_then(TimeOfDay::parse);
         let (Some(begin), Some(end)) = (time("begin"), time("end")) else { return Vec::new() };
-        let (Some(begin), Some(end)) = (on(day, begin), on(day, end)) else { return Vec::new() };
-        if begin <= end {
-            return vec![(begin, end)];
-        }
-        let midnight = TimeOfDay { time: NaiveTime::MIN, zone: None };
-        let (hour, minute, second) = LAST;
-        let last = NaiveTime::from_hms_opt(hour, minute, second).map(|time| TimeOfDay { time, zone: None });
-        let pairs = [(on(day, midnight), Some(end)), (Some(begin), last.and_then(|last| on(day, last)))];
-        pairs.into_iter().filter_map(|(begin, end)| Some((begin?, end?))).collect()
+        let pieces = pieces(day, begin, end).into_iter();
+        pieces.flat_map(|piece| within(piece, begin, end).into_iter().flatten()).collect()
     })
 }
 
-/// A time of a day; in an hour that a change of the clocks leaves out it is the first after it.
-fn on(day: NaiveDate, time: TimeOfDay) -> Option<DateTime<Local>> {
-    let naive = day.and_time(time.time);
-    match time.zone {
-        Some(zone) => zone.from_local_datetime(&naive).single().map(|time| time.with_timezone(&Local)),
-        None => Local
-            .from_local_datetime(&naive)
-            .earliest()
-            .or_else(|| Local.from_local_datetime(&(naive + Duration::hours(1))).earliest()),
-    }
+/// The pieces of a day in which both ends mean the same moment all along: one with a zone of its own has its own midnight.
+fn pieces(day: NaiveDate, begin: TimeOfDay, end: TimeOfDay) -> Vec<Window> {
+    let start = |day: NaiveDate| {
+        let midnight = day.and_hms_opt(0, 0, 0)?;
+        let times = [midnight, midnight + Duration::hours(1)];
+        times.iter().find_map(|time| Local.from_local_datetime(time).earliest())
+    };
+    let (Some(first), Some(next)) = (start(day), day.succ_opt().and_then(start)) else { return Vec::new() };
+    let mut starts = vec![first, next];
+    starts.extend(begin.changes(first, next));
+    starts.extend(end.changes(first, next));
+    starts.sort();
+    starts.dedup();
+    starts.windows(2).map(|pair| (pair[0], pair[1] - Duration::nanoseconds(1))).collect()
+}
+
+/// What of a piece lies in a window. One that ends before it begins is the end of the day and its beginning, as the original
+/// has it (utilities.rb:332-344): both of today.
+fn within(piece: Window, begin: TimeOfDay, end: TimeOfDay) -> [Option<Window>; 2] {
+    let at = |time: TimeOfDay| time.at(&piece.0);
+    let (Some(from), Some(to)) = (at(begin), at(end)) else { return [None, None] };
+    let windows = if from <= to {
+        [Some((from, to)), None]
+    } else {
+        [at(begin.midnight()).map(|midnight| (midnight, to)), at(end.last()).map(|last| (from, last))]
+    };
+    windows.map(|window| {
+        let (from, to) = window?;
+        Some((from.max(piece.0), to.min(piece.1))).filter(|(from, to)| from <= to)
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{is_subdued, outside, time_of_day};
+    use super::{is_subdued, outside};
     use crate::wire::sensu_json::{Object, Value};
     use chrono::{DateTime, Duration, Local, NaiveDateTime, TimeZone as _};
     use proptest::prelude::*;
 
     fn at(text: &str) -> DateTime<Local> {
-        let naive = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").expect("a time");
+        let naive = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").expect("a time");
         Local.from_local_datetime(&naive).earliest().expect("a time that exists")
     }
 
     fn check(days: &str) -> Object {
         let json = format!(r#"{{"subdue":{{"days":{days}}}}}"#);
         Value::parse(json.as_bytes()).expect("valid").as_object().expect("an object").clone()
-    }
-
-    #[test]
-    fn times_of_the_day_are_read_as_ruby_reads_them() {
-        for (text, same) in [
-            ("09:00 AM", "9:00"),
-            ("00:00 AM", "0:00"),
-            ("12:00:00 AM", "0:00:00"),
-            ("12:30 PM", "12:30"),
-            ("11:59:59 PM", "23:59:59"),
-            ("5PM", "17:00"),
-            ("5 p.m.", "17:00"),
-            ("17:00:00.5", "17:00"),
-            ("17:00 UTC", "17:00Z"),
-            ("17:00 +09:00", "17:00+0900"),
-        ] {
-            assert_eq!(time_of_day(text), time_of_day(same), "{text}");
-            assert!(time_of_day(text).is_some(), "{text}");
-        }
-        for text in ["", "noon", "24:01", "13:00 PM", "9", "09:60", "9:00 XM"] {
-            assert_eq!(time_of_day(text), None, "{text}");
-        }
     }
 
     #[test]
@@ -179,6 +129,50 @@ mod tests {
     }
 
     #[test]
+    fn a_night_lasts_to_the_last_instant_of_the_day() {
+        let night = check(r#"{"all":[{"begin":"22:00","end":"06:00"}]}"#);
+        assert!(is_subdued(&night, &at("2026-11-24 23:59:59.999999999")));
+        let passed = outside(&night, &at("2026-11-24 22:00:00"), &at("2026-11-25 06:00:00"));
+        assert!(passed < Duration::milliseconds(1), "{passed}");
+    }
+
+    #[test]
+    fn a_window_with_a_zone_is_laid_on_the_day_of_that_zone() {
+        // Whatever the local zone is: in some of these the day is another one.
+        for hours in -12..=14_i32 {
+            let sign = if hours < 0 { '-' } else { '+' };
+            let zone = format!("{sign}{:02}:00", hours.abs());
+            let window = format!(r#"{{"all":[{{"begin":"09:00 {zone}","end":"11:30 {zone}"}}]}}"#);
+            let (window, wrapped) = (check(&window), check(&window.replace("11:30", "08:00")));
+            let now = |time: &str| {
+                let time = format!("2026-11-24T{time}{zone}");
+                DateTime::parse_from_rfc3339(&time).expect("a time").with_timezone(&Local)
+            };
+            for (time, in_window, in_wrapped) in [
+                ("10:02:00", true, true),
+                ("08:30:00", false, false),
+                ("12:00:00", false, true),
+                ("23:59:59.5", false, true),
+                ("00:00:00", false, true),
+            ] {
+                assert_eq!(is_subdued(&window, &now(time)), in_window, "{time}{zone}");
+                assert_eq!(is_subdued(&wrapped, &now(time)), in_wrapped, "{time}{zone}");
+            }
+            let passed = outside(&window, &now("00:00:00"), &now("23:59:59"));
+            assert_eq!(passed.num_seconds(), 86_399 - 9000, "{zone}");
+        }
+    }
+
+    #[test]
+    fn windows_on_a_date_are_on_no_other_day() {
+        let once = check(r#"{"all":[{"begin":"2026-11-24 09:00","end":"2026-11-26 09:00"}]}"#);
+        assert!(
+            is_subdued(&once, &at("2026-11-25 23:59:59.9")) && !is_subdued(&once, &at("2026-11-26 09:30:00"))
+        );
+        assert_eq!(outside(&once, &at("2026-11-24 00:00:00"), &at("2026-11-27 00:00:00")).num_hours(), 24);
+    }
+
+    #[test]
     fn time_inside_windows_does_not_count() {
         let noon = check(r#"{"all":[{"begin":"12:00","end":"13:00"},{"begin":"12:30","end":"14:00"}]}"#);
         let passed = |from: &str, to: &str| outside(&noon, &at(from), &at(to)).num_minutes();
@@ -198,11 +192,6 @@ mod tests {
             let time = |seconds| Local.timestamp_opt(seconds, 0).single().expect("a time");
             let passed = outside(&check, &time(from), &time(from + length));
             prop_assert!(passed >= Duration::zero() && passed <= Duration::seconds(length));
-        }
-
-        #[test]
-        fn arbitrary_text_never_panics(text in ".{0,20}") {
-            let _ = time_of_day(&text);
         }
     }
 }

@@ -6,6 +6,7 @@ use super::rules::{
 };
 use crate::sensu::cron::Cron;
 use crate::sensu::subdue;
+use crate::sensu::time_of_day::TimeOfDay;
 use crate::wire::sensu_json::{Object, Value, field};
 
 /// What is wrong, in the original's order.
@@ -208,7 +209,7 @@ fn subdue_windows(check: &Object, found: &mut Found) {
             let is_time = |name| {
                 field(window, name)
                     .and_then(Value::as_str)
-                    .is_some_and(|text| subdue::time_of_day(text).is_some())
+                    .is_some_and(|text| TimeOfDay::parse(text).is_some())
             };
             let both = is_time("begin") && is_time("end");
             found.unless(both, "check subdue day time window begin and end times must be valid");
