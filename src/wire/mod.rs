@@ -10,6 +10,7 @@ mod seed;
 pub mod sensu_api;
 pub mod sensu_json;
 pub mod sensu_log;
+pub mod sensu_socket;
 pub mod x509;
 
 /// Why bytes are not what they should be.

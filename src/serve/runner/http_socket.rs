@@ -8,8 +8,10 @@
 //! | `GET /brew` | 418 |
 
 use super::intake::Intake;
+use super::sockets::{Budget, Share};
 use crate::sensu::level::Level;
 use crate::wire::sensu_json::{Object, Value, field};
+use crate::wire::sensu_socket::{Received, Request, receive};
 use base64::Engine as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +19,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-const MOST_HEAD: usize = 16 * 1024;
-const MOST_BODY: usize = 16 * 1024 * 1024;
 const CONNECTIONS: usize = 16;
 /// How long a request may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,18 +26,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const HELP: &str = r#"{"endpoints":{"/info":{"help":"Sensu client information","methods":["GET"]},"/results":{"help":"Send check JSON results here","methods":["POST"]},"/settings":{"help":"Get redacted Sensu settings (requires basic auth). Use ?redacted=false if you want the setting unredacted.","methods":["GET"]},"/brew":{"help":"Ask Sensu to brew a cup of joe (try it!)","methods":["GET"]}}}"#;
 
 /// Answers connections for ever.
-pub(super) async fn http(listener: TcpListener, intake: Intake) {
+pub(super) async fn http(listener: TcpListener, intake: Intake, budget: Budget) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(slot) = slots.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((mut stream, _)) => {
-                let intake = intake.clone();
+                let (intake, share) = (intake.clone(), budget.share());
                 tokio::spawn(async move {
-                    if let Ok(Some(request)) = tokio::time::timeout(PATIENCE, receive(&mut stream)).await {
-                        let answer = answer(&request, &intake).to_bytes();
+                    let asked = tokio::time::timeout(PATIENCE, ask(&mut stream, &intake, share)).await;
+                    if let Ok(Some(answer)) = asked {
                         // Who hangs up early does not want the answer.
-                        let _ = stream.write_all(&answer).await;
+                        let _ = stream.write_all(&answer.to_bytes()).await;
                         let _ = stream.shutdown().await;
                     }
                     drop(slot);
@@ -48,64 +48,25 @@ pub(super) async fn http(listener: TcpListener, intake: Intake) {
     }
 }
 
-#[derive(Debug, Default)]
-struct Request {
-    method: String,
-    path: String,
-    query: String,
-    content_type: String,
-    authorization: String,
-    body: Vec<u8>,
-}
-
-/// Reads one request; none where it is no HTTP, or too large.
-async fn receive(stream: &mut TcpStream) -> Option<Request> {
+/// Reads one request and finds its answer; none where it is no HTTP, or too large.
+async fn ask(stream: &mut TcpStream, intake: &Intake, mut share: Share) -> Option<Answer> {
     let mut buffer = Vec::new();
-    let (mut request, head, length) = loop {
-        if let Some(read) = head(&buffer)? {
-            break read;
+    loop {
+        match receive(&buffer) {
+            Received::Unfinished => {}
+            Received::Whole(request) => return Some(answer(&request, intake)),
+            Received::Refused => return None,
         }
-        if buffer.len() > MOST_HEAD || stream.read_buf(&mut buffer).await.ok()? == 0 {
-            return None;
-        }
-    };
-    if length > MOST_BODY {
-        return None;
-    }
-    while buffer.len() < head + length {
         if stream.read_buf(&mut buffer).await.ok()? == 0 {
             return None;
         }
+        if !share.hold(buffer.capacity()) {
+            let error = Value::from("too much comes in at the same time");
+            let message = "http socket error while processing request";
+            intake.journal.line(Level::Error, message, &[("error", &error)]);
+            return None;
+        }
     }
-    request.body = buffer[head..head + length].to_vec();
-    Some(request)
-}
-
-/// Reads the head: the request without its body, where that begins and how long it is. `Some(None)` means not yet.
-#[expect(clippy::option_option, reason = "no HTTP, not yet whole, and whole are three answers")]
-fn head(buffer: &[u8]) -> Option<Option<(Request, usize, usize)>> {
-    let mut headers = [httparse::EMPTY_HEADER; 64];
-    let mut parsed = httparse::Request::new(&mut headers);
-    let httparse::Status::Complete(end) = parsed.parse(buffer).ok()? else { return Some(None) };
-    let target = parsed.path?;
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let header = |name: &str| {
-        let found = parsed.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
-        found.map(|header| String::from_utf8_lossy(header.value).into_owned()).unwrap_or_default()
-    };
-    let length = match header("content-length").as_str() {
-        "" => 0,
-        text => text.trim().parse().ok()?,
-    };
-    let request = Request {
-        method: parsed.method?.to_owned(),
-        path: path.to_owned(),
-        query: query.to_owned(),
-        content_type: header("content-type"),
-        authorization: header("authorization"),
-        body: Vec::new(),
-    };
-    Some(Some((request, end, length)))
 }
 
 /// An answer in the original's own bytes.
@@ -144,12 +105,12 @@ impl Answer {
     }
 }
 
-fn answer(request: &Request, intake: &Intake) -> Answer {
-    let method = match request.path.as_str() {
+fn answer(request: &Request<'_>, intake: &Intake) -> Answer {
+    let method = match request.path {
         "/info" | "/settings" | "/brew" => "GET",
         "/results" => "POST",
         _ => {
-            let uri = Value::from(request.path.as_str());
+            let uri = Value::from(request.path);
             intake.journal.line(
                 Level::Warn,
                 "http socket unknown endpoint requested",
@@ -164,7 +125,7 @@ fn answer(request: &Request, intake: &Intake) -> Answer {
             &format!("Valid methods for this endpoint: [\"{method}\"]"),
         );
     }
-    match request.path.as_str() {
+    match request.path {
         "/brew" => Answer::says("418 I'm a teapot", "I'm a teapot!"),
         "/settings" => guarded(request, intake, true, settings),
         "/results" => guarded(request, intake, false, results),
@@ -174,10 +135,10 @@ fn answer(request: &Request, intake: &Intake) -> Answer {
 
 /// Asks for the password where the endpoint or `protect_all_endpoints` wants one (http_socket.rb: authorized?).
 fn guarded(
-    request: &Request,
+    request: &Request<'_>,
     intake: &Intake,
     always: bool,
-    then: impl Fn(&Request, &Intake) -> Answer,
+    then: impl Fn(&Request<'_>, &Intake) -> Answer,
 ) -> Answer {
     let settings = intake.engine.settings();
     let options = field(settings.client(), "http_socket").and_then(Value::as_object);
@@ -191,7 +152,7 @@ fn guarded(
     then(request, intake)
 }
 
-fn authorized(request: &Request, user: Option<&Value>, password: Option<&Value>) -> bool {
+fn authorized(request: &Request<'_>, user: Option<&Value>, password: Option<&Value>) -> bool {
     let (Some(user), Some(password)) = (user.and_then(Value::as_bytes), password.and_then(Value::as_bytes))
     else {
         return false;
@@ -213,7 +174,7 @@ fn info() -> Answer {
     )
 }
 
-fn settings(request: &Request, intake: &Intake) -> Answer {
+fn settings(request: &Request<'_>, intake: &Intake) -> Answer {
     intake.journal.line(Level::Info, "http socket responding to request for configuration settings", &[]);
     let settings = intake.engine.settings();
     let plain = request.query.split('&').any(|pair| pair == "redacted=false");
@@ -221,11 +182,11 @@ fn settings(request: &Request, intake: &Intake) -> Answer {
     Answer::new("200 OK", shown.to_bytes())
 }
 
-fn results(request: &Request, intake: &Intake) -> Answer {
+fn results(request: &Request<'_>, intake: &Intake) -> Answer {
     if !request.content_type.contains("application/json") {
         return Answer::says("415 Only application/json content type accepted", "Invalid content type");
     }
-    let Ok(data) = Value::parse(&request.body) else {
+    let Ok(data) = Value::parse(request.body) else {
         return Answer::says("400 Failed to parse JSON body", "Failed to parse JSON body");
     };
     match intake.process(data) {

@@ -7,8 +7,15 @@ use crate::sensu::definitions::Settings;
 use crate::sensu::level::Level;
 use crate::wire::sensu_json::{Object, Value, field};
 use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinSet;
+
+/// How many bytes all connections together may hold, beside the [`FREE`] ones of each: two of the largest messages.
+const MOST_HELD: usize = 32 * 1024 * 1024;
+/// What each connection may hold, however much the others do: results of everyday size always come through.
+const FREE: usize = 64 * 1024;
 
 /// Those that are switched on, bound.
 #[derive(Default)]
@@ -59,16 +66,57 @@ impl Sockets {
     /// Answers on all of them until the returned tasks are ended.
     pub(super) fn listen(self, intake: &Intake) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
+        let budget = Budget::new(MOST_HELD);
         if let Some(listener) = self.tcp {
-            tasks.spawn(socket::tcp(listener, intake.clone()));
+            tasks.spawn(socket::tcp(listener, intake.clone(), budget.clone()));
         }
         if let Some(socket) = self.udp {
             tasks.spawn(socket::udp(socket, intake.clone()));
         }
         if let Some(listener) = self.http {
-            tasks.spawn(http_socket::http(listener, intake.clone()));
+            tasks.spawn(http_socket::http(listener, intake.clone(), budget));
         }
         tasks
+    }
+}
+
+/// The memory for what comes in, shared by all connections.
+#[derive(Debug, Clone)]
+pub(super) struct Budget(Arc<AtomicUsize>);
+
+/// What one connection holds of it, given back when it ends.
+#[derive(Debug)]
+pub(super) struct Share {
+    left: Budget,
+    held: usize,
+}
+
+impl Budget {
+    pub(super) fn new(bytes: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(bytes)))
+    }
+
+    pub(super) fn share(&self) -> Share {
+        Share { left: self.clone(), held: 0 }
+    }
+}
+
+impl Share {
+    /// Takes what a buffer of this size needs; false where the others hold too much.
+    pub(super) fn hold(&mut self, bytes: usize) -> bool {
+        let more = bytes.saturating_sub(FREE).saturating_sub(self.held);
+        let take = |left: usize| left.checked_sub(more);
+        let took = self.left.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok();
+        if took {
+            self.held += more;
+        }
+        took
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.left.0.fetch_add(self.held, Ordering::Relaxed);
     }
 }
 
@@ -96,5 +144,21 @@ fn taken(address: &str) -> impl FnOnce(std::io::Error) -> RunnerError {
     move |error| match error.kind() {
         ErrorKind::AddrInUse => RunnerError::Rival(Rival::Port(address)),
         _ => RunnerError::Io { what: address, error },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Budget, FREE};
+
+    #[test]
+    fn what_one_connection_holds_the_others_lack_until_it_ends() {
+        let budget = Budget::new(100);
+        let (mut one, mut other, mut small) = (budget.share(), budget.share(), budget.share());
+        assert!(one.hold(FREE + 60) && one.hold(FREE + 60) && one.hold(10));
+        assert!(!other.hold(FREE + 41) && small.hold(FREE));
+        assert!(other.hold(FREE + 40) && !one.hold(FREE + 61));
+        drop(one);
+        assert!(other.hold(FREE + 100) && !small.hold(FREE + 1));
     }
 }
