@@ -16,9 +16,9 @@ use std::time::Duration;
 pub struct Rotation {
     /// At this size in bytes.
     pub size: Option<u64>,
-    /// At this age of the file since it was begun here.
+    /// At this age of the file, whoever began it.
     pub age: Option<Duration>,
-    /// How many files are kept beside the one that is written: `log.1` is the newest.
+    /// How many files are kept beside the one that is written: `log.1` is the newest. With 0 the log goes once it is due.
     pub keep: u32,
 }
 
@@ -28,6 +28,8 @@ pub struct LogFile {
     path: PathBuf,
     rotation: Rotation,
     open: Option<Open>,
+    /// The last rotation failed, which has been said.
+    stuck: bool,
 }
 
 #[derive(Debug)]
@@ -51,7 +53,7 @@ impl LogFile {
 
     /// A log that the next [`Self::append`] opens: its disk may not give it now.
     pub fn closed(path: &Path, rotation: Rotation) -> Self {
-        Self { path: path.to_owned(), rotation, open: None }
+        Self { path: path.to_owned(), rotation, open: None, stuck: false }
     }
 
     /// Returns where the log is.
@@ -72,7 +74,15 @@ impl LogFile {
     /// When the system does not take it: the disk is full, or the file cannot be opened again.
     pub fn append(&mut self, line: &[u8], now: Timestamp) -> io::Result<()> {
         if self.is_due(line.len(), now) {
-            self.rotate(now)?;
+            match self.rotate() {
+                Ok(()) => (self.open, self.stuck) = (None, false),
+                // A log that grows too large is better than one that loses what it is told.
+                Err(error) if !self.stuck => {
+                    tracing::warn!(log = %self.path.display(), %error, "the log cannot be moved away, it grows on");
+                    self.stuck = true;
+                }
+                Err(_) => {}
+            }
         }
         if self.open.is_none() {
             self.open = Some(self.begin(now)?);
@@ -92,7 +102,10 @@ impl LogFile {
         let about = file.metadata()?;
         // What stands there ends inside a line when its writer was killed in the middle of one.
         let torn = about.is_file() && about.len() > 0 && !ends_with_line_end(&self.path, about.len());
-        Ok(Open { file, begun: now, torn })
+        // Else a runner that is started anew every day would never find its log old. Where the file system does not know when a
+        // file was begun, it counts from here on.
+        let born = about.created().ok().filter(|_| about.len() > 0).map(Timestamp::from);
+        Ok(Open { file, begun: born.map_or(now, |born| born.min(now)), torn })
     }
 
     fn is_due(&self, more: usize, now: Timestamp) -> bool {
@@ -109,7 +122,10 @@ impl LogFile {
     }
 
     /// Moves `log.1` to `log.2` and so on, and `log` to `log.1`; the last one goes.
-    fn rotate(&mut self, now: Timestamp) -> io::Result<()> {
+    fn rotate(&self) -> io::Result<()> {
+        if self.rotation.keep == 0 {
+            return std::fs::remove_file(&self.path);
+        }
         let name = |number: u32| {
             let mut name = self.path.clone().into_os_string();
             if number > 0 {
@@ -117,13 +133,13 @@ impl LogFile {
             }
             PathBuf::from(name)
         };
-        for number in (0..self.rotation.keep.max(1)).rev() {
+        for number in (0..self.rotation.keep).rev() {
             match std::fs::rename(name(number), name(number + 1)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
-        self.reopen(now)
+        Ok(())
     }
 }
 

@@ -56,6 +56,55 @@ fn our_own_rotation_keeps_so_many_files() {
 }
 
 #[test]
+fn a_rotation_that_fails_loses_no_line() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("a.log");
+    // A folder with something in it gives way to no file.
+    std::fs::create_dir_all(numbered(&path, 1).join("full")).expect("created");
+    std::fs::create_dir_all(numbered(&path, 2).join("full")).expect("created");
+    let rotation = Rotation { size: Some(8), age: None, keep: 2 };
+    let mut log = LogFile::open(&path, rotation, at(0)).expect("opened");
+    for line in ["aaaa\n", "bbbb\n", "cccc\n"] {
+        log.append(line.as_bytes(), at(1)).expect("room");
+    }
+    assert_eq!(read(&path), "aaaa\nbbbb\ncccc\n");
+    for number in [1, 2] {
+        std::fs::remove_dir_all(numbered(&path, number)).expect("removed");
+    }
+    log.append(b"dddd\n", at(1)).expect("room");
+    assert_eq!((read(&numbered(&path, 1)), read(&path)), ("aaaa\nbbbb\ncccc\n".into(), "dddd\n".into()));
+}
+
+#[test]
+fn the_age_of_a_log_counts_from_its_beginning_not_from_ours() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("a.log");
+    std::fs::write(&path, "from before\n").expect("written");
+    let born = std::fs::metadata(&path).and_then(|about| about.created()).expect("known here");
+    let after = |seconds| Timestamp::from(born) + Duration::from_secs(seconds);
+    let rotation = Rotation { size: None, age: Some(Duration::from_secs(100)), keep: 1 };
+    for (seconds, moved) in [(40, false), (80, false), (120, true)] {
+        let mut log = LogFile::open(&path, rotation, after(seconds)).expect("opened");
+        log.append(b"more\n", after(seconds)).expect("room");
+        assert_eq!(numbered(&path, 1).exists(), moved, "{seconds}");
+    }
+    assert_eq!(read(&path), "more\n");
+}
+
+#[test]
+fn where_none_is_kept_the_log_itself_goes() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("a.log");
+    let rotation = Rotation { size: Some(8), age: None, keep: 0 };
+    let mut log = LogFile::open(&path, rotation, at(0)).expect("opened");
+    for line in ["aaaa\n", "bbbb\n"] {
+        log.append(line.as_bytes(), at(1)).expect("room");
+    }
+    assert_eq!(read(&path), "bbbb\n");
+    assert!(!numbered(&path, 1).exists());
+}
+
+#[test]
 fn a_full_disk_takes_a_line_wholly_or_not_at_all() {
     let full = Path::new("/dev/full");
     let mut log = LogFile::open(full, Rotation::default(), at(0)).expect("opened");
