@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, TimeZone};
 use croner::parser::{CronParser, Seconds};
+use regex::Regex;
+use std::sync::LazyLock;
 
 /// A cron line.
 #[derive(Debug, Clone)]
@@ -18,12 +20,43 @@ const NAMED: [(&str, &str); 7] = [
     ("@annually", "0 0 1 1 *"),
 ];
 
+/// What stands for a number, wherever it stands.
+const WORDS: [(&str, &str); 19] = [
+    ("jan", "1"),
+    ("feb", "2"),
+    ("mar", "3"),
+    ("apr", "4"),
+    ("may", "5"),
+    ("jun", "6"),
+    ("jul", "7"),
+    ("aug", "8"),
+    ("sep", "9"),
+    ("oct", "10"),
+    ("nov", "11"),
+    ("dec", "12"),
+    ("sun", "0"),
+    ("mon", "1"),
+    ("tue", "2"),
+    ("wed", "3"),
+    ("thu", "4"),
+    ("fri", "5"),
+    ("sat", "6"),
+];
+
+/// One item of a field's list (cron_parser.rb: parse_element): no `L`, `?` or `#`, and a step only after a range.
+static ITEM: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?-u)^(?:\*(?:/[0-9]+)?|[0-9]+(?:-[0-9]+(?:/[0-9]+)?)?)$").expect("the pattern is fixed")
+});
+
 impl Cron {
     /// Reads a line; none where it is no cron line.
     pub fn parse(line: &str) -> Option<Self> {
         let named = NAMED.iter().find(|(name, _)| *name == line.trim()).map(|(_, line)| *line);
-        let fields: Vec<&str> = named.unwrap_or(line).split_ascii_whitespace().collect();
-        if !(5..=6).contains(&fields.len()) {
+        let line = named.unwrap_or(line).to_ascii_lowercase();
+        let line = WORDS.iter().fold(line, |line, (word, number)| line.replace(word, number));
+        let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+        let is_field = |field: &&str| field.split(',').all(|item| ITEM.is_match(item));
+        if !(5..=6).contains(&fields.len()) || !fields.iter().take(5).all(is_field) {
             return None;
         }
         let parser = CronParser::builder().seconds(Seconds::Disallowed).build();
@@ -63,6 +96,8 @@ mod tests {
             ("0 0 * * 7", "2026-11-29 00:00:00"),
             ("0 0 * * sun", "2026-11-29 00:00:00"),
             ("0 0 * jan mon", "2027-01-04 00:00:00"),
+            ("0 0 * JAN Mon-FRI", "2027-01-01 00:00:00"),
+            ("0-40/20 * * * *", "2026-11-24 10:40:00"),
             ("0 0 13 * 5", "2026-11-27 00:00:00"),
             ("0 0 29 2 *", "2028-02-29 00:00:00"),
             ("30 10 * * * passed-over", "2026-11-25 10:30:00"),
@@ -184,11 +219,26 @@ mod tests {
         for line in ["", "* * * *", "60 * * * *", "x * * * *", "* * * * * * *", "@never", "a b c d e"] {
             assert!(Cron::parse(line).is_none(), "{line}");
         }
+        // What other readers of cron lines take and parse-cron does not.
+        for line in [
+            "0 0 L * *",
+            "0 0 ? * 1",
+            "0 0 * * MON#2",
+            "0 0 15W * *",
+            "0 0 * * 5L",
+            "5/15 * * * *",
+            "0 0 * january *",
+            "0 0 * * monday",
+            "+5 * * * *",
+            "1,,2 * * * *",
+        ] {
+            assert!(Cron::parse(line).is_none(), "{line}");
+        }
     }
 
     proptest! {
         #[test]
-        fn arbitrary_text_never_panics(line in "[0-9*/,@a-z -]{0,30}") {
+        fn arbitrary_text_never_panics(line in "[0-9*/,@a-zL?#W -]{0,30}") {
             if let Some(cron) = Cron::parse(&line) {
                 let now = local("2026-11-24 10:30:00");
                 prop_assert!(cron.next_after(&now).is_none_or(|next| next > now));
