@@ -40,26 +40,42 @@ pub fn scheduled(settings: &Settings) -> Vec<(usize, &str, Timing)> {
 }
 
 fn is_here(check: &Object, subscriptions: &HashSet<&str>) -> bool {
-    if field(check, "publish").and_then(Value::as_bool) == Some(false) {
-        return false;
-    }
     if field(check, "standalone").is_some_and(Value::is_truthy) {
-        return true;
+        return is_published(check);
     }
-    // Those would be requested for other hosts, by attributes that only the server knew.
-    if field(check, "proxy_requests").is_some_and(Value::is_truthy) {
-        return false;
-    }
-    let subscribers = field(check, "subscribers").and_then(Value::as_array).unwrap_or_default();
-    subscribers.iter().filter_map(Value::as_str).any(|one| subscriptions.contains(queue(one)))
+    is_requested(check) && subscribers(check).any(|one| !is_shared(one) && subscriptions.contains(one))
 }
 
-/// Returns what a client subscribes to in order to get what is sent to `subscriber`.
+/// Returns the subscriptions by which a check reached this client alone of several, where it has no other: it is not scheduled.
 ///
-/// A round robin, or a direct queue, reached one client at a time; here it is each one's own check.
-pub fn queue(subscriber: &str) -> &str {
-    let prefixes = ["roundrobin:", "direct:"];
-    prefixes.into_iter().find_map(|prefix| subscriber.strip_prefix(prefix)).unwrap_or(subscriber)
+/// From a `roundrobin:` or `direct:` queue one client at a time took a request (client/process.rb:322-331). Nobody deals them
+/// out here, and a repair that is meant for one client must not run on all of them.
+pub fn shared<'a>(check: &'a Object, settings: &Settings) -> Vec<&'a str> {
+    let subscriptions: HashSet<&str> = settings.subscriptions().collect();
+    let standalone = field(check, "standalone").is_some_and(Value::is_truthy);
+    if standalone || !is_requested(check) || is_here(check, &subscriptions) {
+        return Vec::new();
+    }
+    subscribers(check).filter(|one| is_shared(one) && subscriptions.contains(one)).collect()
+}
+
+fn is_published(check: &Object) -> bool {
+    field(check, "publish").and_then(Value::as_bool) != Some(false)
+}
+
+/// Whether the server would have requested it of its subscribers. `proxy_requests` are for other hosts, by attributes that only
+/// the server knew.
+fn is_requested(check: &Object) -> bool {
+    is_published(check) && !field(check, "proxy_requests").is_some_and(Value::is_truthy)
+}
+
+fn subscribers(check: &Object) -> impl Iterator<Item = &str> {
+    let subscribers = field(check, "subscribers").and_then(Value::as_array).unwrap_or_default();
+    subscribers.iter().filter_map(Value::as_str)
+}
+
+fn is_shared(subscription: &str) -> bool {
+    ["roundrobin:", "direct:"].iter().any(|kind| subscription.starts_with(kind))
 }
 
 #[cfg(test)]
@@ -72,13 +88,14 @@ mod tests {
     }
 
     #[test]
-    fn shared_queues_are_subscriptions_of_their_own() {
-        let subscriptions = HashSet::from(["web", "client:a"]);
-        let here = |subscriber: &str| {
-            is_here(&check(&format!(r#"{{"subscribers":["{subscriber}"]}}"#)), &subscriptions)
+    fn what_is_for_one_client_at_a_time_is_not_scheduled() {
+        let subscriptions = HashSet::from(["web", "client:a", "roundrobin:web", "direct:one"]);
+        let here = |subscribers: &str| {
+            is_here(&check(&format!(r#"{{"subscribers":[{subscribers}]}}"#)), &subscriptions)
         };
-        assert!(here("web") && here("roundrobin:web") && here("direct:web") && here("direct:client:a"));
-        assert!(!here("db") && !here("direct:db") && !here("other:web") && !here("direct:roundrobin:web"));
+        assert!(here(r#""web""#) && here(r#""client:a""#) && here(r#""roundrobin:web","web""#));
+        assert!(!here(r#""db""#) && !here(r#""roundrobin:web""#) && !here(r#""direct:one""#));
+        assert!(!here(r#""roundrobin:client:a""#) && !here(r#""direct:web""#));
     }
 
     #[test]

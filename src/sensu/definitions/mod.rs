@@ -9,6 +9,7 @@ pub use sources::Sources;
 
 use super::level::Level;
 use super::redact::redact;
+use super::schedule;
 use super::validate;
 use crate::wire::sensu_json::{Object, Value, field, set};
 use std::fmt;
@@ -120,7 +121,20 @@ pub struct Settings {
 /// Every problem there is.
 pub fn load(sources: &Sources, notices: &mut Vec<Notice>) -> Result<Settings, Refused> {
     let loaded = files::load(sources, notices)?;
-    Settings::new(loaded.root, loaded.files)
+    let settings = Settings::new(loaded.root, loaded.files)?;
+    notices.extend(settings.checks().filter_map(|(_, check)| not_scheduled(check, &settings)));
+    Ok(settings)
+}
+
+/// A check that this client would have run now and then says so: nobody else may run it any more.
+fn not_scheduled(check: &Object, settings: &Settings) -> Option<Notice> {
+    let shared = schedule::shared(check, settings);
+    let first = shared.first()?;
+    let message =
+        format!("not scheduled: {first} was for one client at a time, make it standalone on one of them");
+    let mut fields = Object::new();
+    set(&mut fields, "check", redact(&Value::Object(check.clone())));
+    Some(Notice::warn(&message, fields))
 }
 
 impl Settings {

@@ -86,6 +86,27 @@ fn files_merge_in_order_of_their_names_and_names_are_appended_last() {
 }
 
 #[test]
+fn a_check_for_one_client_at_a_time_is_not_scheduled_and_that_is_told() {
+    let (settings, notices) = loaded(&[(
+        "a.json",
+        r#"{"client":{"subscriptions":["web","roundrobin:web"]},"checks":{
+            "repair":{"command":"x --password=y","password":"z","interval":5,"subscribers":["roundrobin:web"]},
+            "both":{"command":"x","interval":5,"subscribers":["roundrobin:web","web"]},
+            "theirs":{"command":"x","interval":5,"subscribers":["roundrobin:db"]},
+            "alone":{"command":"x","interval":5,"standalone":true,"subscribers":["roundrobin:web"]}}}"#,
+    )]);
+    let settings = settings.expect("valid");
+    let scheduled: Vec<&str> =
+        crate::sensu::schedule::scheduled(&settings).into_iter().map(|(_, name, _)| name).collect();
+    assert_eq!(scheduled, ["both", "alone"]);
+    let told: Vec<&Notice> =
+        notices.iter().filter(|notice| notice.message.starts_with("not scheduled: roundrobin:web")).collect();
+    let [one] = told[..] else { panic!("{notices:?}") };
+    let check = text(field(&one.fields, "check").expect("the check"));
+    assert!(check.contains(r#""name":"repair""#) && check.contains(r#""password":"REDACTED""#), "{check}");
+}
+
+#[test]
 fn a_name_of_its_own_wins() {
     let (settings, _) = loaded(&[(
         "a.json",

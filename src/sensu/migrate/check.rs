@@ -3,7 +3,7 @@
 use super::Notes;
 use crate::model::time::format_duration;
 use crate::sensu::definitions::Settings;
-use crate::sensu::schedule::{Timing, queue};
+use crate::sensu::schedule::{Timing, shared};
 use crate::sensu::tokens::substitute;
 use crate::wire::sensu_json::{Object, Value, field};
 use std::collections::HashSet;
@@ -52,22 +52,21 @@ fn schedule(notes: &mut Notes<'_>, check: &Object, settings: &Settings) {
     } else if !field(check, "proxy_requests").is_some_and(Value::is_truthy) {
         let subscribers: Vec<&str> = words(check, "subscribers");
         let subscriptions: HashSet<&str> = settings.subscriptions().collect();
-        let ours: Vec<&str> =
-            subscribers.iter().copied().filter(|one| subscriptions.contains(queue(one))).collect();
-        if ours.is_empty() {
-            let who = subscribers.join(", ");
-            notes
-                .decide("subscribers", format!("does not run here: this client subscribes to none of {who}"));
-        } else {
+        let shared = shared(check, settings);
+        if subscribers.iter().any(|one| subscriptions.contains(one)) && shared.is_empty() {
             notes.differs(
                 "subscribers",
                 format!("runs {when}, by the client's own clock: no server asks for it"),
             );
+        } else if shared.is_empty() {
+            let who = subscribers.join(", ");
+            notes
+                .decide("subscribers", format!("does not run here: this client subscribes to none of {who}"));
         }
-        for shared in ours.iter().filter(|one| queue(one) != **one) {
+        for queue in shared {
             notes.decide(
                 "subscribers",
-                format!("`{shared}` reached one client at a time; now it runs on each of them"),
+                format!("does not run here: `{queue}` reached one client at a time; make it `standalone` on one of them"),
             );
         }
     }
