@@ -77,6 +77,35 @@ fn whatever_stands_in_a_log_is_taken_or_counted() {
 }
 
 #[test]
+fn what_cannot_be_answered_is_refused_in_the_words_of_the_contract() {
+    let place = Place::new();
+    append(&place.path("log"), result("a", 0, "fine"));
+    let follow = place.arg("log");
+    let _exporter = place.serve(&["exporter", "--follow", &follow]);
+    place.await_metric(&status("a"), 0.0);
+    for (path, code) in [
+        ("/api/v1/checks/%ff", 400),
+        ("/api/v1/checks/a/history?limit=x", 400),
+        ("/api/v1/checks/a/history?limit=-1", 400),
+        ("/api/v1/checks/a?source=x&source=y", 400),
+        ("/api/v1/checks/a?source=other", 404),
+        ("/api/v1/nodes", 404),
+        ("/api/v2/checks", 404),
+        ("/api", 404),
+        ("/api/", 404),
+        ("/api/v1/checks/a/b/c", 404),
+    ] {
+        let answer = place.get(path).expect("answered");
+        assert_eq!(answer.code, code, "{path}: {}", answer.text());
+        let body = answer.json();
+        assert_eq!(body["v"], 1, "{path}: {body}");
+        assert!(body["error"].as_str().is_some_and(|error| !error.is_empty()), "{path}: {body}");
+    }
+    assert_eq!(place.json("/api/v1/checks/a?source=")["output"], "fine");
+    assert_eq!(place.json("/api/v1/checks/a/history?source=&limit=0")["runs"], serde_json::json!([]));
+}
+
+#[test]
 fn of_two_logs_the_newer_result_wins() {
     let place = Place::new();
     let (old, new) = (place.path("sensu"), place.path("runner"));

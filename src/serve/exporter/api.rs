@@ -5,8 +5,8 @@ use crate::detail::history::Past;
 use crate::detail::latest::Key;
 use crate::detail::page;
 use crate::serve::skeleton::http::{
-    Extension, IntoResponse, Next, Path, Query, Request, Response, Router, State, StatusCode,
-    from_fn_with_state, get, header,
+    Extension, FromRequestParts, IntoResponse, Next, Parts, Path, Query, Request, Response, Router, State,
+    StatusCode, any, from_fn_with_state, get, header,
 };
 use crate::serve::skeleton::{LocalAddress, Peer};
 use crate::sys::apart::apart;
@@ -18,10 +18,38 @@ use std::sync::Arc;
 
 type Exporter = State<Arc<Shared>>;
 
-#[derive(Debug, Deserialize)]
+/// Which check is asked for, and how much of its history.
 struct Which {
-    source: Option<String>,
+    key: Key,
     limit: Option<usize>,
+}
+
+/// The query as it comes.
+#[derive(Debug, Deserialize)]
+struct Raw {
+    source: Option<String>,
+    limit: Option<String>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Which {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let Ok(Path(check)) = Path::<String>::from_request_parts(parts, state).await else {
+            return Err(refusal(StatusCode::BAD_REQUEST, "the name of the check is no text"));
+        };
+        let Ok(Query(raw)) = Query::<Raw>::from_request_parts(parts, state).await else {
+            return Err(refusal(
+                StatusCode::BAD_REQUEST,
+                "the query cannot be read: source and limit, once each",
+            ));
+        };
+        let limit = raw.limit.map(|limit| limit.parse()).transpose();
+        let limit =
+            limit.map_err(|_| refusal(StatusCode::BAD_REQUEST, "limit is a number of runs, 0 or more"))?;
+        let source = raw.source.filter(|source| !source.is_empty());
+        Ok(Self { key: Key { source: source.map(Into::into), check: check.into() }, limit })
+    }
 }
 
 pub(super) fn routes(shared: Arc<Shared>) -> Router {
@@ -31,7 +59,11 @@ pub(super) fn routes(shared: Arc<Shared>) -> Router {
         .route("/api/v1/checks/{check}/history", get(history))
         .route_layer(from_fn_with_state(shared.clone(), guard))
         .with_state(shared);
+    let unknown = || any(async || refusal(StatusCode::NOT_FOUND, "unknown path: see /api/v1/checks"));
     Router::new()
+        .route("/api", unknown())
+        .route("/api/", unknown())
+        .route("/api/{*path}", unknown())
         .route("/", get(async || "iaasmon exporter: /metrics, /api/v1/checks, /-/ready\n"))
         .merge(words)
 }
@@ -49,7 +81,7 @@ impl Shared {
         let error = format!(
             "{address} may not read the output of checks: start the exporter with --detail-allow {address}, or authenticate (--web.config.file)"
         );
-        Some(answer(StatusCode::FORBIDDEN, &json!({"v": 1, "error": error})))
+        Some(refusal(StatusCode::FORBIDDEN, &error))
     }
 
     /// The name that the results give this node.
@@ -58,6 +90,10 @@ impl Shared {
         let newest = state.latest.iter().max_by_key(|(_, entry)| entry.executed);
         newest.map(|(_, entry)| entry.client.to_string()).unwrap_or_default()
     }
+}
+
+fn refusal(status: StatusCode, error: &str) -> Response {
+    answer(status, &json!({"v": 1, "error": error}))
 }
 
 fn answer(status: StatusCode, body: &Value) -> Response {
@@ -94,12 +130,10 @@ async fn list(State(shared): Exporter) -> Response {
 async fn detail(
     State(shared): Exporter,
     local: Option<Extension<LocalAddress>>,
-    Path(check): Path<String>,
-    Query(which): Query<Which>,
+    Which { key, .. }: Which,
 ) -> Response {
     let node = shared.node();
     let now = clock::moment();
-    let key = Key { source: which.source.map(Into::into), check: check.into() };
     let state = shared.state();
     let Some(entry) = state.latest.get(&key) else {
         return answer(StatusCode::NOT_FOUND, &page::unknown(&key.check, state.latest.len()));
@@ -111,9 +145,8 @@ async fn detail(
     answer(StatusCode::OK, &page::detail(origin, &key, entry, &judged))
 }
 
-async fn history(State(shared): Exporter, Path(check): Path<String>, Query(which): Query<Which>) -> Response {
+async fn history(State(shared): Exporter, Which { key, limit }: Which) -> Response {
     let node = shared.node();
-    let key = Key { source: which.source.map(Into::into), check: check.into() };
     let (known, unkept) = {
         let state = shared.state();
         let unkept: Vec<Past> = state
@@ -134,14 +167,14 @@ async fn history(State(shared): Exporter, Path(check): Path<String>, Query(which
     let kept = match kept {
         Ok(kept) => kept,
         Err(error) => {
-            let body = json!({"v": 1, "error": format!("the history cannot be read: {error}")});
-            return answer(StatusCode::INTERNAL_SERVER_ERROR, &body);
+            let error = format!("the history cannot be read: {error}");
+            return refusal(StatusCode::INTERNAL_SERVER_ERROR, &error);
         }
     };
     let newest = unkept.last().map_or(u64::MAX, |past| past.run.number);
     let older = kept.into_iter().filter(|past| past.run.number < newest);
     let most = shared.options.history.runs as usize;
-    let runs = unkept.into_iter().chain(older).take(which.limit.unwrap_or(most).min(most));
+    let runs = unkept.into_iter().chain(older).take(limit.unwrap_or(most).min(most));
     answer(StatusCode::OK, &page::history(&node, &known, runs))
 }
 

@@ -45,11 +45,12 @@ use web::WebFile;
 pub mod http {
     pub use axum::Router;
     pub use axum::body::Bytes;
-    pub use axum::extract::{Extension, Path, Query, Request, State};
+    pub use axum::extract::{Extension, FromRequestParts, Path, Query, Request, State};
+    pub use axum::http::request::Parts;
     pub use axum::http::{StatusCode, header};
     pub use axum::middleware::{Next, from_fn_with_state};
     pub use axum::response::{IntoResponse, Response};
-    pub use axum::routing::get;
+    pub use axum::routing::{any, get};
 }
 
 /// How a service listens and whom it answers.
