@@ -40,26 +40,18 @@ const KEYS: [&str; 25] = [
 /// How many of [`KEYS`] are the original's.
 const ORIGINAL: usize = 22;
 
-/// Returns a value with the original's keys masked, whatever they hold.
+/// Returns a value with the original's keys masked, whatever they hold. (The client's own `redact` list is for its keepalives
+/// alone, client/process.rb:42-75, and there are none.)
 pub fn redact(value: &Value) -> Value {
-    by_keys(value, &|key| KEYS[..ORIGINAL].iter().any(|known| known.as_bytes() == key))
-}
-
-/// Returns a value with these keys masked in place of the original's, as the client's own `redact` list asks.
-pub fn redact_keys(value: &Value, keys: &[&[u8]]) -> Value {
-    by_keys(value, &|key| keys.contains(&key))
-}
-
-fn by_keys(value: &Value, is_secret: &impl Fn(&[u8]) -> bool) -> Value {
     match value {
         Value::Object(fields) => {
             let masked = fields.iter().map(|(key, field)| {
-                let field = if is_secret(key) { Value::text(MASK) } else { by_keys(field, is_secret) };
-                (key.clone(), field)
+                let secret = KEYS[..ORIGINAL].iter().any(|known| known.as_bytes() == &**key);
+                (key.clone(), if secret { Value::text(MASK) } else { redact(field) })
             });
             Value::Object(masked.collect())
         }
-        Value::Array(items) => Value::Array(items.iter().map(|item| by_keys(item, is_secret)).collect()),
+        Value::Array(items) => Value::Array(items.iter().map(redact).collect()),
         other => other.clone(),
     }
 }
@@ -112,7 +104,7 @@ pub fn redact_text(text: &[u8]) -> Cow<'_, [u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::{redact, redact_for_others, redact_keys, redact_text};
+    use super::{redact, redact_for_others, redact_text};
     use crate::wire::sensu_json::Value;
     use proptest::prelude::*;
 
@@ -128,10 +120,6 @@ mod tests {
         assert_eq!(
             text(redact(&value)),
             r#"{"a":{"password":"REDACTED","Password":"kept"},"list":[{"secret":"REDACTED"}]}"#
-        );
-        assert_eq!(
-            text(redact_keys(&value, &[b"list"])),
-            r#"{"a":{"password":{"x":1},"Password":"kept"},"list":"REDACTED"}"#
         );
         let command = Value::parse(br#"{"command":"check --password=hunter2 -w 5"}"#).expect("valid");
         assert_eq!(text(redact_for_others(&command)), r#"{"command":"check --password=REDACTED -w 5"}"#);

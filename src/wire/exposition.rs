@@ -55,8 +55,6 @@ pub enum Kind {
     Counter,
     /// Facts as labels; the family is named without `_info`, the value is 1.
     Info,
-    /// Counts in buckets; see [`Exposition::histogram`].
-    Histogram,
 }
 
 /// Writes families one after the other.
@@ -83,7 +81,6 @@ impl Exposition {
             (Kind::Gauge, _) | (Kind::Info, Format::Text) => "gauge",
             (Kind::Counter, _) => "counter",
             (Kind::Info, Format::OpenMetrics) => "info",
-            (Kind::Histogram, _) => "histogram",
         };
         // In 0.0.4 a family is called what its samples are called.
         let suffix = match self.format {
@@ -102,33 +99,14 @@ impl Exposition {
         match self.kind {
             Kind::Counter => "_total",
             Kind::Info => "_info",
-            Kind::Gauge | Kind::Histogram => "",
+            Kind::Gauge => "",
         }
     }
 
     /// Writes a sample of the family that was begun last.
     pub fn sample(&mut self, labels: &[(&str, &str)], value: f64) {
-        self.line(self.suffix(), labels, value);
-    }
-
-    /// Writes a histogram: pairs of upper bound and count up to it, and the sum of all values. The last bound is infinity.
-    pub fn histogram(&mut self, labels: &[(&str, &str)], buckets: &[(f64, u64)], sum: f64) {
-        let mut all = 0;
-        for (bound, count) in buckets {
-            let mut bound_text = String::new();
-            number(*bound, &mut bound_text);
-            let labels: Vec<(&str, &str)> =
-                labels.iter().copied().chain([("le", bound_text.as_str())]).collect();
-            self.line("_bucket", &labels, *count as f64);
-            all = *count;
-        }
-        self.line("_sum", labels, sum);
-        self.line("_count", labels, all as f64);
-    }
-
-    fn line(&mut self, suffix: &str, labels: &[(&str, &str)], value: f64) {
         self.text.push_str(&self.family);
-        self.text.push_str(suffix);
+        self.text.push_str(self.suffix());
         for (at, (name, label)) in labels.iter().enumerate() {
             self.text.push(if at == 0 { '{' } else { ',' });
             self.text.push_str(name);
@@ -193,8 +171,6 @@ mod tests {
         page.sample(&[("result", "ok")], 3.0);
         page.family("a_build", "The build.", Kind::Info);
         page.sample(&[("version", "1")], 1.0);
-        page.family("a_took_seconds", "Time.", Kind::Histogram);
-        page.histogram(&[("route", "/")], &[(0.1, 1), (f64::INFINITY, 3)], 4.5);
         page.finish()
     }
 
@@ -205,10 +181,7 @@ mod tests {
             "# HELP a_status What\\n\"it\" \\\\ says.\n# TYPE a_status gauge\na_status 2.5\n\
              a_status{check=\"disk \\\"/\\\"\\n\\\\\",source=\"s\"} +Inf\n\
              # HELP a_runs_total Runs.\n# TYPE a_runs_total counter\na_runs_total{result=\"ok\"} 3\n\
-             # HELP a_build_info The build.\n# TYPE a_build_info gauge\na_build_info{version=\"1\"} 1\n\
-             # HELP a_took_seconds Time.\n# TYPE a_took_seconds histogram\n\
-             a_took_seconds_bucket{route=\"/\",le=\"0.1\"} 1\na_took_seconds_bucket{route=\"/\",le=\"+Inf\"} 3\n\
-             a_took_seconds_sum{route=\"/\"} 4.5\na_took_seconds_count{route=\"/\"} 3\n"
+             # HELP a_build_info The build.\n# TYPE a_build_info gauge\na_build_info{version=\"1\"} 1\n"
         );
         let open = page(Format::OpenMetrics);
         for line in [
