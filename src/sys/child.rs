@@ -115,7 +115,9 @@ pub async fn run(command: Command<'_>, guard: Option<&Guard>) -> Ended {
             Ended { lingering, ..Ended::without_output(Outcome::TimedOut) }
         }
     };
-    drop(watched);
+    if let Some(watched) = watched {
+        watched.ended();
+    }
     ended
 }
 

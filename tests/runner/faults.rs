@@ -1,6 +1,6 @@
 //! What goes wrong on a node, and what must hold then.
 
-use super::support::{SOON, await_until};
+use super::support::{PROGRAM, SOON, await_until};
 use super::world::World;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -95,6 +95,13 @@ fn a_reload_takes_good_definitions_and_keeps_the_old_ones_where_the_new_are_bad(
     world.await_log("check command must be a string");
     let refused = "iaasmon_runner_definitions_reloads_total{outcome=\"refused\"}";
     assert!(await_until(SOON, || world.metric(refused) == Some(1.0)), "{}", world.get("/metrics"));
+    // Nor does a file that cannot be read for once take its checks away.
+    let file = world.path("conf.d/a.json");
+    std::fs::rename(&file, world.path("a.json")).expect("moved");
+    std::os::unix::fs::symlink(world.path("nowhere"), &file).expect("linked");
+    runner.signal(Signal::SIGHUP);
+    assert!(await_until(SOON, || world.metric(refused) == Some(2.0)), "{}", world.get("/metrics"));
+    std::fs::rename(world.path("a.json"), &file).expect("moved back");
     let ran = || world.log_text().matches(&wrote("of a")).count();
     let before = ran();
     assert!(await_until(SOON, || ran() > before), "the old definitions are not in force");
@@ -117,6 +124,15 @@ fn it_does_not_start_beside_another_client_unless_told_which_checks_are_ours() {
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert_eq!(refused.status.code(), Some(2), "{said}");
     assert!(said.contains("another client runs already: process") && said.contains("--only"), "{said}");
+    // Nor where it names checks of its own: what holds the pid file or writes the log is a runner as it is.
+    let text = world.log_text().len();
+    for (pid, args) in [("pid", &["--only", "b"][..]), ("other.pid", &[]), ("other.pid", &["--only", "b"])] {
+        let refused = world.command_with_pid(pid, args).output().expect("it ends");
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && said.contains("runs already"), "{pid} {args:?}: {said}");
+    }
+    assert!(!world.path("other.pid").exists() && world.path("pid").exists());
+    assert!(!world.log_text()[text..].contains("SENSU NOT RUNNING"), "the log is another's");
     assert!(first.end().success());
     // The pid file went with it.
     assert!(!world.path("pid").exists());
@@ -127,7 +143,45 @@ fn it_does_not_start_beside_another_client_unless_told_which_checks_are_ours() {
     assert!(!world.log_text().contains(&wrote("of a")));
     let unknown = world.command(&["--only", "nothing"]).output().expect("it ends");
     assert_eq!(unknown.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&unknown.stderr).contains("no check is called `nothing`"));
+    assert!(
+        String::from_utf8_lossy(&unknown.stderr)
+            .contains("no check that is scheduled here is called `nothing`")
+    );
+}
+
+#[test]
+fn told_twice_to_end_it_waits_for_nothing_and_leaves_nothing() {
+    let world = World::new();
+    world.define("long", &check("long", "echo $$ > long.pid; exec sleep 1000"));
+    let mut runner = world.start(&[]);
+    let pid = || std::fs::read_to_string(world.path("long.pid")).ok()?.trim().parse::<i32>().ok();
+    assert!(await_until(SOON, || pid().is_some()), "it runs");
+    runner.signal(Signal::SIGINT);
+    world.await_log("\"message\":\"received signal\",\"signal\":\"INT\"");
+    world.await_log("completing checks in progress");
+    assert!(lives(runner.pid().as_raw()), "it waits for the check");
+    assert!(runner.end().success());
+    let check = nix::unistd::Pid::from_raw(pid().expect("it ran"));
+    let gone = || nix::sys::signal::kill(check, None) == Err(nix::errno::Errno::ESRCH);
+    assert!(await_until(SOON, gone), "the check is left");
+}
+
+#[test]
+fn a_node_that_is_asked_about_its_definitions_runs_nothing() {
+    let world = World::new();
+    world.define("a", &check("a", "touch ran"));
+    let ask = |flag: &str| {
+        let mut command = std::process::Command::new(PROGRAM);
+        command.args(["serve", "node", flag, "-d"]).arg(world.path("conf.d")).current_dir(world.path(""));
+        let output = command.output().expect("it ends");
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    assert_eq!(ask("--validate_config"), (Some(0), "configuration is valid\n".to_owned()));
+    let (code, printed) = ask("-P");
+    assert!(code == Some(0) && printed.contains("touch ran"), "{printed}");
+    world.define("x", r#"{"checks": {"x": {"command": 5}}}"#);
+    assert_eq!(ask("--validate_config").0, Some(2));
+    assert!(!world.path("ran").exists());
 }
 
 #[test]
@@ -220,9 +274,11 @@ fn checks_find_the_environment_that_plugins_expect() {
     // Only root can become another; others are told before anything starts.
     let mut other = world.command(&["--check-user", "nobody"]);
     if nix::unistd::geteuid().is_root() {
-        world.define("env", &check("env", "id -un"));
+        world.define("env", &check("env", "echo $(id -un):$(id -G):$HOME"));
+        let groups = std::process::Command::new("id").args(["-G", "nobody"]).output().expect("it ends");
+        let groups = String::from_utf8_lossy(&groups.stdout).trim().to_owned();
         let mut runner = world.start(&["--check-user", "nobody"]);
-        world.await_log(&wrote("nobody"));
+        world.await_log(&wrote(&format!("nobody:{groups}:/nonexistent")));
         assert!(runner.end().success());
     } else {
         let refused = other.output().expect("it ends");

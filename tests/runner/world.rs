@@ -74,9 +74,14 @@ impl World {
 
     /// Returns the command line of the runner.
     pub fn command(&self, more: &[&str]) -> Command {
+        self.command_with_pid("pid", more)
+    }
+
+    /// The same with a pid file of this name.
+    pub fn command_with_pid(&self, pid: &str, more: &[&str]) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(["serve", "runner", "-d"]).arg(self.path("conf.d"));
-        command.arg("-l").arg(self.path("log")).arg("-p").arg(self.path("pid"));
+        command.arg("-l").arg(self.path("log")).arg("-p").arg(self.path(pid));
         command.arg("--listen").arg(format!("unix:{}", self.path("http").display()));
         command.args(more).current_dir(self.dir.path()).env("TMPDIR", self.dir.path());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

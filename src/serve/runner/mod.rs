@@ -112,6 +112,8 @@ impl Runner {
     /// # Errors
     /// Everything that keeps a runner from its job.
     pub async fn prepare(options: Options) -> Result<Self, RunnerError> {
+        // Our own kind is kept away always, another client unless it is known to have the rest.
+        let mut pid_file = options.pid_file.as_deref().map(rival::hold).transpose()?;
         let mut notices = Vec::new();
         let loaded = load(&options.sources, &mut notices);
         let journal = Arc::new(open_journal(&options)?);
@@ -120,8 +122,6 @@ impl Runner {
             refused.notices().iter().for_each(|notice| say(&journal, notice));
             RunnerError::Refused(refused)
         })?;
-        // Our own kind is kept away always, another client unless it is known to have the rest.
-        let mut pid_file = options.pid_file.as_deref().map(rival::hold).transpose()?;
         let alone = options.only.is_empty();
         if alone {
             rival::look()?;
@@ -349,6 +349,9 @@ fn open_journal(options: &Options) -> Result<Journal, RunnerError> {
             Err(error) if disk::is_trouble(&error) => {
                 tracing::warn!(%error, log = %path.display(), "the log cannot be opened, results wait for it");
                 LogFile::closed(path, options.rotation)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                return Err(Rival::Held(path.clone()).into());
             }
             opened => opened.map_err(io(path.display()))?,
         }),

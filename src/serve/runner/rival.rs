@@ -35,12 +35,19 @@ pub enum Rival {
 /// When another runner holds it, or it names a client that lives.
 pub(super) fn hold(path: &Path) -> Result<PidFile, RunnerError> {
     let mut file = PidFile::hold(path).map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => Rival::Held(path.to_owned()).into(),
+        io::ErrorKind::WouldBlock => held(path).into(),
         _ => RunnerError::Io { what: format!("--pid_file {}", path.display()), error },
     })?;
     match file.pid() {
         Some(pid) if is_client(pid) => Err(Rival::Process { pid, file: path.to_owned() }.into()),
         _ => Ok(file),
+    }
+}
+
+fn held(file: &Path) -> Rival {
+    match std::fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok()) {
+        Some(pid) => Rival::Process { pid, file: file.to_owned() },
+        None => Rival::Held(file.to_owned()),
     }
 }
 

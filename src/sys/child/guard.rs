@@ -37,7 +37,7 @@ impl Guard {
         Ok(Self { state: Mutex::new(State { child, pipe, groups: Vec::new() }), argument })
     }
 
-    /// Has a group ended if we are killed before the returned value is dropped.
+    /// Has a group ended if we are gone before it is told that it has ended.
     pub(super) fn watch(&self, group: Group) -> Watched<'_> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.groups.push(group);
@@ -81,8 +81,9 @@ pub(super) struct Watched<'a> {
     group: Group,
 }
 
-impl Drop for Watched<'_> {
-    fn drop(&mut self) {
+impl Watched<'_> {
+    /// The group has ended. Without this, when the run itself is given up, the guard ends the group once we are gone.
+    pub(super) fn ended(self) {
         let mut state = self.guard.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.groups.retain(|group| *group != self.group);
         self.guard.tell(&mut state, ENDED, self.group);

@@ -110,3 +110,22 @@ async fn who_ignores_term_is_killed_though_its_shell_has_gone() {
     assert!(ended.lingering.is_none());
     assert!(!runs("sleep 31.4152"));
 }
+
+#[tokio::test]
+async fn a_process_of_any_name_is_ended_at_the_limit() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let line = "trap '' TERM; echo $$ > pid; name=./s$(printf '\\377'); cp /bin/sleep $name; exec $name 1000";
+    let around = Surroundings { folder: Some(folder.path().to_owned()), ..Surroundings::default() };
+    let command = Command {
+        line: line.as_bytes(),
+        stdin: None,
+        limit: Some(Duration::from_millis(500)),
+        keep: 1024,
+        around: &around,
+    };
+    let ended = run(command, None).await;
+    assert_eq!((&ended.outcome, ended.lingering), (&Outcome::TimedOut, None));
+    let pid = std::fs::read_to_string(folder.path().join("pid")).expect("it ran");
+    let pid = nix::unistd::Pid::from_raw(pid.trim().parse().expect("a number"));
+    assert_eq!(nix::sys::signal::kill(pid, None), Err(nix::errno::Errno::ESRCH), "it still runs");
+}
