@@ -80,8 +80,9 @@ pub enum Command {
     #[command(subcommand)]
     Theme(ThemeCommand),
     Demo(DemoArgs),
-    #[command(subcommand)]
-    Serve(Box<ServeCommand>),
+    /// What stays: see [`ServiceCli`].
+    #[command(flatten)]
+    Service(ServiceCommand),
     RunCheck(RunCheckArgs),
     #[command(subcommand)]
     Migrate(MigrateCommand),
@@ -96,6 +97,30 @@ pub enum Command {
     /// The process that clears up behind a demo
     #[command(hide = true)]
     DemoGuard(GuardArgs),
+    /// The process that answers for a demo's nodes
+    #[command(hide = true)]
+    DemoNodes(demo::NodesArgs),
+}
+
+/// The arguments of a process that stays. What the tree of all commands touches of the program would remain in its memory for good,
+/// a megabyte and more on every node.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "iaasmon", version)]
+pub struct ServiceCli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// The command.
+    #[command(subcommand)]
+    pub command: ServiceCommand,
+}
+
+/// The commands of processes that stay.
+#[derive(Debug, Clone, Subcommand)]
+#[expect(missing_docs, reason = "each service's own type carries its text, which becomes the help")]
+pub enum ServiceCommand {
+    #[command(subcommand)]
+    Serve(Box<ServeCommand>),
     /// The process that ends what a killed runner left
     #[command(hide = true, name = "check-guard")]
     CheckGuard,
@@ -111,9 +136,6 @@ pub enum Command {
         /// What the shell gets
         line: OsString,
     },
-    /// The process that answers for a demo's nodes
-    #[command(hide = true)]
-    DemoNodes(demo::NodesArgs),
 }
 
 /// The commands that ask the fleet: they need a configuration and a clock.

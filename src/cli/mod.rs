@@ -34,7 +34,7 @@ use crate::fleet::filter::ClusterLabels;
 use crate::model::time::format_duration;
 use crate::sys::clock;
 use crate::tui;
-use args::{Cli, Command, FleetCommand, GlobalArgs};
+use args::{Cli, Command, FleetCommand, GlobalArgs, ServiceCli, ServiceCommand};
 use clap::{CommandFactory as _, Parser as _};
 use error::{AppError, Exit};
 use migrate::MigrateCommand;
@@ -47,7 +47,7 @@ use streams::{ColorWishes, Streams, View};
 
 /// Runs the program with `args` (the first is the program's name) and returns its exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(args) {
+    let cli = match parse(args.into_iter().collect()) {
         Ok(cli) => cli,
         Err(error) => {
             // A closed pipe is all that can go wrong here.
@@ -64,6 +64,18 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         let _ = error.write(&mut err);
         error.exit.code()
     }))
+}
+
+/// Reads the arguments. Those of a process that stays are read alone; where they are wrong, or help is asked for, the tree of all
+/// commands has the words.
+fn parse(args: Vec<OsString>) -> Result<Cli, clap::Error> {
+    let stays = ["serve", serve::GUARD, definitions::RUN_AS];
+    if args.get(1).is_some_and(|command| stays.iter().any(|known| command == known))
+        && let Ok(ServiceCli { global, command }) = ServiceCli::try_parse_from(&args)
+    {
+        return Ok(Cli { global, command: Some(Command::Service(command)) });
+    }
+    Cli::try_parse_from(args)
 }
 
 /// Sends each command on its way: those that need no fleet here, the others to [`on_fleet`].
@@ -87,11 +99,13 @@ fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, A
         }
         Command::DemoGuard(args) => demo::run_guard(args)?,
         Command::DemoNodes(args) => demo::run_nodes(args)?,
-        Command::Serve(command) => {
+        Command::Service(ServiceCommand::Serve(command)) => {
             return Ok(serve::run(command, cli.global.config.as_deref(), &env, out, err)?.code());
         }
-        Command::CheckGuard => crate::sys::child::watch(&mut std::io::stdin().lock())?,
-        Command::CheckAs { name, user, group, line } => {
+        Command::Service(ServiceCommand::CheckGuard) => {
+            crate::sys::child::watch(&mut std::io::stdin().lock())?
+        }
+        Command::Service(ServiceCommand::CheckAs { name, user, group, line }) => {
             return Err(crate::sys::child::become_user(name, *user, *group, line).into());
         }
         Command::RunCheck(args) => {
