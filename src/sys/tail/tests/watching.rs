@@ -14,7 +14,7 @@ async fn hears(watch: &mut Watch) -> bool {
 }
 
 #[tokio::test]
-async fn writes_renames_and_new_logs_are_heard() {
+async fn new_logs_and_renames_are_heard() {
     let logs = Logs::new();
     let mut watch = Watch::new(&[logs.log()], NEVER);
     assert!(watch.is_live());
@@ -26,11 +26,13 @@ async fn writes_renames_and_new_logs_are_heard() {
 }
 
 #[tokio::test]
-async fn other_files_are_not_heard() {
+async fn other_files_and_more_lines_are_not_heard() {
     let logs = Logs::new();
+    logs.append("one\n");
     let mut watch = Watch::new(&[logs.log()], NEVER);
     assert!(hears(&mut watch).await);
     append(&logs.path("other.log"), b"one\n");
+    logs.append("two\n");
     let heard = tokio::time::timeout(Duration::from_millis(100), watch.changed()).await;
     assert!(heard.is_err());
 }
@@ -77,7 +79,8 @@ async fn a_storm_wakes_a_bounded_number_of_times() {
     assert!(hears(&mut watch).await);
     let (mut woken, started) = (0, crate::sys::clock::instant());
     while started.elapsed() < Duration::from_millis(300) {
-        logs.append("x\n".repeat(10));
+        logs.append("x\n");
+        logs.rotate("sensu-client.log.1");
         assert!(hears(&mut watch).await);
         woken += 1;
     }
