@@ -9,8 +9,9 @@ use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::sys::clock::{self, Moment};
 use crate::wire::sensu_log::{Line, ResultLine, read};
+use foldhash::fast::RandomState;
 use foldhash::quality::FixedState;
-use foldhash::{HashMap, HashMapExt as _};
+use indexmap::{Equivalent, IndexMap};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashSet;
 use std::hash::BuildHasher as _;
@@ -30,6 +31,19 @@ pub struct Key {
     pub source: Option<Box<str>>,
     /// The check.
     pub check: Box<str>,
+}
+
+/// A [`Key`] that borrows from a line: nearly every line is about a check that is known, which is found without a copy.
+#[derive(PartialEq, Eq, Hash)]
+struct Name<'a> {
+    source: Option<&'a str>,
+    check: &'a str,
+}
+
+impl Equivalent<Key> for Name<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        self.source == key.source.as_deref() && self.check == &*key.check
+    }
 }
 
 /// The newest result of one check.
@@ -109,7 +123,7 @@ pub enum Took {
 /// The newest result of every check.
 #[derive(Debug)]
 pub struct Latest {
-    entries: HashMap<Key, Entry>,
+    entries: IndexMap<Key, Entry, RandomState>,
     /// Which checks each log said to be scheduled.
     scheduled: Vec<Option<HashSet<Box<str>>>>,
     /// Which checks each log once said to be scheduled, and no longer does.
@@ -124,7 +138,7 @@ impl Latest {
     /// Builds an empty one for so many logs; of each output at most `keep` bytes are kept.
     pub fn new(logs: usize, keep: usize) -> Self {
         Self {
-            entries: HashMap::new(),
+            entries: IndexMap::default(),
             scheduled: vec![None; logs],
             dropped: vec![HashSet::new(); logs],
             keep,
@@ -181,41 +195,32 @@ impl Latest {
     ) -> Took {
         // A node that names itself is no other host.
         let source = result.source.filter(|source| source.escaped() != result.client.escaped());
-        let key = Key {
-            source: source.map(|source| source.to_text().into()),
-            check: result.check.to_text().into(),
-        };
+        let source = source.map(|source| source.to_text());
+        let name = Name { source: source.as_deref(), check: &result.check.to_text() };
         let executed = executed(result.executed, now);
         let status = result.status.unwrap_or(3);
-        let known = self.entries.get(&key);
-        // Within one log its order is the truth, whatever the clock did; between logs it is the time.
-        let ahead = chrono::Duration::seconds(AHEAD_SECONDS);
-        if known.is_some_and(|known| {
-            known.log != log && known.executed >= executed && known.executed <= now + ahead
-        }) {
-            return Took::Older;
-        }
-        if known.is_some_and(|known| known.log == log && known.is_same(result, executed, status)) {
-            return Took::Older;
-        }
-        if known.is_none() && self.is_last_of_a_dropped(log, &key, result) {
-            return Took::Other;
-        }
-        if known.is_none() && self.entries.len() >= MOST_CHECKS {
-            return Took::Refused;
-        }
-        let keep = self.keep;
-        let mut refused = 0;
-        let entry = self.entries.entry(key.clone()).or_insert_with(|| Entry::first(status, executed));
+        let place = match self.entries.get_full(&name) {
+            Some((_, _, known)) if known.log != log && known.outlives(executed, now) => return Took::Older,
+            Some((_, _, known)) if known.log == log && known.is_same(result, executed, status) => {
+                return Took::Older;
+            }
+            Some((place, _, _)) => place,
+            None if self.is_last_of_a_dropped(log, name.check, result) => return Took::Other,
+            None if self.entries.len() >= MOST_CHECKS => return Took::Refused,
+            None => {
+                let key = Key { source: name.source.map(Into::into), check: name.check.into() };
+                self.entries.insert_full(key, Entry::first(status, executed)).0
+            }
+        };
+        let (key, entry) = self.entries.get_index_mut(place).expect("found or put there just now");
         let changed = entry.runs == 0 || entry.status != status;
         entry.advance(status, executed, changed);
         entry.log = log;
         entry.duration = result.duration;
         entry.hear(now);
         entry.bound.update(&result.bound, executed);
-        refused += entry.take_labels(result.labels);
-        entry.take_text(result, keep);
-        self.labels_refused += refused as u64;
+        self.labels_refused += entry.take_labels(result.labels) as u64;
+        entry.take_text(result, self.keep);
         let run_now = Run {
             number: entry.runs,
             executed,
@@ -224,14 +229,14 @@ impl Latest {
             sha256: entry.sha256,
             changed,
         };
-        run(&key, entry, run_now);
+        run(key, entry, run_now);
         Took::Result
     }
 
     /// A check that ran while its definition was removed tells its result after that: nobody would tell another one, and the
     /// check would become stale. What a socket sends under the same name has no schedule.
-    fn is_last_of_a_dropped(&self, log: u16, key: &Key, result: &ResultLine<'_>) -> bool {
-        let dropped = self.dropped.get(usize::from(log)).is_some_and(|names| names.contains(&key.check));
+    fn is_last_of_a_dropped(&self, log: u16, check: &str, result: &ResultLine<'_>) -> bool {
+        let dropped = self.dropped.get(usize::from(log)).is_some_and(|names| names.contains(check));
         dropped && (result.bound.interval.is_some() || result.bound.cron.is_some())
     }
 
@@ -239,7 +244,7 @@ impl Latest {
     fn schedule(&mut self, log: u16, names: HashSet<Box<str>>) {
         let Some(before) = self.scheduled.get_mut(usize::from(log)) else { return };
         if let Some(before) = before.as_ref() {
-            let gone = self.entries.extract_if(|key, entry| {
+            let gone = self.entries.extract_if(.., |key, entry| {
                 entry.log == log && before.contains(&key.check) && !names.contains(&key.check)
             });
             self.gone.extend(gone.map(|(key, _)| key));
@@ -265,7 +270,7 @@ impl Latest {
             }
         }
         let scheduled = &self.scheduled;
-        let gone = self.entries.extract_if(|key, entry| {
+        let gone = self.entries.extract_if(.., |key, entry| {
             let log = usize::from(entry.log);
             let named =
                 scheduled.get(log).and_then(Option::as_ref).is_some_and(|names| names.contains(&key.check));
@@ -354,6 +359,12 @@ impl Entry {
         let since = now.steady.saturating_duration_since(self.heard);
         let age = chrono::Duration::from_std(since).ok().and_then(|since| self.age.checked_add(&since));
         age.and_then(|age| now.wall.checked_sub_signed(age)).unwrap_or(self.executed)
+    }
+
+    /// Whether it stays the newest although another log has one of that time. Within one log its order is the truth, whatever the
+    /// clock did; between logs it is the time.
+    fn outlives(&self, executed: Timestamp, now: Timestamp) -> bool {
+        self.executed >= executed && self.executed <= now + chrono::Duration::seconds(AHEAD_SECONDS)
     }
 
     /// Whether a line is the one that was read last: a log that was copied may hold it twice.

@@ -7,6 +7,7 @@ mod parse;
 mod write;
 
 use indexmap::IndexMap;
+pub(in crate::wire) use parse::unescape;
 pub use parse::{MAX_DEPTH, SyntaxError};
 pub use write::{write_float, write_string};
 

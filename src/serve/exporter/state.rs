@@ -6,8 +6,7 @@ use crate::detail::latest::{Key, Latest, Run, Took};
 use crate::model::time::Timestamp;
 use crate::sys::clock;
 use crate::sys::tail::{Notice, Position, Tail};
-use foldhash::{HashMap, HashMapExt as _};
-use std::collections::HashSet;
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -130,7 +129,9 @@ impl State {
         let mut more = None;
         for (log, followed) in (0_u16..).zip(logs) {
             let mut note = |key: &Key, entry: &crate::detail::latest::Entry, run: Run| {
-                changed.insert(key.clone());
+                if !changed.contains(key) {
+                    changed.insert(key.clone());
+                }
                 let kept = outputs.get(key).copied();
                 let output = keeps_output(&run, kept.map(|kept| kept.at)).then(|| {
                     let count = kept.map_or(0, |kept| kept.count + 1);
