@@ -510,7 +510,8 @@ impl Latest {
             self.entries.insert(key.clone(), entry);
             taken.push(key.clone());
         }
-        self.labels_refused += other.labels_refused;
+        // The same definitions were read again.
+        self.labels_refused = self.labels_refused.max(other.labels_refused);
         taken
     }
 
