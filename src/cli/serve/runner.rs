@@ -39,7 +39,7 @@ pub struct RunnerArgs {
     /// Where the definitions are.
     #[command(flatten)]
     pub definitions: DefinitionArgs,
-    /// Write the log here [default: standard output]
+    /// Write the log here [default: standard output; `serve node` needs a file]
     #[arg(short = 'l', long = "log", value_name = "FILE")]
     pub log: Option<PathBuf>,
     /// What is logged: debug, info, warn, error or fatal; results always are

@@ -49,8 +49,10 @@ pub(super) fn write(
     let help = "1 when no check of the node has a result within its bound: the runner is gone.";
     one("iaasmon_runner_stale", help, Kind::Gauge, f64::from(u8::from(stale)));
     let newest = state.latest.newest(now);
-    let lag = newest.map_or(0.0, |age| age.num_milliseconds().max(0) as f64 / 1000.0);
-    one("iaasmon_log_lag_seconds", "The age of the newest result.", Kind::Gauge, lag);
+    if let Some(age) = newest {
+        let lag = age.num_milliseconds().max(0) as f64 / 1000.0;
+        one("iaasmon_log_lag_seconds", "The age of the newest result.", Kind::Gauge, lag);
+    }
     let behind: u64 = state.logs.iter().map(|log| log.behind).sum();
     one(
         "iaasmon_log_behind_bytes",
