@@ -11,6 +11,8 @@ mod plugins;
 #[path = "faults/server.rs"]
 #[allow(dead_code, reason = "the servers that misbehave belong to other tests")]
 mod server;
+#[path = "runner/run_check.rs"]
+mod run_check;
 #[path = "runner/sockets.rs"]
 mod sockets;
 mod support;

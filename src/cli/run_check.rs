@@ -15,7 +15,10 @@ use crate::sys::child::Guard;
 use crate::sys::clock;
 use crate::wire::sensu_json::{Object, Value, field, set};
 use clap::Args;
-use std::path::Path;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -26,16 +29,17 @@ Examples:
 /// Run one check now, as the runner would, and show what it said
 ///
 /// Definitions, tokens, hooks, time limit and environment are the runner's. Nothing is logged and nothing exported,
-/// but the plugin does what it does: one that repairs things repairs them.
+/// but the plugin does what it does: one that repairs things repairs them. What it reads is empty, unless the
+/// check asks for `stdin`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct RunCheckArgs {
     /// The check's name; without one, all names are listed
     pub name: Option<String>,
-    /// How to print: table is a page for people, json the result as it would be logged
+    /// How to print: table is a page for people, json a document, jsonl the result as it would be logged
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub output: Format,
-    /// End with the check's own status
+    /// End with 1 where the status of the check is not 0
     #[arg(long)]
     pub exit_code: bool,
     /// Where the definitions are.
@@ -54,6 +58,9 @@ pub fn run(
     streams: &mut Streams<'_>,
 ) -> Result<Exit, AppError> {
     args.around.check()?;
+    if let Format::Yaml | Format::Csv | Format::Name = args.output {
+        return Err(AppError::usage("run-check prints table, json or jsonl"));
+    }
     let settings = load(&args.definitions.sources(global, env), &mut Vec::new()).map_err(|refused| {
         let told = AppError::usage("the definitions are not valid");
         refused.lines().into_iter().fold(told, AppError::hint)
@@ -65,29 +72,67 @@ pub fn run(
         return Ok(Exit::Done);
     };
     let check = definition(&settings, name)?;
+    let loaded = Loaded::name(&settings, &SurroundingArgs::loaded_folder(env));
+    // A check is no terminal's foreground: one that reads from it would be stopped until its time is over.
+    nix::unistd::dup2_stdin(File::open("/dev/null")?).map_err(io::Error::from)?;
     let guard = Guard::start(GUARD).ok();
-    let (around, bounds) = (args.around.around(env)?, args.around.bounds());
+    let (mut around, bounds) = (args.around.around(env)?, args.around.bounds());
+    match &loaded {
+        Ok(loaded) => around.variables.push(("SENSU_LOADED_TEMPFILE".into(), OsString::from(&loaded.0))),
+        Err(error) => writeln!(streams.err, "note: SENSU_LOADED_TEMPFILE cannot be written: {error}")?,
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(run_once(check, settings, around, guard, bounds));
-    match args.output {
-        Format::Table | Format::Wide => write_page(name, &result, streams)?,
-        Format::Json | Format::Jsonl => {
-            let mut text = Vec::new();
-            let value = Value::Object(result.clone());
-            if args.output == Format::Json {
-                value.write_indented(&mut text)
-            } else {
-                value.write(&mut text)
-            }
-            text.push(b'\n');
-            streams.out.write_all(&text)?;
-        }
-        Format::Yaml | Format::Csv | Format::Name => {
-            return Err(AppError::usage("run-check prints table, json or jsonl"));
-        }
-    }
+    print(args.output, name, &result, streams)?;
     let bad = field(&result, "status").and_then(Value::as_i64) != Some(0);
     Ok(if args.exit_code && bad { Exit::Problems } else { Exit::Done })
+}
+
+/// The file that tells a check which definitions were loaded (loader.rb:442-450), beside the runner's own, for as long as this
+/// command lasts.
+struct Loaded(PathBuf);
+
+impl Loaded {
+    fn name(settings: &Settings, folder: &Path) -> io::Result<Self> {
+        let path = folder.join(format!("sensu_client_loaded_files.{}", std::process::id()));
+        // One of that name can only be what another with our number left.
+        let _ = std::fs::remove_file(&path);
+        let names: Vec<_> = settings.files().iter().map(|path| path.as_os_str().as_encoded_bytes()).collect();
+        File::create_new(&path)?.write_all(&names.join(&b':'))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Loaded {
+    fn drop(&mut self) {
+        // The check may have removed it.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+fn print(format: Format, name: &str, result: &Object, streams: &mut Streams<'_>) -> Result<(), AppError> {
+    match format {
+        Format::Jsonl => {
+            let mut line = Value::Object(result.clone()).to_bytes();
+            line.push(b'\n');
+            streams.out.write_all(&line)?;
+        }
+        Format::Json => write_document(result, streams)?,
+        _ => write_page(name, result, streams)?,
+    }
+    Ok(())
+}
+
+/// `{"v":1,"data":{...},"coverage":[],"notes":[]}`: no server was asked. Bytes that are no text are shown as such.
+fn write_document(result: &Object, streams: &mut Streams<'_>) -> io::Result<()> {
+    let mut document = Object::new();
+    set(&mut document, "v", 1);
+    set(&mut document, "data", result.clone());
+    set(&mut document, "coverage", Value::Array(Vec::new()));
+    set(&mut document, "notes", Value::Array(Vec::new()));
+    let mut text = Vec::new();
+    Value::Object(document).write_indented(&mut text);
+    writeln!(streams.out, "{}", String::from_utf8_lossy(&text))
 }
 
 fn definition(settings: &Settings, name: &str) -> Result<Object, AppError> {
@@ -125,5 +170,16 @@ fn write_page(name: &str, result: &Object, streams: &mut Streams<'_>) -> Result<
     }
     page.part("output")?;
     page.block(&text("output"))?;
+    let hooks = field(result, "hooks").and_then(Value::as_object);
+    for (name, hook) in hooks.into_iter().flatten() {
+        // Only the one that ran has an output.
+        let hook = hook.as_object();
+        let Some(output) = hook.and_then(|hook| field(hook, "output")).and_then(Value::as_bytes) else {
+            continue;
+        };
+        let status = hook.and_then(|hook| field(hook, "status")).and_then(Value::as_i64).unwrap_or(3);
+        page.part(&format!("hook {} ended with {status}", String::from_utf8_lossy(name)))?;
+        page.block(&String::from_utf8_lossy(output))?;
+    }
     Ok(())
 }
