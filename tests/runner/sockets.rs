@@ -78,3 +78,32 @@ fn tcp(world: &World, port: u16, pieces: &[Vec<u8>], shut: bool) -> Vec<u8> {
     stream.read_to_end(&mut got).expect("closed in time");
     got
 }
+
+#[test]
+fn what_many_connections_send_at_once_is_bounded_and_small_results_come_through() {
+    let world = World::new();
+    // Not the port of the golden definitions: they may be at work beside this.
+    let options = format!(r#"{{"enabled": true, "bind": "{}", "port": 3033}}"#, world.address);
+    world.define("socket", &format!(r#"{{"client": {{"socket": {options}}}}}"#));
+    let mut runner = world.start(&[]);
+    world.await_log("scheduled checks");
+    let large = vec![b'x'; 12_000_000];
+    std::thread::scope(|scope| {
+        for _ in 0..24 {
+            scope.spawn(|| {
+                let mut stream = TcpStream::connect((world.address.as_str(), 3033)).expect("it listens");
+                // The connection that does not fit is closed: the rest of it is not taken.
+                let sent = stream.write_all(b"{\"output\":\"").and_then(|()| stream.write_all(&large));
+                let _ = sent.and_then(|()| stream.read_to_end(&mut Vec::new()));
+            });
+        }
+        world.await_log("too much comes in at the same time");
+        let small = tcp(&world, 3033, &[br#"{"name": "small", "output": "fits"}"#.to_vec()], false);
+        assert_eq!(String::from_utf8_lossy(&small), "ok");
+    });
+    let status = std::fs::read_to_string(format!("/proc/{}/status", runner.pid())).expect("it runs");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
+    assert!(kilobytes < 200_000, "{kilobytes} kB (24 times 12 MB are not in it)");
+    assert!(runner.end().success());
+}
