@@ -8,11 +8,11 @@ mod faults;
 mod golden;
 #[path = "runner/plugins.rs"]
 mod plugins;
+#[path = "runner/run_check.rs"]
+mod run_check;
 #[path = "faults/server.rs"]
 #[allow(dead_code, reason = "the servers that misbehave belong to other tests")]
 mod server;
-#[path = "runner/run_check.rs"]
-mod run_check;
 #[path = "runner/sockets.rs"]
 mod sockets;
 mod support;

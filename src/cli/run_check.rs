@@ -9,16 +9,15 @@ use super::streams::Streams;
 use crate::config::Env;
 use crate::model::nearest::nearest;
 use crate::model::status::Status;
-use crate::sensu::definitions::{Settings, load};
+use crate::sensu::definitions::{LoadedFiles, Settings, load};
 use crate::sensu::engine::run_once;
 use crate::sys::child::Guard;
 use crate::sys::clock;
 use crate::wire::sensu_json::{Object, Value, field, set};
 use clap::Args;
-use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -72,13 +71,13 @@ pub fn run(
         return Ok(Exit::Done);
     };
     let check = definition(&settings, name)?;
-    let loaded = Loaded::name(&settings, &SurroundingArgs::loaded_folder(env));
+    let loaded = LoadedFiles::write(&SurroundingArgs::loaded_folder(env), &settings);
     // A check is no terminal's foreground: one that reads from it would be stopped until its time is over.
     nix::unistd::dup2_stdin(File::open("/dev/null")?).map_err(io::Error::from)?;
     let guard = Guard::start(GUARD).ok();
     let (mut around, bounds) = (args.around.around(env)?, args.around.bounds());
     match &loaded {
-        Ok(loaded) => around.variables.push(("SENSU_LOADED_TEMPFILE".into(), OsString::from(&loaded.0))),
+        Ok(loaded) => around.variables.push(loaded.variable()),
         Err(error) => writeln!(streams.err, "note: SENSU_LOADED_TEMPFILE cannot be written: {error}")?,
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -86,28 +85,6 @@ pub fn run(
     print(args.output, name, &result, streams)?;
     let bad = field(&result, "status").and_then(Value::as_i64) != Some(0);
     Ok(if args.exit_code && bad { Exit::Problems } else { Exit::Done })
-}
-
-/// The file that tells a check which definitions were loaded (loader.rb:442-450), beside the runner's own, for as long as this
-/// command lasts.
-struct Loaded(PathBuf);
-
-impl Loaded {
-    fn name(settings: &Settings, folder: &Path) -> io::Result<Self> {
-        let path = folder.join(format!("sensu_client_loaded_files.{}", std::process::id()));
-        // One of that name can only be what another with our number left.
-        let _ = std::fs::remove_file(&path);
-        let names: Vec<_> = settings.files().iter().map(|path| path.as_os_str().as_encoded_bytes()).collect();
-        File::create_new(&path)?.write_all(&names.join(&b':'))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Loaded {
-    fn drop(&mut self) {
-        // The check may have removed it.
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
 
 fn print(format: Format, name: &str, result: &Object, streams: &mut Streams<'_>) -> Result<(), AppError> {

@@ -64,7 +64,8 @@ pub struct NodeArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Export options")]
 pub struct ExportArgs {
-    /// Follow this log [default: /var/log/sensu/sensu-client.log; can be repeated, the newer result wins]
+    /// Follow this log [default: the runner's own in `serve node`, else /var/log/sensu/sensu-client.log; can be
+    /// repeated, the newer result wins]
     #[arg(long = "follow", value_name = "FILE")]
     pub logs: Vec<PathBuf>,
     /// Keep checkpoint and history here, 64 MiB at most; without it, a restart reads the logs again and history is lost

@@ -50,11 +50,11 @@ pub struct ServeArgs {
     /// How long a whole request may take
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     pub request_timeout: Duration,
-    /// What the service says about itself on standard error
-    #[arg(long, value_name = "LEVEL", value_enum, default_value_t)]
+    /// What the service says about itself on standard error; not what the runner's log holds (-L)
+    #[arg(long = "log.level", alias = "log-level", value_name = "LEVEL", value_enum, default_value_t)]
     pub log_level: ServiceLevel,
     /// How it says so
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    #[arg(long = "log.format", alias = "log-format", value_name = "FORMAT", value_enum, default_value_t)]
     pub log_format: ServiceFormat,
 }
 

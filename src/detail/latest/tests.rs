@@ -1,4 +1,4 @@
-use super::{Entry, Key, Latest, Run, Took};
+use super::{Entry, Key, Latest, MOST_CHECKS, Run, Took};
 use crate::model::time::Timestamp;
 use crate::sys::clock::{self, Moment};
 use proptest::prelude::*;
@@ -76,6 +76,18 @@ fn checks_that_are_no_longer_scheduled_are_gone_and_others_stay() {
     assert_eq!(take(&mut latest, 0, &sent, 22).0, Took::Result, "somebody else tells it");
     take(&mut latest, 0, &scheduled(r#""a","b""#), 30);
     assert_eq!(take(&mut latest, 0, &line("a", 31, 0, "x"), 31).0, Took::Result, "it is back");
+}
+
+#[test]
+fn names_that_somebody_makes_up_leave_room_for_what_is_scheduled() {
+    let mut latest = Latest::new(1, 100);
+    let took = |latest: &mut Latest, check: &str| take(latest, 0, &line(check, 0, 0, "x"), 0).0;
+    take(&mut latest, 0, r#"{"message":"scheduled checks","checks":["mine"]}"#, 0);
+    for number in 0..MOST_CHECKS / 2 {
+        assert_eq!(took(&mut latest, &format!("made-up-{number}")), Took::Result);
+    }
+    assert_eq!(took(&mut latest, "one-more"), Took::Refused);
+    assert_eq!(took(&mut latest, "mine"), Took::Result);
 }
 
 #[test]

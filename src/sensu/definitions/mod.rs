@@ -1,9 +1,11 @@
 //! Definitions: read from files, merged, completed and validated as sensu-settings 10.17 does.
 
 mod files;
+mod loaded;
 mod merge;
 mod sources;
 
+pub use loaded::LoadedFiles;
 pub use merge::{deep_diff, deep_merge};
 pub use sources::Sources;
 

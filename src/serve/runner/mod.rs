@@ -4,7 +4,6 @@
 mod http_socket;
 mod intake;
 mod journal;
-mod loaded;
 mod metrics;
 mod rival;
 mod socket;
@@ -13,7 +12,7 @@ mod sockets;
 pub use journal::{Journal, Output, Written};
 pub use rival::Rival;
 
-use crate::sensu::definitions::{Notice, Refused, Sources, load};
+use crate::sensu::definitions::{LoadedFiles, Notice, Refused, Sources, load};
 use crate::sensu::engine::{Bounds, Engine, Event, payload};
 use crate::sensu::level::Level;
 use crate::serve::skeleton::{Ending, Readiness};
@@ -24,7 +23,6 @@ use crate::sys::{clock, disk};
 use crate::wire::exposition::Exposition;
 use crate::wire::sensu_json::{Object, Value, field, set};
 use intake::Intake;
-use loaded::LoadedFiles;
 use sockets::Sockets;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};

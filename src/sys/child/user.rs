@@ -54,6 +54,6 @@ pub fn become_user(name: &str, user: u32, group: u32, line: &OsStr) -> io::Error
     });
     match changed {
         Ok(()) => std::process::Command::new("sh").arg("-c").arg(line).exec(),
-        Err(error) => error.into(),
+        Err(error) => io::Error::other(format!("cannot become {name}: {}", error.desc())),
     }
 }

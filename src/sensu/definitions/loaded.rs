@@ -1,6 +1,6 @@
 //! The file that tells checks which definitions were loaded (loader.rb:442-450), for plugins that read them.
 
-use crate::sensu::definitions::Settings;
+use super::Settings;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// Its name is ours: the original opens its own, `sensu_client_loaded_files`, for writing and ends where it may not, so that a
 /// file of another user would keep a sensu-client from its next start.
 #[derive(Debug)]
-pub(super) struct LoadedFiles {
+pub struct LoadedFiles {
     path: PathBuf,
 }
 
@@ -20,7 +20,7 @@ impl LoadedFiles {
     ///
     /// # Errors
     /// When the folder takes no file.
-    pub(super) fn write(folder: &Path, settings: &Settings) -> io::Result<Self> {
+    pub fn write(folder: &Path, settings: &Settings) -> io::Result<Self> {
         let path = folder.join(format!("iaasmon_loaded_files.{}", std::process::id()));
         let file = Self { path };
         file.renew(settings)?;
@@ -28,7 +28,7 @@ impl LoadedFiles {
     }
 
     /// Returns the variable of every check.
-    pub(super) fn variable(&self) -> (OsString, OsString) {
+    pub fn variable(&self) -> (OsString, OsString) {
         ("SENSU_LOADED_TEMPFILE".into(), self.path.clone().into())
     }
 
@@ -36,7 +36,7 @@ impl LoadedFiles {
     ///
     /// # Errors
     /// When the folder takes no file.
-    pub(super) fn renew(&self, settings: &Settings) -> io::Result<()> {
+    pub fn renew(&self, settings: &Settings) -> io::Result<()> {
         let mut begun = self.path.clone().into_os_string();
         begun.push(".new");
         // One of that name can only be what a runner with our number left.
