@@ -91,6 +91,11 @@ pub fn forget_outputs(batch: &mut Batch<'_>) -> Result<(), StoreError> {
     batch.remove_prefix(OUTPUTS, &[])
 }
 
+/// Forgets all runs: of ten thousand checks they alone are more than is kept.
+pub fn forget_runs(batch: &mut Batch<'_>) -> Result<(), StoreError> {
+    batch.remove_prefix(RUNS, &[])
+}
+
 /// Forgets what was run before `oldest`.
 pub fn forget_before(batch: &mut Batch<'_>, oldest: Timestamp) -> Result<(), StoreError> {
     for table in [RUNS, OUTPUTS] {

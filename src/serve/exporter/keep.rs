@@ -124,14 +124,15 @@ impl Keeper {
     }
 
     fn commit(&self, keep: &ToKeep) -> Result<(), StoreError> {
-        match self.store.commit(Durability::Immediate, |batch| self.write(batch, keep)) {
-            Err(StoreError::Full { .. }) => {
-                // Runs and results matter more than old outputs. A commit of its own: only what is gone makes room.
-                self.store.commit(Durability::Eventual, history::forget_outputs)?;
-                self.store.commit(Durability::Immediate, |batch| self.write(batch, keep))
+        // What is known now matters more than runs, and runs more than old outputs. Forgetting is a commit of its own: only
+        // what is gone makes room.
+        for forget in [history::forget_outputs, history::forget_runs] {
+            match self.store.commit(Durability::Immediate, |batch| self.write(batch, keep)) {
+                Err(StoreError::Full { .. }) => self.store.commit(Durability::Eventual, forget)?,
+                done => return done,
             }
-            done => done,
         }
+        self.store.commit(Durability::Immediate, |batch| self.write(batch, keep))
     }
 
     fn write(&self, batch: &mut Batch<'_>, keep: &ToKeep) -> Result<(), StoreError> {
@@ -225,12 +226,18 @@ mod tests {
     use crate::serve::exporter::state::Unkept;
     use crate::sys::clock;
     use crate::sys::store::Store;
+    use std::ops::Range;
+    use std::path::Path;
     use std::sync::atomic::AtomicBool;
     use std::sync::{Arc, Mutex};
 
     fn one(number: u64, output: &[u8]) -> ToKeep {
+        many(number..number + 1, Some(output))
+    }
+
+    fn many(numbers: Range<u64>, output: Option<&[u8]>) -> ToKeep {
         let key = Key { source: None, check: "check_disk".into() };
-        let run = Run {
+        let run = |number| Run {
             number,
             executed: chrono::DateTime::from_timestamp(1_700_000_000, 0).expect("a time"),
             status: 0,
@@ -238,22 +245,18 @@ mod tests {
             changed: false,
             sha256: [0; 32],
         };
-        let runs = vec![Unkept { key, run, output: Some((number, output.into())) }];
-        ToKeep { runs: Arc::new(runs), entries: Vec::new(), logs: Vec::new() }
+        let unkept = |number| Unkept {
+            key: key.clone(),
+            run: run(number),
+            output: output.map(|output| (number, output.into())),
+        };
+        ToKeep { runs: Arc::new(numbers.map(unkept).collect()), entries: Vec::new(), logs: Vec::new() }
     }
 
     #[test]
     fn a_full_store_loses_its_old_outputs_and_goes_on() {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open_limited(folder.path().join("store"), 2 << 20).expect("opens").store;
-        let keeper = Keeper {
-            store,
-            folder: folder.path().to_owned(),
-            depth: Depth { runs: 1000, outputs: 1000, ..Depth::default() },
-            taken_up: AtomicBool::new(true),
-            failed: Mutex::default(),
-            forgot: Mutex::new(clock::instant()),
-        };
+        let keeper = keeper(folder.path());
         for number in 0..100 {
             keeper.keep(&one(number, &[7; 50_000])).expect("kept");
         }
@@ -262,5 +265,28 @@ mod tests {
         let outputs = past.iter().filter(|past| past.output.is_some()).count();
         assert!((1..100).contains(&outputs), "{outputs}");
         assert!(past[0].output.is_some(), "the newest has its output");
+    }
+
+    #[test]
+    fn a_store_that_is_full_of_runs_begins_anew() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let keeper = keeper(folder.path());
+        for from in (0..40_000).step_by(5_000) {
+            keeper.keep(&many(from..from + 5_000, None)).expect("kept");
+        }
+        let past = keeper.read(&Key { source: None, check: "check_disk".into() }).expect("read");
+        assert!((1..40_000).contains(&past.len()), "{}", past.len());
+        assert_eq!(past[0].run.number, 39_999);
+    }
+
+    fn keeper(folder: &Path) -> Keeper {
+        Keeper {
+            store: Store::open_limited(folder.join("store"), 2 << 20).expect("opens").store,
+            folder: folder.to_owned(),
+            depth: Depth { runs: 100_000, outputs: 1000, ..Depth::default() },
+            taken_up: AtomicBool::new(true),
+            failed: Mutex::default(),
+            forgot: Mutex::new(clock::instant()),
+        }
     }
 }
