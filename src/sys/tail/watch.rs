@@ -2,7 +2,7 @@
 //! interval, so that a network file system, an exhausted limit of watches or a lost event costs a second and never a line.
 //!
 //! That a log grows is not told. Whoever answers a question looks for himself before, and waking up for each of five lines a second
-//! was half of what a node took of its CPU.
+//! was a third of the system calls of a node.
 
 use std::ffi::OsString;
 use std::io;
