@@ -80,19 +80,15 @@ pub fn run(
     let definitions = DefinitionArgs { file: file.clone(), folders: vec![args.folder.clone()] };
     let mut sources = definitions.sources(None, env);
     sources.file = file;
-    let mut said = Vec::new();
-    let settings = load(&sources, &mut said).map_err(|refused| {
+    let settings = load(&sources, &mut Vec::new()).map_err(|refused| {
         let told = AppError::usage("the definitions are not valid");
         refused.lines().into_iter().fold(told, AppError::hint)
     })?;
     let findings = report(&settings);
     let decide = findings.iter().any(|finding| finding.verdict == Verdict::Decide);
     let mut notes = notes(&settings, &findings);
-    let unread = said.iter().filter(|notice| notice.message == "config directory is not readable");
-    notes.extend(unread.map(|notice| {
-        let about = crate::wire::sensu_json::Value::Object(notice.fields.clone()).to_bytes();
-        format!("passed over, as it cannot be read: {}", String::from_utf8_lossy(&about))
-    }));
+    let unread = settings.unread().iter();
+    notes.extend(unread.map(|path| format!("passed over, as it cannot be read: {}", path.display())));
     list(&SHAPE, findings, &notes, &args.list, streams)?;
     Ok(Exit::Done.or_problems(&args.list, decide))
 }

@@ -12,11 +12,13 @@ const MOST: u64 = 64 * 1024 * 1024;
 pub(super) struct Loaded {
     pub(super) root: Object,
     pub(super) files: Vec<PathBuf>,
+    /// The files and folders that are there, or were named, and could not be read.
+    pub(super) unread: Vec<PathBuf>,
 }
 
 /// Reads everything in order: environment, the file, the folders, what the client adds for itself.
 pub(super) fn load(sources: &Sources, notices: &mut Vec<Notice>) -> Result<Loaded, Refused> {
-    let mut loaded = Loaded { root: sources.defaults(), files: Vec::new() };
+    let mut loaded = Loaded { root: sources.defaults(), files: Vec::new(), unread: Vec::new() };
     if let Some(client) = sources.client() {
         let mut fields = Object::new();
         set(&mut fields, "client", client.clone());
@@ -39,6 +41,7 @@ pub(super) fn load(sources: &Sources, notices: &mut Vec<Notice>) -> Result<Loade
             notices.push(Notice::warn("config directory is not readable", about.clone()));
             notices.push(Notice::warn("ignoring config directory", about));
         }
+        loaded.unread.extend(found.unread);
         found.files.iter().try_for_each(|file| loaded.file(file, notices))?;
     }
     override_client(&mut loaded.root, notices);
@@ -52,6 +55,7 @@ impl Loaded {
             Err(Unread::Missing) => {
                 notices.push(Notice::on_file("config file does not exist or is not readable", path));
                 notices.push(Notice::on_file("ignoring config file", path));
+                self.unread.push(path.to_owned());
                 return Ok(());
             }
             Err(Unread::Unfit(why)) => return Err(invalid(path, why)),

@@ -115,6 +115,7 @@ pub struct Settings {
     root: Object,
     checks: Vec<(String, Object)>,
     files: Vec<PathBuf>,
+    unread: Vec<PathBuf>,
 }
 
 /// Loads, merges, completes and validates. What is worth a line in the log is added to `notices` in the original's order.
@@ -123,7 +124,8 @@ pub struct Settings {
 /// Every problem there is.
 pub fn load(sources: &Sources, notices: &mut Vec<Notice>) -> Result<Settings, Refused> {
     let loaded = files::load(sources, notices)?;
-    let settings = Settings::new(loaded.root, loaded.files)?;
+    let mut settings = Settings::new(loaded.root)?;
+    (settings.files, settings.unread) = (loaded.files, loaded.unread);
     notices.extend(settings.checks().filter_map(|(_, check)| not_scheduled(check, &settings)));
     Ok(settings)
 }
@@ -141,7 +143,7 @@ fn not_scheduled(check: &Object, settings: &Settings) -> Option<Notice> {
 
 impl Settings {
     /// Validates what was merged.
-    pub(super) fn new(root: Object, files: Vec<PathBuf>) -> Result<Self, Refused> {
+    pub(super) fn new(root: Object) -> Result<Self, Refused> {
         let checks = named_checks(&root);
         let problems = validate::settings(&root, &checks);
         if !problems.is_empty() {
@@ -151,7 +153,7 @@ impl Settings {
             Value::Object(check) => Some((String::from_utf8_lossy(&name).into_owned(), check)),
             _ => None,
         });
-        Ok(Self { checks: checks.collect(), root, files })
+        Ok(Self { checks: checks.collect(), root, files: Vec::new(), unread: Vec::new() })
     }
 
     /// Returns everything that was defined.
@@ -167,6 +169,11 @@ impl Settings {
     /// Returns the files that were read, in order.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
+    }
+
+    /// Returns the files and folders that were passed over because they could not be read.
+    pub fn unread(&self) -> &[PathBuf] {
+        &self.unread
     }
 
     /// Returns the client.

@@ -217,7 +217,7 @@ proptest! {
             (b"checks"[..].into(), Value::Object(checks)),
             (b"client"[..].into(), Value::Object(client)),
         ]);
-        if let Err(refused) = Settings::new(root, Vec::new()) {
+        if let Err(refused) = Settings::new(root) {
             prop_assert!(!refused.lines().is_empty());
         }
     }

@@ -12,7 +12,7 @@ mod sockets;
 pub use journal::{Journal, Output, Written};
 pub use rival::Rival;
 
-use crate::sensu::definitions::{LoadedFiles, Notice, Refused, Sources, load};
+use crate::sensu::definitions::{LoadedFiles, Notice, Refused, Settings, Sources, load};
 use crate::sensu::engine::{Bounds, Engine, Event, payload};
 use crate::sensu::level::Level;
 use crate::serve::skeleton::{Ending, Readiness};
@@ -24,9 +24,9 @@ use crate::wire::exposition::Exposition;
 use crate::wire::sensu_json::{Object, Value, field, set};
 use intake::Intake;
 use sockets::Sockets;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
@@ -98,8 +98,6 @@ pub struct Works {
     engine: Engine,
     journal: Arc<Journal>,
     sources: Arc<Sources>,
-    /// The files and folders that could not be read when the definitions in force were loaded.
-    passed_over: Arc<Mutex<Vec<Vec<u8>>>>,
     loaded_files: Option<Arc<LoadedFiles>>,
     reloads: Arc<[AtomicU64; 2]>,
 }
@@ -155,7 +153,6 @@ impl Runner {
             engine,
             journal,
             sources: Arc::new(options.sources),
-            passed_over: Arc::new(Mutex::new(passed_over(&notices))),
             loaded_files,
             reloads: Arc::default(),
         };
@@ -214,37 +211,30 @@ impl Works {
         let loaded = load(&self.sources, &mut notices);
         notices.iter().for_each(|notice| say(&self.journal, notice));
         let [good, bad] = &*self.reloads;
-        let mut known = self.passed_over.lock().unwrap_or_else(PoisonError::into_inner);
-        let unread = passed_over(&notices);
-        // The checks of a file that cannot be read for once would be retired, and their alerts resolved.
-        if let Some(file) = unread.iter().find(|file| !known.contains(file)) {
-            bad.fetch_add(1, Ordering::Relaxed);
-            return Err(format!(
-                "{} cannot be read: the old definitions stay",
-                String::from_utf8_lossy(file)
-            ));
-        }
-        match loaded {
-            Ok(settings) => {
-                *known = unread;
-                if let Some(file) = &self.loaded_files {
-                    // The old list is better than none.
-                    let _ = file.renew(&settings);
+        let refused = match loaded {
+            Ok(settings) => match newly_unread(&settings, &self.engine.settings()) {
+                None => {
+                    if let Some(file) = &self.loaded_files {
+                        // The old list is better than none.
+                        let _ = file.renew(&settings);
+                    }
+                    self.engine.replace(settings);
+                    self.say_scheduled();
+                    good.fetch_add(1, Ordering::Relaxed);
+                    return Ok(());
                 }
-                self.engine.replace(settings);
-                self.say_scheduled();
-                good.fetch_add(1, Ordering::Relaxed);
-                Ok(())
-            }
+                Some(file) => format!("{} cannot be read: the old definitions stay", file.display()),
+            },
             Err(refused) => {
                 // They are fatal at the start only: here the old definitions stay in force.
                 for notice in refused.notices() {
                     say(&self.journal, &Notice { level: Level::Error, ..notice });
                 }
-                bad.fetch_add(1, Ordering::Relaxed);
-                Err(refused.to_string())
+                refused.to_string()
             }
-        }
+        };
+        bad.fetch_add(1, Ordering::Relaxed);
+        Err(refused)
     }
 
     /// Writes the runner's own metrics.
@@ -357,11 +347,8 @@ fn open_journal(options: &Options) -> Result<Journal, RunnerError> {
     Ok(Journal::new(output, options.level))
 }
 
-/// Returns the files and folders of definitions that could not be read.
-fn passed_over(notices: &[Notice]) -> Vec<Vec<u8>> {
-    let unread = ["ignoring config file", "ignoring config directory"];
-    let about = notices.iter().filter(|notice| unread.contains(&&*notice.message));
-    let names =
-        about.flat_map(|notice| notice.fields.values().filter_map(Value::as_bytes).map(<[u8]>::to_vec));
-    names.collect()
+/// Returns a file or folder of definitions that cannot be read now and could before: its checks would be retired, and their alerts
+/// resolved.
+fn newly_unread<'a>(new: &'a Settings, old: &Settings) -> Option<&'a Path> {
+    new.unread().iter().find(|path| !old.unread().contains(path)).map(PathBuf::as_path)
 }
