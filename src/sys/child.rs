@@ -131,11 +131,11 @@ fn start(command: &Command<'_>) -> io::Result<(Child, pipe::Receiver)> {
     let line = OsStr::from_bytes(command.line);
     let mut shell = match &command.around.user {
         Some(user) => user.shell(line),
-        None => tokio::process::Command::new("sh"),
-    };
-    match &command.around.user {
-        Some(user) => shell.envs(user.variables()),
-        None => shell.arg("-c").arg(line),
+        None => {
+            let mut shell = tokio::process::Command::new("sh");
+            shell.arg("-c").arg(line);
+            shell
+        }
     };
     shell.process_group(0);
     shell.stdout(Stdio::from(writer.try_clone()?)).stderr(Stdio::from(writer));

@@ -5,7 +5,7 @@
 
 use nix::errno::Errno;
 use nix::unistd::{Gid, Uid, User, initgroups, setgid, setuid};
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::unix::process::CommandExt as _;
 
@@ -29,18 +29,13 @@ impl RunAs {
         }
     }
 
-    /// Returns what a login would set.
-    pub(super) fn variables(&self) -> [(&'static str, OsString); 3] {
-        let (name, home) = (OsString::from(&self.user.name), self.user.dir.clone().into_os_string());
-        [("HOME", home), ("USER", name.clone()), ("LOGNAME", name)]
-    }
-
-    /// Returns the command that becomes the user and then runs `sh -c LINE`.
+    /// Returns the command that becomes the user, with what a login would set, and then runs `sh -c LINE`.
     pub(super) fn shell(&self, line: &OsStr) -> tokio::process::Command {
         // The program that runs, even when its file was replaced by an upgrade.
         let mut command = tokio::process::Command::new("/proc/self/exe");
         let ids = [self.user.uid.to_string(), self.user.gid.to_string()];
         command.arg(self.argument).arg(&self.user.name).args(ids).arg("--").arg(line);
+        command.env("HOME", &self.user.dir).env("USER", &self.user.name).env("LOGNAME", &self.user.name);
         command
     }
 }
