@@ -98,8 +98,15 @@ impl SurroundingArgs {
     /// Returns folder, environment and user of the checks.
     ///
     /// # Errors
-    /// What the preset asks for and this machine has not: checks that ran as root by mistake might do anything.
+    /// A folder that is none, a user that we may not become, and what the preset asks for and this machine has not: checks
+    /// that ran as root by mistake might do anything.
     pub fn around(&self, env: &Env) -> Result<Surroundings, AppError> {
+        if self.check_user.is_some() && !nix::unistd::geteuid().is_root() {
+            return Err(AppError::usage("--check-user: only root can run checks as another user"));
+        }
+        if let Some(folder) = self.check_dir.as_ref().filter(|folder| !folder.is_dir()) {
+            return Err(AppError::usage(format!("--check-dir: {} is no folder", folder.display())));
+        }
         let mut around = Surroundings {
             folder: self.check_dir.clone(),
             variables: Vec::new(),
@@ -149,21 +156,5 @@ impl SurroundingArgs {
     /// Returns what bounds every check.
     pub fn bounds(&self) -> Bounds {
         Bounds { max_runtime: self.max_runtime, max_output: self.max_output }
-    }
-
-    /// Finds what cannot be.
-    ///
-    /// # Errors
-    /// A folder that is none, or a user that we may not become.
-    pub fn check(&self) -> Result<(), AppError> {
-        if self.check_user.is_some() && !nix::unistd::geteuid().is_root() {
-            return Err(AppError::usage("--check-user: only root can run checks as another user"));
-        }
-        match &self.check_dir {
-            Some(folder) if !folder.is_dir() => {
-                Err(AppError::usage(format!("--check-dir: {} is no folder", folder.display())))
-            }
-            _ => Ok(()),
-        }
     }
 }

@@ -56,7 +56,7 @@ pub fn run(
     env: &Env,
     streams: &mut Streams<'_>,
 ) -> Result<Exit, AppError> {
-    args.around.check()?;
+    let mut around = args.around.around(env)?;
     if let Format::Yaml | Format::Csv | Format::Name = args.output {
         return Err(AppError::usage("run-check prints table, json or jsonl"));
     }
@@ -75,7 +75,7 @@ pub fn run(
     // A check is no terminal's foreground: one that reads from it would be stopped until its time is over.
     nix::unistd::dup2_stdin(File::open("/dev/null")?).map_err(io::Error::from)?;
     let guard = Guard::start(GUARD).ok();
-    let (mut around, bounds) = (args.around.around(env)?, args.around.bounds());
+    let bounds = args.around.bounds();
     match &loaded {
         Ok(loaded) => around.variables.push(loaded.variable()),
         Err(error) => writeln!(streams.err, "note: SENSU_LOADED_TEMPFILE cannot be written: {error}")?,

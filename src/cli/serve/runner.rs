@@ -111,7 +111,7 @@ impl RunnerArgs {
     /// Does what is done instead of running anything, where that is asked for, and takes what has no meaning here.
     ///
     /// # Errors
-    /// What cannot be on this machine.
+    /// When what it says cannot be written.
     pub fn before(
         &self,
         sources: &Sources,
@@ -121,7 +121,6 @@ impl RunnerArgs {
         if self.validate_config || self.print_config {
             return show(sources, self.print_config, out).map(Some);
         }
-        self.around.check()?;
         if self.extensions.is_some() {
             writeln!(err, "note: -e is passed over: there are no extensions")?;
         }
