@@ -131,18 +131,25 @@ pub fn assert_none(clusters: &[Cluster], comment: &str) {
 /// Makes a silence past our program, as another tool would, and returns its id.
 pub fn post(member: &Server, silence: &Value) -> String {
     let body = silence.to_string();
-    let mut stream = std::net::TcpStream::connect(member.address()).unwrap();
-    write!(
-        stream,
-        "POST /api/v2/silences HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let head = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+    let answer = ask(member, "POST /api/v2/silences", &head, &body);
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     let value: Value = serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {answer}"));
     value["silenceID"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
+}
+
+/// Ends a silence past our program.
+pub fn end(member: &Server, id: &str) {
+    let answer = ask(member, &format!("DELETE /api/v2/silence/{id}"), "", "");
+    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+}
+
+fn ask(member: &Server, what: &str, head: &str, body: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(member.address()).unwrap();
+    write!(stream, "{what} HTTP/1.0\r\n{head}\r\n{body}").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 /// Makes the same silence on every cluster past our program, and waits until all members have it.

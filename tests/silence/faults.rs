@@ -1,6 +1,7 @@
 //! Alertmanagers that take a silence and do not say so, that sleep, die, or do not talk to each other.
 
-use crate::desk::{Desk, SOON, alertmanagers, assert_none, assert_one, held, quiet_fleet};
+use crate::child::{Deed, Order};
+use crate::desk::{Desk, SOON, alertmanagers, assert_none, assert_one, end, held, make, quiet_fleet};
 use crate::proxy::{Fault, Proxies};
 use crate::support::{Outcome, await_until};
 use iaasmon::demo::{Cluster, Demo};
@@ -171,4 +172,27 @@ fn live_what_the_other_member_lacks_is_said_until_it_has_it() {
     assert_eq!(outcome.code, Some(0), "{}{}", outcome.stdout, outcome.stderr);
     assert_one(east(&demo), "INC-4 half");
     assert_none(&demo.clusters()[1..], "INC-4 half");
+}
+
+#[test]
+fn live_a_silence_that_its_members_lost_is_made_again_although_the_one_it_replaces_has_ended() {
+    let demo = quiet_fleet();
+    let members = &demo.clusters()[0].alertmanager;
+    let desk = Desk::new(&alertmanagers(east(&demo)));
+    let [old, ..] = &*make(&demo, "INC-1") else { panic!("one for each cluster") };
+    // An Alertmanager that ends in order writes its silences to disk: this one survives a kill.
+    members.iter().try_for_each(|member| member.restart()).unwrap();
+    let kill_on = Some("Verifying".to_owned());
+    let (config, journals, comment) = (desk.config.clone(), desk.journals(), "INC-1".to_owned());
+    let order = Order { config, journals, deed: Deed::Edit, comment, kill_at: None, kill_on, stop_at: None };
+    assert!(!order.start().wait().unwrap().success(), "killed after the old one has ended");
+    members.iter().try_for_each(|member| member.kill()).unwrap();
+    members.iter().try_for_each(|member| member.restart()).unwrap();
+    // The same as if one member had known of the end and the other, which was killed, alone of the new silence.
+    end(&members[0], old);
+
+    let resumed = desk.silence(&["resume", &desk.newest().0, "--yes"]);
+    assert_eq!(resumed.code, Some(0), "{}{}", resumed.stdout, resumed.stderr);
+    let made = assert_one(east(&demo), "INC-1");
+    assert_eq!(made[0]["matchers"].as_array().unwrap().len(), 2, "as edited: {made:?}");
 }

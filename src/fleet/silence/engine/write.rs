@@ -263,11 +263,14 @@ impl Engine<'_> {
         Ok(Ok(ids.len()))
     }
 
-    /// Reports a change of what is about to be replaced, made by somebody else since the plan.
+    /// Reports a change of what is about to be replaced, made by somebody else since the plan. Where the new one had
+    /// been written and the members have lost it, the end of the old one may be this operation's own.
     pub(super) async fn changed_since(&self, task: &Task, members: &[Member<'_>]) -> Option<Outcome> {
+        let may_have_ended_it = self.progress(&task.cluster).written.is_some();
         for seen in &task.expire {
             if let Some(now) = newest(&seen.id, members).await.0
                 && now.updated_at > seen.updated_at
+                && !(may_have_ended_it && now.state == SilenceState::Expired)
             {
                 return Some(failed(changed(&now)));
             }
