@@ -41,6 +41,7 @@ use migrate::MigrateCommand;
 use session::Session;
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::ExitCode;
 use streams::{ColorWishes, Streams, View};
@@ -103,7 +104,8 @@ fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, A
             return Ok(serve::run(command, cli.global.config.as_deref(), &env, out, err)?.code());
         }
         Command::Service(ServiceCommand::CheckGuard) => {
-            crate::sys::child::watch(&mut std::io::stdin().lock())?
+            let table = io::stdout().as_fd().try_clone_to_owned()?.into();
+            crate::sys::child::watch(&mut io::stdin().lock(), &table)?
         }
         Command::Service(ServiceCommand::CheckAs { name, user, group, line }) => {
             return Err(crate::sys::child::become_user(name, *user, *group, line).into());

@@ -13,8 +13,9 @@ pub use guard::{Guard, watch};
 pub use user::{RunAs, become_user};
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, PipeReader, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
@@ -26,6 +27,10 @@ use tokio::process::{Child, ChildStdin};
 
 /// How much is read at a time, as the original does.
 const PIECE: usize = 8192;
+
+/// So long is waited for a command's end before its output is read: most have ended by then and have written less than a pipe
+/// holds (64 KiB), and so wake us once and not with each line. One that writes more waits as long.
+const UNREAD: Duration = Duration::from_millis(100);
 
 /// What every command of a process finds around it.
 #[derive(Debug, Clone, Default)]
@@ -122,7 +127,7 @@ pub async fn run(command: Command<'_>, guard: Option<&Guard>) -> Ended {
 }
 
 /// Starts `sh -c` with one pipe for both of its outputs.
-fn start(command: &Command<'_>) -> io::Result<(Child, pipe::Receiver)> {
+fn start(command: &Command<'_>) -> io::Result<(Child, PipeReader)> {
     if command.line.contains(&0) {
         let line = String::from_utf8_lossy(command.line);
         return Err(io::Error::other(format!("argument cannot contain null bytes: {line:?}")));
@@ -147,17 +152,22 @@ fn start(command: &Command<'_>) -> io::Result<(Child, pipe::Receiver)> {
     let child = shell.spawn()?;
     // The shell's ends of the pipe close here, with `shell`: the end of the output is the end of the last writer.
     drop(shell);
-    Ok((child, pipe::Receiver::from_owned_fd(reader.into())?))
+    Ok((child, reader))
 }
 
 async fn work(
     child: &mut Child,
-    mut output: pipe::Receiver,
+    output: PipeReader,
     stdin: Option<Vec<u8>>,
     kept: &mut Kept,
 ) -> io::Result<ExitStatus> {
     let input = child.stdin.take();
-    let (read, ()) = tokio::join!(kept.read(&mut output), feed(input, stdin));
+    let read = async {
+        // How it ended is asked for again below.
+        let _ = tokio::time::timeout(UNREAD, child.wait()).await;
+        kept.read(output).await
+    };
+    let (read, ()) = tokio::join!(read, feed(input, stdin));
     read?;
     child.wait().await
 }
@@ -178,17 +188,33 @@ struct Kept {
 }
 
 impl Kept {
-    async fn read(&mut self, output: &mut pipe::Receiver) -> io::Result<()> {
+    /// Reads to the end: what is there at once, and only where more is to come is that waited for.
+    async fn read(&mut self, mut output: PipeReader) -> io::Result<()> {
+        fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         let mut piece = vec![0; PIECE];
+        loop {
+            match output.read(&mut piece) {
+                Ok(0) => return Ok(()),
+                Ok(read) => self.take(&piece[..read]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let mut output = pipe::Receiver::from_owned_fd(output.into())?;
         loop {
             let read = output.read(&mut piece).await?;
             if read == 0 {
                 return Ok(());
             }
-            self.total += read as u64;
-            let room = self.most - self.bytes.len();
-            self.bytes.extend_from_slice(&piece[..read.min(room)]);
+            self.take(&piece[..read]);
         }
+    }
+
+    fn take(&mut self, piece: &[u8]) {
+        self.total += piece.len() as u64;
+        let room = self.most - self.bytes.len();
+        self.bytes.extend_from_slice(&piece[..piece.len().min(room)]);
     }
 }
 

@@ -34,6 +34,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How much of a log is read at a time: what others wait for meanwhile takes a few milliseconds.
 const BITE: usize = 1024 * 1024;
+/// So much is read beside the requests without a thread of its own: a few lines take less than waking one.
+const NIBBLE: usize = 32 * 1024;
 /// How much is read before a scrape is answered: a value is as new as the log, unless that is far behind.
 const BEFORE_SCRAPE: usize = 4 * 1024 * 1024;
 /// Polling is the truth about a log, this often.
@@ -140,9 +142,10 @@ impl Exporter {
         let mut watch = Watch::new(&self.shared.options.logs, POLL);
         let mut kept = clock::instant();
         loop {
-            while self.read(BITE).await.is_some() && !stop.is_cancelled() {
+            let mut more = self.shared.read(NIBBLE).is_some();
+            while more && !stop.is_cancelled() {
                 self.unload(&readiness).await;
-                tokio::task::yield_now().await;
+                more = self.read(BITE).await.is_some();
             }
             self.unload(&readiness).await;
             let trouble = self.shared.state().trouble();

@@ -1,20 +1,22 @@
 //! The guard: a second process that ends what was started here when we are killed outright.
 //!
-//! Plugins repair things; one that outlives a killed runner would run beside the one that the next runner starts. The guard
-//! is told each group that begins and ends. When the pipe closes that only we hold open, it ends the groups that are left.
+//! Plugins repair things; one that outlives a killed runner would run beside the one that the next runner starts. The groups
+//! that run stand in a table in memory that the guard holds too. When the pipe closes that only we hold open, it ends those
+//! that are left. A table is written without waking anybody: a message for each begin and end would wake the guard twice a run.
 
 use super::group::{AFTER_TERM, Group};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::Signal;
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// A record: begun or ended, and the group's number.
-const RECORD: usize = 5;
-const BEGUN: u8 = b'+';
-const ENDED: u8 = b'-';
+/// An entry of the table: a group's number, or 0.
+const ENTRY: usize = size_of::<i32>();
 
 /// Our end of the guard.
 #[derive(Debug)]
@@ -25,108 +27,102 @@ pub struct Guard {
 
 #[derive(Debug)]
 struct State {
+    process: Process,
+    table: File,
+    /// Which entries of the table are in use.
+    used: Vec<bool>,
+}
+
+/// The second process, and the pipe by whose end it knows of ours.
+#[derive(Debug)]
+struct Process {
     child: Child,
     pipe: Option<ChildStdin>,
-    groups: Vec<Group>,
 }
 
 impl Guard {
-    /// Starts the guard: this program again, with the one argument that makes it call [`watch`].
+    /// Starts the guard: this program again, with the one argument that makes it call [`watch`] with what it reads and writes.
     pub fn start(argument: &'static str) -> io::Result<Self> {
-        let (child, pipe) = spawn(argument)?;
-        Ok(Self { state: Mutex::new(State { child, pipe, groups: Vec::new() }), argument })
+        let table = File::from(memfd_create("groups", MFdFlags::MFD_CLOEXEC)?);
+        let process = Process::start(argument, &table)?;
+        Ok(Self { state: Mutex::new(State { process, table, used: Vec::new() }), argument })
     }
 
     /// Has a group ended if we are gone before it is told that it has ended.
     pub(super) fn watch(&self, group: Group) -> Watched<'_> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.groups.push(group);
-        self.tell(&mut state, BEGUN, group);
-        Watched { guard: self, group }
-    }
-
-    fn tell(&self, state: &mut State, what: u8, group: Group) {
-        let told = state.pipe.as_mut().is_some_and(|pipe| pipe.write_all(&record(what, group)).is_ok());
-        if !told {
-            self.replace(state);
+        let free = state.used.iter().position(|used| !used);
+        let entry = free.unwrap_or_else(|| {
+            state.used.push(false);
+            state.used.len() - 1
+        });
+        state.used[entry] = true;
+        state.write(entry, group.number());
+        if state.process.has_gone()
+            && let Ok(process) = Process::start(self.argument, &state.table)
+        {
+            state.process = process;
         }
-    }
-
-    /// Starts another guard in the place of one that is gone, and tells it everything.
-    fn replace(&self, state: &mut State) {
-        let _ = state.child.try_wait();
-        let Ok((child, pipe)) = spawn(self.argument) else {
-            state.pipe = None;
-            return;
-        };
-        (state.child, state.pipe) = (child, pipe);
-        let all: Vec<u8> = state.groups.iter().flat_map(|group| record(BEGUN, *group)).collect();
-        if state.pipe.as_mut().is_some_and(|pipe| pipe.write_all(&all).is_err()) {
-            state.pipe = None;
-        }
+        Watched { guard: self, entry }
     }
 }
 
-impl Drop for Guard {
+impl State {
+    fn write(&self, entry: usize, number: i32) {
+        // Memory that cannot be had: the group is not guarded, and the check is still worth its run.
+        let _ = self.table.write_all_at(&number.to_ne_bytes(), (entry * ENTRY) as u64);
+    }
+}
+
+impl Process {
+    fn start(argument: &str, table: &File) -> io::Result<Self> {
+        // The program that runs, even when its file was replaced by an upgrade.
+        let mut command = Command::new("/proc/self/exe");
+        // A group of its own: what is sent to ours must not reach it.
+        command.arg(argument).process_group(0).stdin(Stdio::piped()).stdout(table.try_clone()?);
+        let mut child = command.spawn()?;
+        let pipe = child.stdin.take();
+        Ok(Self { child, pipe })
+    }
+
+    fn has_gone(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Process {
     fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        state.pipe = None;
-        let _ = state.child.wait();
+        self.pipe = None;
+        let _ = self.child.wait();
     }
 }
 
 /// A group in the guard's care.
 pub(super) struct Watched<'a> {
     guard: &'a Guard,
-    group: Group,
+    entry: usize,
 }
 
 impl Watched<'_> {
     /// The group has ended. Without this, when the run itself is given up, the guard ends the group once we are gone.
     pub(super) fn ended(self) {
         let mut state = self.guard.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.groups.retain(|group| *group != self.group);
-        self.guard.tell(&mut state, ENDED, self.group);
+        state.write(self.entry, 0);
+        state.used[self.entry] = false;
     }
 }
 
-fn spawn(argument: &str) -> io::Result<(Child, Option<ChildStdin>)> {
-    // The program that runs, even when its file was replaced by an upgrade.
-    let mut command = Command::new("/proc/self/exe");
-    // A group of its own: what is sent to ours must not reach it.
-    command.arg(argument).process_group(0).stdin(Stdio::piped()).stdout(Stdio::null());
-    let mut child = command.spawn()?;
-    let pipe = child.stdin.take();
-    Ok((child, pipe))
-}
-
-fn record(what: u8, group: Group) -> [u8; RECORD] {
-    let [a, b, c, d] = group.number().to_ne_bytes();
-    [what, a, b, c, d]
-}
-
-/// Is the guard: reads what begins and ends until `told` closes, then ends what is left as a time limit does.
+/// Is the guard: waits until `pipe` closes, then ends the groups that stand in `table` as a time limit does.
 ///
 /// # Errors
-/// When `told` cannot be read.
-pub fn watch(told: &mut impl Read) -> io::Result<()> {
-    let mut groups: Vec<Group> = Vec::new();
-    let mut record = [0; RECORD];
-    loop {
-        match told.read_exact(&mut record) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
-            Err(error) => return Err(error),
-        }
-        let [what, a, b, c, d] = record;
-        let number = u32::try_from(i32::from_ne_bytes([a, b, c, d])).ok();
-        let Some(group) = number.and_then(Group::of) else { continue };
-        match what {
-            BEGUN => groups.push(group),
-            _ => groups.retain(|known| *known != group),
-        }
-    }
-    end(&groups);
+/// When one of them cannot be read.
+pub fn watch(pipe: &mut impl Read, table: &File) -> io::Result<()> {
+    io::copy(pipe, &mut io::sink())?;
+    let mut entries = vec![0; usize::try_from(table.metadata()?.len()).unwrap_or(0)];
+    table.read_exact_at(&mut entries, 0)?;
+    let (entries, _) = entries.as_chunks::<ENTRY>();
+    let numbers = entries.iter().filter_map(|entry| u32::try_from(i32::from_ne_bytes(*entry)).ok());
+    end(&numbers.filter_map(Group::of).collect::<Vec<_>>());
     Ok(())
 }
 
