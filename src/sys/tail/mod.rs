@@ -15,7 +15,8 @@
 //! - *Copied and truncated*: the rest is read from the copy. What was written after the copy was made and before the
 //!   truncation is in no file: it is lost, as it is for every reader. So are the first lines of all, if the log was empty
 //!   at the last call and was filled, copied and truncated before the next one.
-//! - *Deleted*: the open file is read to its end. A file that nobody has open is gone with its unread lines.
+//! - *Deleted*: the open file is read to its end, and let go of a while after an empty one is in its place: on a full disk
+//!   nothing can be written there before. A file that nobody has open is gone with its unread lines.
 //! - *Compressed*: such siblings are not read; [`Notice::Compressed`] says so.
 
 mod identity;
@@ -28,8 +29,9 @@ mod window;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
+use crate::sys::clock;
 use identity::Place;
 pub use identity::{Position, Stamp};
 use rotation::LogFile;
@@ -37,6 +39,9 @@ use window::{Fill, Taken, Window};
 
 /// Longer lines are passed over unless [`Tail::with_line_limit`] says otherwise.
 pub const LINE_LIMIT: usize = 4 * 1024 * 1024;
+
+/// How long a deleted log is still read that has an empty one in its place: who deletes it may tell the writer a moment later.
+const DELETED_PATIENCE: Duration = Duration::from_secs(10);
 
 /// One line of the log, without its end.
 #[derive(Debug)]
@@ -123,6 +128,7 @@ impl fmt::Display for Notice {
 pub struct Tail {
     path: PathBuf,
     limit: usize,
+    patience: Duration,
     state: State,
     /// What was found out before a call failed, for the next one to tell.
     untold: Progress,
@@ -142,18 +148,25 @@ struct Cursor {
     head: Option<Stamp>,
     /// Where the file before this one was left: the position until this file's first line is read.
     before: Option<Position>,
+    /// When the file was first found deleted, with an empty one in its place.
+    deleted: Option<Instant>,
 }
 
 impl Cursor {
     fn start_of(file: LogFile, before: Option<Position>) -> Cursor {
-        Cursor { file, window: Window::at(Place::default()), head: None, before }
+        Cursor { file, window: Window::at(Place::default()), head: None, before, deleted: None }
     }
 
     fn resume(file: LogFile, position: &Position, place: Place) -> Cursor {
         if !position.has_content() {
             return Cursor::start_of(file, None);
         }
-        Cursor { file, window: Window::at(place), head: position.head, before: None }
+        Cursor { file, window: Window::at(place), head: position.head, before: None, deleted: None }
+    }
+
+    /// Reports whether the file was deleted so long ago that nobody writes it any more.
+    fn is_left(&mut self, patience: Duration) -> io::Result<bool> {
+        Ok(self.file.is_deleted()? && self.deleted.get_or_insert_with(clock::instant).elapsed() >= patience)
     }
 
     /// Hands out what a complete file has after its last line end.
@@ -191,6 +204,7 @@ impl Tail {
         Tail {
             path: path.into(),
             limit: LINE_LIMIT,
+            patience: DELETED_PATIENCE,
             state: State::Away(position),
             untold: Progress::default(),
         }
@@ -330,7 +344,8 @@ impl Tail {
             *cursor = Cursor::resume(log, &position, place);
             return Ok(cursor.fill()? != Fill::AtEnd);
         }
-        let Some(next) = rotation::successor(&self.path, &cursor.file, log)? else { return Ok(false) };
+        let left = cursor.is_left(self.patience)?;
+        let Some(next) = rotation::successor(&self.path, &cursor.file, log, left)? else { return Ok(false) };
         // The writer has begun the next file, so this one is complete: but only a look from now on sees all of it.
         match cursor.fill()? {
             Fill::AtEnd => {}

@@ -60,6 +60,11 @@ impl LogFile {
         self.file.metadata().and_then(|known| known.modified()).map_err(|error| name(&self.path, &error))
     }
 
+    /// Reports whether no name leads to it any more.
+    pub fn is_deleted(&self) -> io::Result<bool> {
+        Ok(self.file.metadata().map_err(|error| name(&self.path, &error))?.nlink() == 0)
+    }
+
     pub fn size(&self) -> io::Result<u64> {
         Ok(self.file.metadata().map_err(|error| name(&self.path, &error))?.len())
     }
@@ -215,10 +220,15 @@ pub(super) fn place_in(file: &LogFile, position: &Position) -> io::Result<Option
     }
 }
 
-/// Finds the file that was written next after `current`: a rotated one, else the log itself; none if `current` is the
-/// newest file that has a byte.
-pub(super) fn successor(path: &Path, current: &LogFile, log: LogFile) -> io::Result<Option<LogFile>> {
-    if log.size()? == 0 {
+/// Finds the file that was written next after `current`: a rotated one, else the log itself, while that is empty only if
+/// `though_empty`; none if `current` is the newest.
+pub(super) fn successor(
+    path: &Path,
+    current: &LogFile,
+    log: LogFile,
+    though_empty: bool,
+) -> io::Result<Option<LogFile>> {
+    if log.size()? == 0 && !though_empty {
         return Ok(None);
     }
     let between = first_between(path, current, &log)?;

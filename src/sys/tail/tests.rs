@@ -2,7 +2,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::{Notice, Position, Progress, Tail};
+use super::{Notice, Position, Progress, State, Tail};
 
 mod laws;
 mod watching;
@@ -210,6 +210,30 @@ fn a_deleted_log_is_read_to_its_end_and_its_successor_from_the_start() {
     let (read, notices) = read_all(&mut saved);
     assert_eq!(read, ["three"]);
     assert_eq!(notices, [Notice::Forgotten { offset: 8 }]);
+}
+
+#[test]
+fn a_deleted_log_is_let_go_of_a_while_after_an_empty_one_is_in_its_place() {
+    let logs = Logs::new();
+    logs.append("one\n");
+    let mut tail = Tail::open(logs.log(), None);
+    assert_eq!(lines(&mut tail), ["one"]);
+    let writer = fs::File::options().append(true).open(logs.log()).expect("there");
+    fs::remove_file(logs.log()).expect("deleted");
+    logs.append("");
+    assert_eq!(lines(&mut tail), [""; 0], "its writer has yet to be told");
+    (&writer).write_all(b"two\n").expect("written");
+    assert_eq!(lines(&mut tail), ["two"]);
+    drop(writer);
+    tail.patience = std::time::Duration::ZERO;
+    let (read, notices) = read_all(&mut tail);
+    assert_eq!((read.len(), notices.len()), (0, 1), "{notices:?}");
+    let State::At(cursor) = &tail.state else { panic!("no file is open") };
+    assert!(!cursor.file.is_deleted().expect("open"), "the disk has its room back");
+    let mut saved = restart(&tail);
+    logs.append("three\n");
+    assert_eq!(lines(&mut tail), ["three"]);
+    assert_eq!(lines(&mut saved), ["three"]);
 }
 
 #[test]
