@@ -7,6 +7,7 @@ use crate::sensu::subdue;
 use crate::wire::sensu_json::{Object, Value, set};
 use crate::wire::sensu_log::BoundFields;
 use chrono::{Duration, Local, TimeZone as _};
+use std::sync::OnceLock;
 
 /// How long after its time a result may come: a busy node starts checks late, and the log is read a moment later.
 pub(super) const GRACE_SECONDS: f64 = 30.0;
@@ -22,8 +23,11 @@ pub struct Bound {
     ttl: Option<f64>,
     ttl_status: Option<i64>,
     cron: Option<(Box<[u8]>, Option<Cron>)>,
-    /// How long after the newest result the cron line is due; some lines take milliseconds to work that out.
-    due_after: Option<Duration>,
+    /// When the newest result ran.
+    executed: Timestamp,
+    /// How long after that the cron line is due, worked out when somebody asks: some lines take a while, and of most results
+    /// nobody asks.
+    due_after: OnceLock<Option<Duration>>,
     /// The value of `subdue` as it was read, and the same as an object around it.
     subdue: Option<(Box<[u8]>, Object)>,
 }
@@ -50,10 +54,7 @@ impl Bound {
         if !same(self.cron.as_ref().map(|(raw, _)| raw), cron) {
             self.cron = cron.map(|raw| (raw.into(), std::str::from_utf8(raw).ok().and_then(Cron::parse)));
         }
-        let cron = self.cron.as_ref().and_then(|(_, cron)| cron.as_ref());
-        self.due_after = cron
-            .and_then(|cron| cron.next_after(&local(executed)))
-            .map(|due| due.signed_duration_since(executed));
+        (self.executed, self.due_after) = (executed, OnceLock::new());
         if !same(self.subdue.as_ref().map(|(raw, _)| raw), fields.subdue) {
             self.subdue = fields.subdue.and_then(|raw| {
                 let mut check = Object::new();
@@ -65,7 +66,12 @@ impl Bound {
 
     /// Reports whether the definition says anything about how long a result holds.
     pub fn is_bounded(&self) -> bool {
-        self.ttl.is_some() || self.cron.is_some() || self.interval.is_some()
+        self.ttl.is_some() || self.is_scheduled()
+    }
+
+    /// Reports whether the definition says when the check runs.
+    pub(super) fn is_scheduled(&self) -> bool {
+        self.interval.is_some() || self.cron.is_some()
     }
 
     /// Returns the seconds between runs.
@@ -80,11 +86,19 @@ impl Bound {
             return past(self.passed(executed, now), ttl);
         }
         if self.cron.is_some() {
-            let due = executed.checked_add_signed(self.due_after?)?;
+            let due = executed.checked_add_signed(self.due_after()?)?;
             return if due > now { None } else { past(self.passed(due, now), grace) };
         }
         let interval = self.interval?;
         past(self.passed(executed, now), INTERVALS * interval + grace)
+    }
+
+    fn due_after(&self) -> Option<Duration> {
+        *self.due_after.get_or_init(|| {
+            let (_, cron) = self.cron.as_ref()?;
+            let due = cron.as_ref()?.next_after(&local(self.executed))?;
+            Some(due.signed_duration_since(self.executed))
+        })
     }
 
     /// Returns the seconds since `executed` that count: those inside subdue do not.

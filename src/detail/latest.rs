@@ -3,8 +3,8 @@
 //! A line costs a walk over its bytes and one copy; nothing is parsed into values before somebody asks for the detail.
 
 use super::bound::{Bound, GRACE_SECONDS, Judged};
-use super::labels;
 use super::pack::{Pack, Unpack};
+use super::{labels, trim};
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::sys::clock::{self, Moment};
@@ -13,14 +13,19 @@ use foldhash::fast::RandomState;
 use foldhash::quality::FixedState;
 use indexmap::{Equivalent, IndexMap};
 use sha2::{Digest as _, Sha256};
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::BuildHasher as _;
 use std::time::{Duration, Instant};
 
 /// How many checks are known at most; no node comes near.
 pub const MOST_CHECKS: usize = 10_000;
-/// Longer words are cut in the middle.
-const LONGEST_WORD: usize = 1024;
+/// How much of a definition and of what hooks said is kept of each check; the longest attributes go first.
+const MOST_FIELDS: usize = 16 * 1024;
+/// How much is held of the words of all checks. Beyond that of each new result only so much is kept as names it: whoever reaches
+/// the runner's socket could fill the memory of a node.
+const MOST_WORDS: usize = 64 * 1024 * 1024;
+const FEW_WORDS: usize = 2048;
 /// A result from further ahead counts as arriving now: a clock that jumped must freeze nothing.
 const AHEAD_SECONDS: i64 = 60;
 
@@ -129,6 +134,8 @@ pub struct Latest {
     /// Which checks each log once said to be scheduled, and no longer does.
     dropped: Vec<HashSet<Box<str>>>,
     keep: usize,
+    /// The bytes of all words that are held.
+    words: usize,
     gone: Vec<Key>,
     /// Labels of definitions that were refused, since the start.
     pub labels_refused: u64,
@@ -142,6 +149,7 @@ impl Latest {
             scheduled: vec![None; logs],
             dropped: vec![HashSet::new(); logs],
             keep,
+            words: 0,
             gone: Vec::new(),
             labels_refused: 0,
         }
@@ -220,7 +228,11 @@ impl Latest {
         entry.hear(now);
         entry.bound.update(&result.bound, executed);
         self.labels_refused += entry.take_labels(result.labels) as u64;
-        entry.take_text(result, self.keep);
+        self.words -= entry.words();
+        let many = self.words >= MOST_WORDS;
+        let (output, fields) = if many { (FEW_WORDS, FEW_WORDS) } else { (usize::MAX, MOST_FIELDS) };
+        entry.take_text(result, self.keep.min(output), fields);
+        self.words += entry.words();
         let run_now = Run {
             number: entry.runs,
             executed,
@@ -248,29 +260,42 @@ impl Latest {
         dropped && (result.bound.interval.is_some() || result.bound.cron.is_some())
     }
 
-    /// A log says what is scheduled from here on: what it said before and does not say now is gone.
+    /// A log says what is scheduled from here on: what it said before and does not say now is gone, and so is what the runner must
+    /// have run, if not by these definitions. What a socket sends has no command.
     fn schedule(&mut self, log: u16, names: HashSet<Box<str>>) {
         let Some(before) = self.scheduled.get_mut(usize::from(log)) else { return };
-        if let Some(before) = before.as_ref() {
-            let gone = self.entries.extract_if(.., |key, entry| {
-                entry.log == log && before.contains(&key.check) && !names.contains(&key.check)
-            });
-            self.gone.extend(gone.map(|(key, _)| key));
-            if let Some(dropped) = self.dropped.get_mut(usize::from(log)) {
-                dropped.extend(before.iter().cloned());
-                dropped.retain(|name| !names.contains(name));
-                // Only those of the last reloads can still be running.
-                if dropped.len() > MOST_CHECKS {
-                    dropped.clear();
-                }
+        let gone = self.entries.extract_if(.., |key, entry| {
+            let was = before.as_ref().is_some_and(|before| before.contains(&key.check));
+            entry.log == log && (was || entry.was_scheduled()) && !names.contains(&key.check)
+        });
+        let gone: Vec<Key> = gone.map(|(key, _)| key).collect();
+        let dropped = self.dropped.get_mut(usize::from(log));
+        if let (Some(dropped), Some(before)) = (dropped, before.as_ref()) {
+            dropped.extend(before.iter().cloned());
+            dropped.retain(|name| !names.contains(name));
+            // Only those of the last reloads can still be running.
+            if dropped.len() > MOST_CHECKS {
+                dropped.clear();
             }
         }
         *before = Some(names);
+        self.forget(gone);
+    }
+
+    fn forget(&mut self, gone: Vec<Key>) {
+        if !gone.is_empty() {
+            self.gone.extend(gone);
+            self.count_words();
+        }
+    }
+
+    fn count_words(&mut self) {
+        self.words = self.entries.values().map(Entry::words).sum();
     }
 
     /// Forgets what no log names as scheduled and what was silent for so long, while its log went on. Silence is counted by
     /// the steady clock and from our own start on, so that neither a jump of the clock nor a long pause forgets anything.
-    pub fn retire(&mut self, after: Duration, now: Instant) {
+    pub fn retire(&mut self, after: Duration) {
         let mut newest: Vec<Option<Instant>> = vec![None; self.scheduled.len()];
         for entry in self.entries.values() {
             if let Some(newest) = newest.get_mut(usize::from(entry.log)) {
@@ -282,10 +307,12 @@ impl Latest {
             let log = usize::from(entry.log);
             let named =
                 scheduled.get(log).and_then(Option::as_ref).is_some_and(|names| names.contains(&key.check));
-            let goes_on = newest.get(log).copied().flatten().is_some_and(|newest| newest > entry.heard);
-            !named && goes_on && now.saturating_duration_since(entry.heard) > after
+            // The others of a log that stopped fell silent with it: who is dead has removed no check.
+            let goes_on = newest.get(log).copied().flatten();
+            !named && goes_on.is_some_and(|newest| newest.saturating_duration_since(entry.heard) > after)
         });
-        self.gone.extend(gone.map(|(key, _)| key));
+        let gone = gone.map(|(key, _)| key).collect();
+        self.forget(gone);
     }
 
     /// Returns the checks that were forgotten since this was last called.
@@ -413,7 +440,13 @@ impl Entry {
         refused
     }
 
-    fn take_text(&mut self, result: &ResultLine<'_>, keep: usize) {
+    /// How many bytes of words it holds.
+    fn words(&self) -> usize {
+        self.fields.len() + self.output.len()
+    }
+
+    /// Takes over the words of a line: at most `keep` bytes of its output, and `fields` of everything else.
+    fn take_text(&mut self, result: &ResultLine<'_>, keep: usize, fields: usize) {
         if *self.client != *result.client.to_text() {
             self.client = result.client.to_text().into();
         }
@@ -422,6 +455,9 @@ impl Entry {
             &mut self.fields,
             &[&result.fields[..start], if end > start { b"\"\"" } else { b"" }, &result.fields[end..]],
         );
+        if let Cow::Owned(fitting) = trim::fields(&self.fields, fields) {
+            self.fields = fitting.into();
+        }
         let seen = Some(FixedState::default().hash_one(result.output.escaped()));
         if seen == self.seen {
             return;
@@ -430,7 +466,7 @@ impl Entry {
         let output = result.output.bytes();
         self.sha256 = Sha256::digest(&output).into();
         self.output_bytes = output.len() as u64;
-        put(&mut self.output, &[cut(&output, keep)]);
+        put(&mut self.output, &[trim::output(&output, keep)]);
     }
 
     /// Judges the result as of now.
@@ -443,15 +479,20 @@ impl Entry {
         Status::from_value(self.status as f64)
     }
 
-    /// Packs the entry for the store.
-    pub fn pack(&self, key: &Key) -> Vec<u8> {
+    /// Whether a runner ran it by a schedule.
+    fn was_scheduled(&self) -> bool {
+        self.bound.is_scheduled() && memchr::memmem::find(&self.fields, b"\"command\":").is_some()
+    }
+
+    /// Packs the entry for the store, with at most so many bytes of its output and of its attributes.
+    pub fn pack(&self, key: &Key, most: usize) -> Vec<u8> {
         let millis = |time: Timestamp| time.timestamp_millis();
         let mut pack = Pack::default();
         pack.bytes(key.source.as_deref().unwrap_or_default().as_bytes());
         pack.bytes(key.check.as_bytes()).bytes(self.client.as_bytes());
         pack.number(self.status).number(millis(self.executed)).float(self.duration);
-        pack.bytes(&self.fields)
-            .bytes(&self.output)
+        pack.bytes(&trim::fields(&self.fields, most))
+            .bytes(trim::output(&self.output, most))
             .number(self.output_bytes.cast_signed())
             .bytes(&self.sha256);
         pack.number(millis(self.status_since)).number(self.last_ok.map_or(i64::MIN, millis));
@@ -500,7 +541,10 @@ impl Latest {
     pub fn restore(&mut self, key: Key, mut entry: Entry, now: Timestamp) {
         entry.hear(now);
         if self.entries.len() < MOST_CHECKS && usize::from(entry.log) < self.scheduled.len() {
-            self.entries.insert(key, entry);
+            self.words += entry.words();
+            if let Some(replaced) = self.entries.insert(key, entry) {
+                self.words -= replaced.words();
+            }
         }
     }
 
@@ -518,6 +562,7 @@ impl Latest {
             self.entries.insert(key.clone(), entry);
             taken.push(key.clone());
         }
+        self.count_words();
         // The same definitions were read again.
         self.labels_refused = self.labels_refused.max(other.labels_refused);
         taken
@@ -534,19 +579,6 @@ impl Latest {
         if let Some(scheduled) = self.scheduled.get_mut(usize::from(log)) {
             *scheduled = Some(names.into_iter().map(Into::into).collect());
         }
-    }
-}
-
-/// Cuts an output, where it has to be, behind the last white space: half a password would not be known for one.
-fn cut(output: &[u8], keep: usize) -> &[u8] {
-    if output.len() <= keep {
-        return output;
-    }
-    let kept = &output[..keep];
-    let near = keep.saturating_sub(LONGEST_WORD);
-    match kept[near..].iter().rposition(u8::is_ascii_whitespace) {
-        Some(at) => &kept[..=near + at],
-        None => kept,
     }
 }
 

@@ -6,3 +6,4 @@ pub mod labels;
 pub mod latest;
 mod pack;
 pub mod page;
+mod trim;

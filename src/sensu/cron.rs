@@ -5,9 +5,12 @@ use croner::parser::{CronParser, Seconds};
 use regex::Regex;
 use std::sync::LazyLock;
 
-/// A cron line.
+/// A cron line; without a pattern where no year has such a day.
 #[derive(Debug, Clone)]
-pub struct Cron(croner::Cron);
+pub struct Cron(Option<croner::Cron>);
+
+/// How many days each month has at most.
+const DAYS: [u32; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /// The names for lines that parse-cron knows.
 const NAMED: [(&str, &str); 7] = [
@@ -60,7 +63,8 @@ impl Cron {
             return None;
         }
         let parser = CronParser::builder().seconds(Seconds::Disallowed).build();
-        parser.parse(&fields[..5].join(" ")).ok().map(Self)
+        let pattern = parser.parse(&fields[..5].join(" ")).ok()?;
+        Some(Self(Some(pattern).filter(|_| is_ever(fields[2], fields[3], fields[4]))))
     }
 
     /// Returns the next whole minute strictly after `now` in which the line is true, in the zone of `now`.
@@ -69,13 +73,36 @@ impl Cron {
     /// in the one that is left out as soon as that is over. One for every hour or minute goes on through both; the original
     /// fell silent for the hour that comes twice, since it plans by the hands of the clock (parse-cron, `InternalTime`).
     pub fn next_after<Z: TimeZone>(&self, now: &DateTime<Z>) -> Option<DateTime<Z>> {
-        self.0.find_next_occurrence(now, false).ok()
+        self.0.as_ref()?.find_next_occurrence(now, false).ok()
     }
+}
+
+/// Reports whether a line with these fields ever comes true. The 31st of February is the usual way to write "never", and to look
+/// for it through all years takes milliseconds.
+fn is_ever(days: &str, months: &str, weekdays: &str) -> bool {
+    let has = |month: usize| holds(months, 1, month as u32);
+    // Where both are named, a day of the week is enough.
+    weekdays != "*"
+        || (1..=12).any(|month| has(month) && (1..=DAYS[month - 1]).any(|day| holds(days, 1, day)))
+}
+
+/// Reports whether a field of numbers from `first` on holds one.
+fn holds(field: &str, first: u32, number: u32) -> bool {
+    field.split(',').any(|item| {
+        let (range, step) = item.split_once('/').unwrap_or((item, "1"));
+        let (from, to) = match range.split_once('-') {
+            Some((from, to)) => (from.parse().unwrap_or(first), to.parse().unwrap_or(u32::MAX)),
+            None if range == "*" => (first, u32::MAX),
+            None => range.parse().map_or((first, u32::MAX), |number| (number, number)),
+        };
+        let step = step.parse().unwrap_or(1).max(1);
+        (from..=to).contains(&number) && (number - from).is_multiple_of(step)
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Cron;
+    use super::{Cron, CronParser, Seconds};
     use chrono::{DateTime, FixedOffset, Local, MappedLocalTime, NaiveDate, NaiveDateTime, TimeZone, Utc};
     use proptest::prelude::*;
 
@@ -211,6 +238,37 @@ mod tests {
             let next = cron.next_after(&now).expect("it comes again");
             prop_assert!(next > now && next.timestamp() % 60 == 0);
             prop_assert!(next - now <= chrono::Duration::hours(26), "{next}");
+        }
+    }
+
+    #[test]
+    fn a_day_that_no_year_has_is_never_and_known_at_once() {
+        for line in ["0 0 31 2 *", "* * 30-31 2 *", "0 0 31 2,4,6,9,11 *", "0 0 31 */2 *", "0 0 30 feb *"] {
+            let cron = Cron::parse(line);
+            match line {
+                // January has 31 days.
+                "0 0 31 */2 *" => assert!(cron.is_some_and(|cron| cron.0.is_some())),
+                _ => assert!(cron.is_some_and(|cron| cron.0.is_none()), "{line}"),
+            }
+        }
+        let now = local("2026-11-24 10:30:00");
+        assert_eq!(Cron::parse("0 0 31 2 *").expect("a line").next_after(&now), None);
+        assert!(Cron::parse("0 0 31 2 1").expect("a line").next_after(&now).is_some(), "a Monday will do");
+    }
+
+    proptest! {
+        /// The shortcut says of no line that it never comes true which does.
+        #[test]
+        fn what_is_called_never_is_never(
+            days in "([1-9]|[12][0-9]|3[01])(-3[01])?(,(29|3[01]))?|\\*/[1-9]|\\*",
+            months in "([1-9]|1[0-2])(,(2|4))?|\\*/[1-9]|\\*",
+        ) {
+            let line = format!("0 0 {days} {months} *");
+            let Some(cron) = Cron::parse(&line) else { return Ok(()) };
+            let parser = CronParser::builder().seconds(Seconds::Disallowed).build();
+            let whole = parser.parse(&line).expect("it was read before");
+            let found = whole.find_next_occurrence(&local("2026-11-24 10:30:00"), false).ok();
+            prop_assert_eq!(cron.0.is_some(), found.is_some(), "{}", line);
         }
     }
 

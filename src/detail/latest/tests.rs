@@ -1,4 +1,4 @@
-use super::{Entry, Key, Latest, MOST_CHECKS, Run, Took};
+use super::{Entry, FEW_WORDS, Key, Latest, MOST_CHECKS, MOST_WORDS, Run, Took};
 use crate::model::time::Timestamp;
 use crate::sys::clock::{self, Moment};
 use proptest::prelude::*;
@@ -64,9 +64,10 @@ fn checks_that_are_no_longer_scheduled_are_gone_and_others_stay() {
     let mut latest = Latest::new(2, 100);
     let scheduled = |names: &str| format!(r#"{{"message":"scheduled checks","checks":[{names}]}}"#);
     take(&mut latest, 0, &scheduled(r#""a","b""#), 0);
-    for (log, check) in [(0, "a"), (0, "b"), (0, "by-socket"), (1, "of-another-log")] {
+    for (log, check) in [(0, "a"), (0, "b"), (1, "of-another-log")] {
         take(&mut latest, log, &line(check, 10, 0, "x"), 10);
     }
+    take(&mut latest, 0, &line("by-socket", 10, 0, "x").replace(r#""command":"x","#, ""), 10);
     take(&mut latest, 0, &scheduled(r#""b""#), 20);
     let mut left: Vec<&str> = latest.iter().map(|(key, _)| &*key.check).collect();
     left.sort_unstable();
@@ -112,22 +113,60 @@ fn a_dead_runner_is_one_fact_though_a_slow_check_still_holds() {
 }
 
 #[test]
-fn a_log_that_says_nothing_of_its_schedule_loses_what_fell_silent() {
+fn a_log_that_says_nothing_of_its_schedule_loses_what_fell_silent_while_it_went_on() {
     let mut latest = Latest::new(1, 100);
-    take(&mut latest, 0, &line("old", 0, 0, "x"), 0);
-    let later = clock::instant() + Duration::from_secs(3600);
-    latest.retire(Duration::from_secs(60), later);
-    assert_eq!(latest.len(), 1, "while the whole log is silent nothing is forgotten");
-    take(&mut latest, 0, &line("new", 1000, 0, "x"), 1000);
-    latest.retire(Duration::from_secs(7200), later);
-    assert_eq!(latest.len(), 2);
+    for check in ["old", "other", "new"] {
+        take(&mut latest, 0, &line(check, 0, 2, "x"), 0);
+    }
+    latest.retire(Duration::from_secs(60));
+    assert_eq!(latest.len(), 3, "what a dead client said last is not forgotten");
+    let mut latest = Latest::new(1, 100);
+    for check in ["old", "other", "new"] {
+        take(&mut latest, 0, &line(check, 0, 2, "x"), 0);
+    }
     // A clock that jumps by a month forgets nothing.
     take(&mut latest, 0, &line("new", 2_600_000, 0, "x"), 2_600_000);
-    latest.retire(Duration::from_secs(7200), later);
-    assert_eq!(latest.len(), 2);
-    latest.retire(Duration::from_secs(60), later);
-    assert_eq!(latest.take_gone(), [key("old")]);
+    latest.retire(Duration::from_secs(60));
+    assert_eq!(latest.len(), 3);
+    latest.entries.get_mut(&key("new")).expect("known").heard += Duration::from_secs(3600);
+    latest.retire(Duration::from_secs(7200));
+    assert_eq!(latest.len(), 3);
+    latest.retire(Duration::from_secs(60));
+    let mut gone = latest.take_gone();
+    gone.sort_unstable();
+    assert_eq!(gone, [key("old"), key("other")]);
     assert!(latest.get(&key("new")).is_some());
+}
+
+#[test]
+fn what_was_removed_before_the_log_begins_is_gone_with_its_first_word_of_a_schedule() {
+    let mut latest = Latest::new(1, 100);
+    take(&mut latest, 0, &line("kept", 0, 0, "x"), 0);
+    take(&mut latest, 0, &line("removed", 0, 0, "x"), 0);
+    take(&mut latest, 0, &line("sent", 0, 0, "x").replace(r#""command":"x","#, ""), 0);
+    take(&mut latest, 0, r#"{"message":"scheduled checks","checks":["kept"]}"#, 0);
+    let mut left: Vec<&str> = latest.iter().map(|(key, _)| &*key.check).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["kept", "sent"]);
+}
+
+#[test]
+fn the_words_of_all_checks_are_bounded() {
+    let mut latest = Latest::new(1, 1 << 20);
+    let long = "word ".repeat(200_000);
+    let count = |latest: &Latest| latest.iter().map(|(_, entry)| entry.words()).sum::<usize>();
+    for number in 0..100 {
+        take(&mut latest, 0, &line(&format!("a{number}"), 0, 0, &long), 0);
+    }
+    assert!(count(&latest) <= MOST_WORDS + (1 << 20) + 100 * 2 * FEW_WORDS, "{}", count(&latest));
+    assert_eq!(latest.words, count(&latest));
+    // The same checks with less to say make room again.
+    for number in 0..100 {
+        take(&mut latest, 0, &line(&format!("a{number}"), 10, 0, "short"), 10);
+    }
+    assert_eq!(latest.words, count(&latest));
+    take(&mut latest, 0, &line("a0", 20, 0, &long), 20);
+    assert_eq!(latest.get(&key("a0")).expect("known").output.len(), long.len());
 }
 
 #[test]
@@ -137,7 +176,7 @@ fn the_same_line_twice_is_one_result_and_an_empty_output_replaces_a_restored_one
     assert_eq!(take(&mut latest, 0, &line("a", 10, 2, "CRITICAL"), 10).0, Took::Older);
     let entry = latest.get(&key("a")).expect("known");
     assert_eq!((entry.runs, entry.occurrences), (1, 1));
-    let (name, restored) = Entry::unpack(&entry.pack(&key("a"))).expect("our own");
+    let (name, restored) = Entry::unpack(&entry.pack(&key("a"), usize::MAX)).expect("our own");
     let mut latest = Latest::new(1, 100);
     latest.restore(name, restored, at(10));
     take(&mut latest, 0, &line("a", 20, 0, ""), 20);
@@ -198,7 +237,7 @@ fn a_result_that_is_read_late_is_as_old_as_it_is() {
     let now = Moment { wall: at(4600), steady: clock::instant() };
     let entry = latest.get(&key("a")).expect("known");
     assert!(entry.judge(false, now).stale);
-    let (name, restored) = Entry::unpack(&entry.pack(&key("a"))).expect("our own");
+    let (name, restored) = Entry::unpack(&entry.pack(&key("a"), usize::MAX)).expect("our own");
     let mut latest = Latest::new(1, 100);
     latest.restore(name, restored, at(4600));
     assert!(latest.get(&key("a")).expect("known").judge(false, now).stale);
@@ -256,7 +295,7 @@ proptest! {
         let mut latest = Latest::new(1, 64);
         take(&mut latest, 0, &line(&check, executed, status, &output), executed);
         let entry = latest.get(&key(&check)).expect("known");
-        let (read_key, read) = Entry::unpack(&entry.pack(&key(&check))).expect("our own");
+        let (read_key, read) = Entry::unpack(&entry.pack(&key(&check), usize::MAX)).expect("our own");
         prop_assert_eq!(read_key, key(&check));
         prop_assert_eq!(format!("{:?}", (read.status, read.executed, &read.output, read.sha256, read.bound.interval())),
             format!("{:?}", (entry.status, entry.executed, &entry.output, entry.sha256, entry.bound.interval())));

@@ -4,7 +4,6 @@ use super::Options;
 use crate::detail::history::{Depth, keeps_output};
 use crate::detail::latest::{Key, Latest, Run, Took};
 use crate::model::time::Timestamp;
-use crate::sys::clock;
 use crate::sys::tail::{Notice, Position, Tail};
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use std::path::Path;
@@ -19,6 +18,11 @@ const MOST_UNKEPT_BYTES: usize = 16 * 1024 * 1024;
 /// From here on they do not wait for their time: a backlog is kept as it is read.
 const KEEP_AT: usize = 5_000;
 const KEEP_AT_BYTES: usize = 4 * 1024 * 1024;
+
+/// How many bytes of outputs, and of attributes, the newest results take in the store together; with both, half of it is left to
+/// the history. Of each so much is kept as falls to its share, but this much always.
+const MOST_ENTRIES_BYTES: usize = 4 * 1024 * 1024;
+const LEAST_ENTRY_BYTES: usize = 2048;
 
 /// How lines were counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -186,11 +190,12 @@ impl State {
 
     /// Takes out what is to be written to the store.
     pub(super) fn take_unkept(&mut self, options: &Options) -> ToKeep {
-        self.latest.retire(options.retire_after, clock::instant());
+        self.latest.retire(options.retire_after);
         self.bury();
         let latest = &self.latest;
+        let most = (MOST_ENTRIES_BYTES / latest.len().max(1)).max(LEAST_ENTRY_BYTES);
         let entries = self.changed.drain().map(|key| {
-            let packed = latest.get(&key).map(|entry| entry.pack(&key));
+            let packed = latest.get(&key).map(|entry| entry.pack(&key, most));
             (key, packed)
         });
         let entries = entries.collect();
@@ -220,7 +225,7 @@ impl State {
 
     /// Makes room where there is no store: the newest runs are held here, the older ones are forgotten.
     pub(super) fn forget_old(&mut self, options: &Options) {
-        self.latest.retire(options.retire_after, clock::instant());
+        self.latest.retire(options.retire_after);
         self.bury();
         self.changed.clear();
         self.unkept.retain(|unkept| self.latest.get(&unkept.key).is_some());
