@@ -17,6 +17,9 @@ pub const RESULT: &str = "publishing check result";
 /// sensu-client writes nothing like it: a check that vanished from its definitions just falls silent.
 pub const SCHEDULED: &str = "scheduled checks";
 
+/// The longest line that is read, and that our runner writes: nobody's memory is to be filled by one.
+pub const LONGEST_LINE: usize = 16 * 1024 * 1024;
+
 /// What one line of the log says.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(

@@ -5,12 +5,11 @@ use crate::detail::history::{Depth, keeps_output};
 use crate::detail::latest::{Key, Latest, Run, Took};
 use crate::model::time::Timestamp;
 use crate::sys::tail::{Notice, Position, Tail};
+use crate::wire::sensu_log::LONGEST_LINE;
 use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The longest line that is read. A runner's largest output, all of it escaped, is less.
-const LONGEST_LINE: usize = 16 * 1024 * 1024;
 /// How many runs wait for the store at most.
 const MOST_UNKEPT: usize = 20_000;
 /// How many bytes of their outputs do.

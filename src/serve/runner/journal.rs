@@ -1,11 +1,12 @@
 //! The runner's log: sensu-client's own lines, and the newest result of every check kept while the disk takes none.
 
+use super::fit;
 use crate::sensu::engine::Event;
 use crate::sensu::level::Level;
 use crate::sys::clock;
 use crate::sys::logfile::LogFile;
 use crate::wire::sensu_json::{Object, Value, field};
-use crate::wire::sensu_log::{RESULT, SCHEDULED, write_line};
+use crate::wire::sensu_log::{LONGEST_LINE, SCHEDULED, write_line};
 use indexmap::IndexMap;
 use std::io::{self, Write as _};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -109,9 +110,7 @@ impl Journal {
     /// Writes a result, whatever the level: without it the check would seem not to have run.
     fn result(&self, payload: Object) {
         let key = key(&payload);
-        let payload = Value::Object(payload);
-        let mut line = Vec::new();
-        write_line(&mut line, &clock::local(), Level::Info.word(), RESULT, &[("payload", &payload)]);
+        let line = fit::line(payload, &clock::local(), LONGEST_LINE);
         let mut inner = self.inner();
         // An older result must not come after a newer one.
         inner.flush();
