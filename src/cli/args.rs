@@ -123,7 +123,11 @@ pub enum ServiceCommand {
     Serve(Box<ServeCommand>),
     /// The process that ends what a killed runner left
     #[command(hide = true, name = "check-guard")]
-    CheckGuard,
+    CheckGuard {
+        /// What others know it by
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        of: Vec<String>,
+    },
     /// The process that becomes the user of a check, and then its shell
     #[command(hide = true, name = super::definitions::RUN_AS)]
     CheckAs {

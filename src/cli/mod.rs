@@ -103,7 +103,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, A
         Command::Service(ServiceCommand::Serve(command)) => {
             return Ok(serve::run(command, cli.global.config.as_deref(), &env, out, err)?.code());
         }
-        Command::Service(ServiceCommand::CheckGuard) => {
+        Command::Service(ServiceCommand::CheckGuard { .. }) => {
             let table = io::stdout().as_fd().try_clone_to_owned()?.into();
             crate::sys::child::watch(&mut io::stdin().lock(), &table)?
         }

@@ -74,7 +74,7 @@ pub fn run(
     let loaded = LoadedFiles::write(&SurroundingArgs::loaded_folder(env), &settings);
     // A check is no terminal's foreground: one that reads from it would be stopped until its time is over.
     nix::unistd::dup2_stdin(File::open("/dev/null")?).map_err(io::Error::from)?;
-    let guard = Guard::start(GUARD).ok();
+    let guard = Guard::start(GUARD, Vec::new()).ok();
     let bounds = args.around.bounds();
     match &loaded {
         Ok(loaded) => around.variables.push(loaded.variable()),

@@ -4,6 +4,7 @@ use super::exporter::Exporter;
 use super::runner::{Runner, Works};
 use super::skeleton::{ServeError, Service, Skeleton};
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// Runs both until the service ends, and the checks that run have ended.
 ///
@@ -22,24 +23,25 @@ pub async fn run(skeleton: Skeleton, runner: Option<Runner>, exporter: Exporter)
         }
     }
     let bound = skeleton.bind().await?;
-    let serving = bound.serve(service(runner.as_ref().map(Runner::works), &exporter));
-    let running = async {
-        if let Some(runner) = runner {
-            return runner.run(&readiness, &ending).await;
-        }
-        Ok(())
-    };
-    // The exporter follows the log until the last check has ended.
-    let ended = tokio_util::sync::CancellationToken::new();
+    // The exporter follows the log until the last check has ended, and so long the doors stay open: a long one would else leave
+    // the node unseen.
+    let ended = CancellationToken::new();
     let following = tokio::spawn({
         let (exporter, readiness, ended) = (exporter.clone(), readiness.clone(), ended.clone());
         async move { exporter.follow(readiness, ended).await }
     });
-    let ((), ran) = tokio::join!(serving, running);
+    let service = service(runner.as_ref().map(Runner::works), &exporter);
+    let working = async {
+        match runner {
+            Some(runner) => runner.run(&readiness, &ending).await,
+            None => ending.begun().cancelled().await,
+        }
+    };
+    bound.serve_during(service, working).await;
     ended.cancel();
     // A panic there is not ours to hide, and not ours to pass on at the end.
     let _ = following.await;
-    ran.map_err(ServeError::Signals)
+    Ok(())
 }
 
 fn service(works: Option<Works>, exporter: &Exporter) -> Service {

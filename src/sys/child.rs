@@ -9,7 +9,7 @@ mod guard;
 mod user;
 
 pub use group::{Group, members};
-pub use guard::{Guard, watch};
+pub use guard::{Guard, Other, watch};
 pub use user::{RunAs, become_user};
 
 use nix::errno::Errno;

@@ -7,7 +7,7 @@
 use crate::model::time::Timestamp;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -84,7 +84,9 @@ impl LogFile {
                 Err(_) => {}
             }
         }
-        if self.open.is_none() {
+        // In a file that was deleted nobody would find it: the original goes on writing there until it is told to reopen.
+        if self.open.as_ref().is_none_or(Open::is_deleted) {
+            self.open = None;
             self.open = Some(self.begin(now)?);
         }
         self.open.as_mut().map_or(Ok(()), |open| open.append(line))
@@ -144,6 +146,10 @@ impl LogFile {
 }
 
 impl Open {
+    fn is_deleted(&self) -> bool {
+        self.file.metadata().is_ok_and(|about| about.is_file() && about.nlink() == 0)
+    }
+
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
         let about = self.file.metadata()?;
         if self.torn {

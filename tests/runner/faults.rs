@@ -5,6 +5,7 @@ use super::world::World;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 /// A check every second.
 fn check(name: &str, command: &str) -> String {
@@ -147,6 +148,90 @@ fn it_does_not_start_beside_another_client_unless_told_which_checks_are_ours() {
         String::from_utf8_lossy(&unknown.stderr)
             .contains("no check that is scheduled here is called `nothing`")
     );
+}
+
+#[test]
+fn after_a_kill_no_check_runs_beside_the_one_that_the_dead_runner_left() {
+    let world = World::new();
+    // It does not listen to TERM, so its guard takes three seconds to end it.
+    world.define("deaf", &check("deaf", "trap '' TERM; echo $$ >> pids; exec sleep 1000"));
+    let pids = || -> Vec<i32> {
+        let text = std::fs::read_to_string(world.path("pids")).unwrap_or_default();
+        text.lines().filter_map(|line| line.parse().ok()).collect()
+    };
+    let mut runner = world.start(&[]);
+    assert!(await_until(SOON, || !pids().is_empty()), "it runs");
+    runner.signal(Signal::SIGKILL);
+    runner.wait();
+    let mut again = world.start(&[]);
+    assert!(await_until(SOON, || pids().len() > 1), "the next runner runs it");
+    assert!(!lives(pids()[0]), "both run");
+    again.signal(Signal::SIGKILL);
+    again.wait();
+    let left = pids()[1];
+    assert!(await_until(SOON, || !lives(left)), "the guard ends it");
+}
+
+#[test]
+fn while_the_last_checks_end_it_answers_that_it_ends() {
+    let world = World::new();
+    world
+        .define("long", &check("long", "touch begun; while [ ! -e done ]; do sleep 0.1; done; echo of long"));
+    let mut runner = world.start(&[]);
+    assert!(await_until(SOON, || world.path("begun").exists()), "it runs");
+    runner.signal(Signal::SIGTERM);
+    let ends = || world.get("/-/ready").contains("ending: told to end, what runs is waited for");
+    assert!(await_until(SOON, ends), "{}", world.get("/-/ready"));
+    assert_eq!(world.metric("iaasmon_runner_checks_running"), Some(1.0));
+    std::fs::write(world.path("done"), "").expect("written");
+    assert!(runner.wait().success());
+    world.await_log(&wrote("of long"));
+}
+
+#[test]
+fn two_runners_of_the_same_definitions_have_no_check_in_common() {
+    let world = World::new();
+    world.define("a", &check("a", "echo of a"));
+    world.define("b", &check("b", "echo of b"));
+    let mut first = world.start(&["--only", "a"]);
+    world.await_log(&wrote("of a"));
+    let start = |log: &str, args: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.args(["serve", "runner", "-d"]).arg(world.path("conf.d")).arg("-l").arg(world.path(log));
+        command.arg("--listen").arg(format!("unix:{}", world.path("http2").display())).args(args);
+        command.stderr(Stdio::piped()).spawn().expect("it starts")
+    };
+    for args in [&[][..], &["--only", "b,a"]] {
+        let refused = start("other.log", args).wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(
+            said.contains("another runner of these definitions runs already: process"),
+            "{args:?}: {said}"
+        );
+    }
+    let mut second = start("other.log", &["--only", "b"]);
+    let ran = || std::fs::read_to_string(world.path("other.log")).is_ok_and(|log| log.contains("of b"));
+    assert!(await_until(SOON, ran), "checks of its own");
+    second.kill().expect("our own child");
+    second.wait().expect("our own child");
+    assert!(first.end().success());
+}
+
+#[test]
+fn a_log_that_is_deleted_and_definitions_that_are_all_gone_lose_nothing() {
+    let world = World::new();
+    world.define("a", &check("a", "echo of a"));
+    let mut runner = world.start(&[]);
+    world.await_log(&wrote("of a"));
+    std::fs::remove_file(world.path("log")).expect("removed");
+    world.await_log(&wrote("of a"));
+    std::fs::rename(world.path("conf.d"), world.path("away")).expect("moved");
+    std::fs::create_dir(world.path("conf.d")).expect("created");
+    runner.signal(Signal::SIGHUP);
+    let refused = "iaasmon_runner_definitions_reloads_total{outcome=\"refused\"}";
+    assert!(await_until(SOON, || world.metric(refused) == Some(1.0)), "{}", world.get("/metrics"));
+    assert_eq!(world.metric("iaasmon_runner_checks"), Some(1.0));
+    assert!(runner.end().success());
 }
 
 #[test]

@@ -159,8 +159,8 @@ pub fn run(
         };
         let (readiness, ending) = (skeleton.readiness(), skeleton.ending());
         let bound = skeleton.bind().await?;
-        let ((), ran) = tokio::join!(bound.serve(service), runner.run(&readiness, &ending));
-        Ok(ran.map(|()| Exit::Done)?)
+        bound.serve_during(service, runner.run(&readiness, &ending)).await;
+        Ok(Exit::Done)
     })
 }
 

@@ -1,6 +1,7 @@
 //! The runner: takes sensu-client's place on a node. It runs the checks and writes their results to a log in sensu-client's
 //! own format, which is the hand-over to whoever reads it.
 
+mod fit;
 mod http_socket;
 mod intake;
 mod journal;
@@ -24,11 +25,11 @@ use crate::wire::exposition::Exposition;
 use crate::wire::sensu_json::{Object, Value, field, set};
 use intake::Intake;
 use sockets::Sockets;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
 /// How often is tried to write what the disk did not take.
@@ -90,6 +91,21 @@ pub struct Runner {
     works: Works,
     sockets: Sockets,
     pid_file: Option<PidFile>,
+    signals: Signals,
+}
+
+/// What a runner is told by signals. They are heard as soon as it is prepared: unheard, they end the process, and logrotate
+/// does not wait until a backlog is read.
+struct Signals {
+    reopen: Signal,
+    debug: Signal,
+}
+
+impl Signals {
+    fn hear() -> std::io::Result<Self> {
+        let debug = signal(SignalKind::from_raw(nix::libc::SIGTRAP))?;
+        Ok(Self { reopen: signal(SignalKind::user_defined2())?, debug })
+    }
 }
 
 /// What a runner works with; each copy is the same one.
@@ -110,6 +126,10 @@ impl Runner {
     pub async fn prepare(options: Options) -> Result<Self, RunnerError> {
         // Our own kind is kept away always, another client unless it is known to have the rest.
         let mut pid_file = options.pid_file.as_deref().map(rival::hold).transpose()?;
+        let signals = Signals::hear().map_err(io("signals"))?;
+        let of = rival::of(&options.sources, &options.only);
+        let guard = Guard::start(options.guard, of).map_err(io("the guard of the checks"))?;
+        rival::wait_for_end(&guard).await?;
         let mut notices = Vec::new();
         let loaded = load(&options.sources, &mut notices);
         let journal = Arc::new(open_journal(&options)?);
@@ -129,7 +149,6 @@ impl Runner {
         let limit = Value::from(i64::try_from(settings.spawn_limit()).unwrap_or(i64::MAX));
         let spawn = Value::Object(Object::from_iter([(b"limit"[..].into(), limit)]));
         journal.line(Level::Info, "configuring sensu spawn", &[("settings", &spawn)]);
-        let guard = Guard::start(options.guard).map_err(io("the guard of the checks"))?;
         let teller = journal.clone();
         let tell = Arc::new(move |event: Event| teller.take(event));
         let mut around = options.around;
@@ -156,7 +175,7 @@ impl Runner {
             loaded_files,
             reloads: Arc::default(),
         };
-        Ok(Self { works, sockets, pid_file })
+        Ok(Self { works, sockets, pid_file, signals })
     }
 
     /// Returns what the runner works with, for reloads and metrics.
@@ -165,13 +184,8 @@ impl Runner {
     }
 
     /// Runs until the service is told to end and every check that runs has ended, or until nothing is to be waited for.
-    ///
-    /// # Errors
-    /// When the system's signals cannot be had.
-    pub async fn run(self, readiness: &Readiness, ending: &Ending) -> std::io::Result<()> {
-        let Self { works, sockets, pid_file } = self;
-        let mut reopen = signal(SignalKind::user_defined2())?;
-        let mut debug = signal(SignalKind::from_raw(nix::libc::SIGTRAP))?;
+    pub async fn run(self, readiness: &Readiness, ending: &Ending) {
+        let Self { works, sockets, pid_file, mut signals } = self;
         let mut retry = tokio::time::interval(RETRY);
         retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let intake = Intake { engine: works.engine.clone(), journal: works.journal.clone() };
@@ -185,8 +199,8 @@ impl Runner {
         loop {
             tokio::select! {
                 () = &mut working => break,
-                _ = reopen.recv() => works.reopen(),
-                _ = debug.recv() => works.engine.set_debug(works.journal.toggle_debug()),
+                _ = signals.reopen.recv() => works.reopen(),
+                _ = signals.debug.recv() => works.engine.set_debug(works.journal.toggle_debug()),
                 _ = retry.tick() => {}
             }
             works.journal.retry();
@@ -197,7 +211,6 @@ impl Runner {
         works.journal.line(Level::Warn, "stopping reactor", &[]);
         works.give_up();
         drop(pid_file);
-        Ok(())
     }
 }
 
@@ -212,7 +225,7 @@ impl Works {
         notices.iter().for_each(|notice| say(&self.journal, notice));
         let [good, bad] = &*self.reloads;
         let refused = match loaded {
-            Ok(settings) => match newly_unread(&settings, &self.engine.settings()) {
+            Ok(settings) => match loss(&settings, &self.engine.settings()) {
                 None => {
                     if let Some(file) = &self.loaded_files {
                         // The old list is better than none.
@@ -223,7 +236,7 @@ impl Works {
                     good.fetch_add(1, Ordering::Relaxed);
                     return Ok(());
                 }
-                Some(file) => format!("{} cannot be read: the old definitions stay", file.display()),
+                Some(loss) => format!("{loss}: the old definitions stay"),
             },
             Err(refused) => {
                 // They are fatal at the start only: here the old definitions stay in force.
@@ -253,6 +266,8 @@ impl Works {
         if let Err(error) = self.journal.reopen() {
             tracing::error!(%error, "the log cannot be opened again");
         }
+        // Who begins to read with this file finds there what is scheduled.
+        self.say_scheduled();
     }
 
     fn tell_readiness(&self, readiness: &Readiness) {
@@ -347,8 +362,11 @@ fn open_journal(options: &Options) -> Result<Journal, RunnerError> {
     Ok(Journal::new(output, options.level))
 }
 
-/// Returns a file or folder of definitions that cannot be read now and could before: its checks would be retired, and their alerts
-/// resolved.
-fn newly_unread<'a>(new: &'a Settings, old: &Settings) -> Option<&'a Path> {
-    new.unread().iter().find(|path| !old.unread().contains(path)).map(PathBuf::as_path)
+/// Returns what a reload would lose that nobody removed: a file or folder that cannot be read now and could before, or all files
+/// at once. Their checks would be retired, and their alerts resolved.
+fn loss(new: &Settings, old: &Settings) -> Option<String> {
+    let unread = new.unread().iter().find(|path| !old.unread().contains(path));
+    let unread = unread.map(|path| format!("{} cannot be read", path.display()));
+    let nothing = new.files().is_empty() && !old.files().is_empty();
+    unread.or_else(|| nothing.then(|| "no file of definitions is left".to_owned()))
 }

@@ -1,9 +1,17 @@
 //! Whether another client is at work: plugins repair things, and none may run twice.
 
 use super::RunnerError;
+use crate::sensu::definitions::Sources;
+use crate::sys::child::Guard;
+use crate::sys::clock;
 use crate::sys::pidfile::PidFile;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long is waited for the end of what a dead runner left: TERM and KILL have three seconds each.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What programs that run checks are called.
 const CLIENTS: [&[u8]; 2] = [b"sensu-client", b"checkscript-runner"];
@@ -24,6 +32,12 @@ pub enum Rival {
     /// A file that another process holds.
     #[error("another runner runs already: it holds {0}")]
     Held(PathBuf),
+    /// A runner of the same definitions.
+    #[error("another runner of these definitions runs already: process {0}")]
+    Same(i32),
+    /// What another runner left behind.
+    #[error("checks of a runner that died cannot be ended: process {0} tries")]
+    Left(i32),
     /// Its socket.
     #[error("another client runs already: it has {0}")]
     Port(String),
@@ -42,6 +56,42 @@ pub(super) fn hold(path: &Path) -> Result<PidFile, RunnerError> {
         Some(pid) if is_client(pid) => Err(Rival::Process { pid, file: path.to_owned() }.into()),
         _ => Ok(file),
     }
+}
+
+/// Waits until nothing is left of a runner of the same definitions that died: its guard ends the checks that it ran, and none of
+/// them may run beside another of its kind.
+///
+/// # Errors
+/// When such a runner lives, or what it left does not end.
+pub(super) async fn wait_for_end(guard: &Guard) -> Result<(), Rival> {
+    let begun = clock::instant();
+    loop {
+        let others = guard.others();
+        let Some(other) = others.iter().find(|other| overlap(&other.of, guard.of())) else { return Ok(()) };
+        match other.guarded {
+            Some(pid) => return Err(Rival::Same(pid)),
+            None if begun.elapsed() > PATIENCE => return Err(Rival::Left(other.pid)),
+            None => tokio::time::sleep(LOOK_EVERY).await,
+        }
+    }
+}
+
+/// What the guard of a runner is told that it is for: the definitions, and which checks of them, where not all.
+pub(super) fn of(sources: &Sources, only: &[String]) -> Vec<String> {
+    let paths = sources.file.iter().chain(&sources.folders);
+    let whole = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone()).display().to_string();
+    let paths: Vec<String> = paths.map(whole).collect();
+    std::iter::once(paths.join(",")).chain(only.iter().cloned()).collect()
+}
+
+/// Reports whether two runners have a check in common.
+fn overlap(one: &[String], other: &[String]) -> bool {
+    let (Some((sources, only)), Some((others, others_only))) = (one.split_first(), other.split_first())
+    else {
+        return false;
+    };
+    sources == others
+        && (only.is_empty() || others_only.is_empty() || only.iter().any(|name| others_only.contains(name)))
 }
 
 fn held(file: &Path) -> Rival {
@@ -83,8 +133,24 @@ fn is_client(pid: i32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Rival, look_at};
+    use super::{Rival, look_at, overlap};
     use std::os::unix::process::CommandExt as _;
+
+    #[test]
+    fn runners_have_a_check_in_common_unless_they_name_others() {
+        let of = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        for (one, other, common) in [
+            (&["/etc/sensu"][..], &["/etc/sensu"][..], true),
+            (&["/etc/sensu", "a"], &["/etc/sensu"], true),
+            (&["/etc/sensu", "a", "b"], &["/etc/sensu", "b"], true),
+            (&["/etc/sensu", "a"], &["/etc/sensu", "b"], false),
+            (&["/etc/sensu"], &["/srv/sensu"], false),
+            (&[], &[], false),
+        ] {
+            assert_eq!(overlap(&of(one), &of(other)), common, "{one:?} {other:?}");
+            assert_eq!(overlap(&of(other), &of(one)), common, "{other:?} {one:?}");
+        }
+    }
 
     #[test]
     fn a_living_client_is_a_rival_and_a_number_given_to_another_program_is_not() {

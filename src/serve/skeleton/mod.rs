@@ -39,6 +39,7 @@ use meter::Meter;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 use web::WebFile;
 
 /// The words of HTTP that a service is written in.
@@ -169,8 +170,17 @@ impl Skeleton {
 }
 
 impl Bound {
-    /// Says that it is ready, and serves until it is told to end.
-    pub async fn serve(self, service: Service) {
+    /// Says that it is ready, and serves for as long as `work` goes on, which is to end some time after the service was told to.
+    pub async fn serve_during(self, service: Service, work: impl Future<Output = ()>) {
+        let closing = CancellationToken::new();
+        let working = async {
+            work.await;
+            closing.cancel();
+        };
+        tokio::join!(self.serve(service, closing.clone()), working);
+    }
+
+    async fn serve(self, service: Service, closing: CancellationToken) {
         let Self { options, listeners, web, readiness, ending, mut hangup } = self;
         let meter = Arc::new(Meter::default());
         let admin = Arc::new(admin::Admin {
@@ -188,13 +198,20 @@ impl Bound {
         for listener in &listeners {
             tracing::info!(address = listener.name(), "listening");
         }
-        let hall = Hall::new(front, options.limits, ending.begun().clone());
+        let hall = Hall::new(front, options.limits, closing.clone());
         let mut serving = tokio::spawn(async move { hall.serve(listeners).await });
         notify::ready();
         let mut watchdog = notify::Watchdog::new();
+        let mut stopping = false;
         loop {
             tokio::select! {
-                () = ending.begun().cancelled() => break,
+                () = closing.cancelled() => break,
+                () = ending.at_once().cancelled() => break,
+                () = ending.begun().cancelled(), if !stopping => {
+                    stopping = true;
+                    notify::stopping();
+                    readiness.block("ending", Some("told to end, what runs is waited for".to_owned()));
+                }
                 // The doors never close by themselves.
                 _ = &mut serving => break,
                 // Its outcome is logged and counted.
@@ -202,7 +219,10 @@ impl Bound {
                 () = watchdog.due() => notify::alive(&readiness),
             }
         }
-        notify::stopping();
+        if !stopping {
+            notify::stopping();
+        }
+        closing.cancel();
         // Whatever way this ends, those who share the end do too.
         ending.begun().cancel();
         if !serving.is_finished() {

@@ -63,16 +63,31 @@ impl Member {
 
     /// Reads `/proc/PID/stat`. The command's name stands in parentheses, and is any bytes, parentheses among them.
     fn read(stat: &[u8], group: Pid) -> Self {
-        let Some(name_ends) = memchr::memmem::rfind(stat, b") ") else { return Self::No };
-        let mut fields = stat[name_ends + 2..].split(|byte| *byte == b' ');
+        let mut fields = after_name(stat);
         let state = fields.next().unwrap_or_default();
-        let pgrp = fields.nth(1).and_then(|field| std::str::from_utf8(field).ok()?.parse().ok());
+        let pgrp = fields.nth(1).and_then(number);
         match state {
             _ if pgrp != Some(group.as_raw()) => Self::No,
             b"Z" | b"X" => Self::Zombie,
             _ => Self::Running,
         }
     }
+}
+
+/// Returns the fields of `/proc/PID/stat` that follow the name: state, parent, group. A name may hold anything.
+fn after_name(stat: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let name_ends = memchr::memmem::rfind(stat, b") ").map_or(stat.len(), |at| at + 2);
+    stat[name_ends..].split(|byte| *byte == b' ')
+}
+
+fn number(field: &[u8]) -> Option<i32> {
+    std::str::from_utf8(field).ok()?.parse().ok()
+}
+
+/// Returns the parent of a process.
+pub(super) fn parent(pid: i32) -> Option<i32> {
+    let stat = std::fs::read(format!("/proc/{pid}/stat")).ok()?;
+    after_name(&stat).nth(1).and_then(number)
 }
 
 /// Lists the running processes of a group.

@@ -9,10 +9,10 @@ use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::Signal;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// An entry of the table: a group's number, or 0.
@@ -23,6 +23,18 @@ const ENTRY: usize = size_of::<i32>();
 pub struct Guard {
     state: Mutex<State>,
     argument: &'static str,
+    of: Vec<String>,
+}
+
+/// Another guard on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// Its process.
+    pub pid: i32,
+    /// The process that it guards; none where that is gone, and the guard ends what is left of it.
+    pub guarded: Option<i32>,
+    /// What it is for, in the words that [`Guard::start`] was told.
+    pub of: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -41,16 +53,49 @@ struct Process {
 }
 
 impl Guard {
-    /// Starts the guard: this program again, with the one argument that makes it call [`watch`] with what it reads and writes.
-    pub fn start(argument: &'static str) -> io::Result<Self> {
+    /// Starts the guard: this program again, with the argument that makes it call [`watch`] with what it reads and writes. The
+    /// words after it, our process id and `of`, tell others what it is for.
+    pub fn start(argument: &'static str, of: Vec<String>) -> io::Result<Self> {
         let table = File::from(memfd_create("groups", MFdFlags::MFD_CLOEXEC)?);
-        let process = Process::start(argument, &table)?;
-        Ok(Self { state: Mutex::new(State { process, table, used: Vec::new() }), argument })
+        let process = Process::start(argument, &of, &table)?;
+        Ok(Self { state: Mutex::new(State { process, table, used: Vec::new() }), argument, of })
+    }
+
+    /// Returns what it is for.
+    pub fn of(&self) -> &[String] {
+        &self.of
+    }
+
+    /// Finds the other guards of our user or root. What another user calls a guard is none.
+    pub fn others(&self) -> Vec<Other> {
+        let own = self.state().process.child.id();
+        let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+        let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        numbers.filter(|pid: &i32| u32::try_from(*pid) != Ok(own)).filter_map(|pid| self.look(pid)).collect()
+    }
+
+    fn look(&self, pid: i32) -> Option<Other> {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let line = String::from_utf8(line).ok()?;
+        let mut words = line.strip_suffix('\0')?.split('\0').skip(1);
+        let is_guard = words.next() == Some(self.argument);
+        let user = std::fs::metadata(format!("/proc/{pid}")).ok()?.uid();
+        if !is_guard || (user != 0 && user != nix::unistd::geteuid().as_raw()) {
+            return None;
+        }
+        let guarded = words.next()?.parse().ok()?;
+        // Who has lost its parent is given another one.
+        let lives = super::group::parent(pid) == Some(guarded);
+        Some(Other { pid, guarded: lives.then_some(guarded), of: words.map(str::to_owned).collect() })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has a group ended if we are gone before it is told that it has ended.
     pub(super) fn watch(&self, group: Group) -> Watched<'_> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         let free = state.used.iter().position(|used| !used);
         let entry = free.unwrap_or_else(|| {
             state.used.push(false);
@@ -59,7 +104,7 @@ impl Guard {
         state.used[entry] = true;
         state.write(entry, group.number());
         if state.process.has_gone()
-            && let Ok(process) = Process::start(self.argument, &state.table)
+            && let Ok(process) = Process::start(self.argument, &self.of, &state.table)
         {
             state.process = process;
         }
@@ -75,11 +120,12 @@ impl State {
 }
 
 impl Process {
-    fn start(argument: &str, table: &File) -> io::Result<Self> {
+    fn start(argument: &str, of: &[String], table: &File) -> io::Result<Self> {
         // The program that runs, even when its file was replaced by an upgrade.
         let mut command = Command::new("/proc/self/exe");
         // A group of its own: what is sent to ours must not reach it.
-        command.arg(argument).process_group(0).stdin(Stdio::piped()).stdout(table.try_clone()?);
+        command.arg(argument).arg(std::process::id().to_string()).args(of);
+        command.process_group(0).stdin(Stdio::piped()).stdout(table.try_clone()?);
         let mut child = command.spawn()?;
         let pipe = child.stdin.take();
         Ok(Self { child, pipe })
@@ -106,7 +152,7 @@ pub(super) struct Watched<'a> {
 impl Watched<'_> {
     /// The group has ended. Without this, when the run itself is given up, the guard ends the group once we are gone.
     pub(super) fn ended(self) {
-        let mut state = self.guard.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.guard.state();
         state.write(self.entry, 0);
         state.used[self.entry] = false;
     }

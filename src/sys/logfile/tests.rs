@@ -39,6 +39,17 @@ fn after_a_move_the_path_is_begun_anew() {
 }
 
 #[test]
+fn a_deleted_log_is_begun_anew_without_being_told() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("log");
+    let mut log = LogFile::open(&path, Rotation::default(), at(0)).expect("opened");
+    log.append(b"one\n", at(1)).expect("written");
+    std::fs::remove_file(&path).expect("deleted");
+    log.append(b"two\n", at(2)).expect("written");
+    assert_eq!(read(&path), "two\n");
+}
+
+#[test]
 fn our_own_rotation_keeps_so_many_files() {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("a.log");
