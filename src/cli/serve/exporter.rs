@@ -68,7 +68,8 @@ pub struct ExportArgs {
     /// repeated, the newer result wins]
     #[arg(long = "follow", value_name = "FILE")]
     pub logs: Vec<PathBuf>,
-    /// Keep checkpoint and history here, 64 MiB at most; without it, a restart reads the logs again and history is lost
+    /// Keep checkpoint and history here, 64 MiB at most; without it, a restart reads the log files anew, not those that were
+    /// rotated away, and history is lost
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
     /// Let this network read the output of checks [can be repeated]
