@@ -8,6 +8,7 @@ pub mod filter;
 pub mod labels;
 pub mod matcher;
 pub mod nearest;
+pub mod network;
 pub mod node;
 pub mod relabel;
 pub mod silence;

@@ -8,16 +8,15 @@
 //!
 //! The log is the truth. What is in the store only saves reading it again.
 
-mod allow;
 mod api;
 mod keep;
 mod metrics;
 mod state;
 
-pub use allow::{BadNetwork, Network};
 pub use metrics::ExtraSeries;
 
 use crate::detail::history::Depth;
+use crate::model::network::Network;
 use crate::serve::skeleton::Readiness;
 use crate::serve::skeleton::http::Router;
 use crate::sys::apart::apart;

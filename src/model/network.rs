@@ -1,4 +1,4 @@
-//! Who may read the words of checks: addresses by network.
+//! Networks of addresses, by which is decided who may ask and who may be asked.
 
 use std::fmt;
 use std::net::IpAddr;
