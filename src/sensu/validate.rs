@@ -59,7 +59,7 @@ fn spawn(root: &Object, problems: &mut Vec<Problem>) {
 fn problem(message: &str, object: &Value) -> Problem {
     let mut about = Object::new();
     set(&mut about, "object", redact(object));
-    Problem { message: message.to_owned(), about }
+    Problem::new(message, about)
 }
 
 #[cfg(test)]

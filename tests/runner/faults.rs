@@ -96,6 +96,7 @@ fn a_reload_takes_good_definitions_and_keeps_the_old_ones_where_the_new_are_bad(
     world.await_log("check command must be a string");
     let refused = "iaasmon_runner_definitions_reloads_total{outcome=\"refused\"}";
     assert!(await_until(SOON, || world.metric(refused) == Some(1.0)), "{}", world.get("/metrics"));
+    assert!(!world.log_text().contains("SENSU NOT RUNNING"), "it runs on");
     // Nor does a file that cannot be read for once take its checks away.
     let file = world.path("conf.d/a.json");
     std::fs::rename(&file, world.path("a.json")).expect("moved");

@@ -4,8 +4,9 @@ use super::ServeArgs;
 use crate::cli::definitions::{DefinitionArgs, SurroundingArgs};
 use crate::cli::error::{AppError, Exit};
 use crate::config::Env;
+use crate::model::text::line;
 use crate::model::time::parse_duration;
-use crate::sensu::definitions::{Sources, load};
+use crate::sensu::definitions::{Notice, Sources, load};
 use crate::sensu::level::Level;
 use crate::serve::runner::{Options, Runner, RunnerError};
 use crate::serve::skeleton::{Service, Skeleton, http::Router};
@@ -119,7 +120,7 @@ impl RunnerArgs {
         err: &mut dyn Write,
     ) -> Result<Option<Exit>, AppError> {
         if self.validate_config || self.print_config {
-            return show(sources, self.print_config, out).map(Some);
+            return show(sources, self.print_config, out, err).map(Some);
         }
         if self.extensions.is_some() {
             writeln!(err, "note: -e is passed over: there are no extensions")?;
@@ -168,8 +169,12 @@ pub fn run(
 const DEFAULT_LISTEN: &str = "127.0.0.1:10107";
 
 /// `--validate_config` and `--print_config` (cli.rs, settings.rs): the original's words and exit codes.
-fn show(sources: &Sources, print: bool, out: &mut dyn Write) -> Result<Exit, AppError> {
-    let loaded = load(sources, &mut Vec::new());
+fn show(sources: &Sources, print: bool, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, AppError> {
+    let mut notices = Vec::new();
+    let loaded = load(sources, &mut notices);
+    for what in notices.iter().filter_map(Notice::passed_over) {
+        writeln!(err, "warning: {}", line(&what))?;
+    }
     let mut text = Vec::new();
     let exit = match loaded {
         Ok(settings) if print => {

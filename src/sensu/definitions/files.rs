@@ -1,6 +1,6 @@
 //! Reading the files (loader.rb:165-203,381-391).
 
-use super::{Notice, Refused, Sources, deep_diff, deep_merge};
+use super::{Notice, Problem, Refused, Sources, deep_diff, deep_merge};
 use crate::sensu::redact::redact;
 use crate::wire::sensu_json::{Object, Value, field, set};
 use std::io::{self, Read as _};
@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 
 /// Larger than any sane definitions; what never ends is no file.
 const MOST: u64 = 64 * 1024 * 1024;
+
+/// The original's words for a file and for a folder that is passed over.
+pub(super) const UNREAD: [&str; 2] =
+    ["config file does not exist or is not readable", "config directory is not readable"];
 
 pub(super) struct Loaded {
     pub(super) root: Object,
@@ -33,12 +37,13 @@ pub(super) fn load(sources: &Sources, notices: &mut Vec<Notice>) -> Result<Loade
         set(&mut fields, "directory", Value::text(folder.as_os_str().as_encoded_bytes()));
         notices.push(Notice::warn("loading config files from directory", fields.clone()));
         let Ok(found) = collect(folder, &entries) else {
-            return Err(Refused::one("insufficient permissions for loading", fields));
+            let problem = Problem::new("insufficient permissions for loading", fields);
+            return Err(Refused::one(Problem { plain: not_a_folder(folder), ..problem }));
         };
         for unread in &found.unread {
             let mut about = Object::new();
             set(&mut about, "directory", Value::text(unread.as_os_str().as_encoded_bytes()));
-            notices.push(Notice::warn("config directory is not readable", about.clone()));
+            notices.push(Notice::warn(UNREAD[1], about.clone()));
             notices.push(Notice::warn("ignoring config directory", about));
         }
         loaded.unread.extend(found.unread);
@@ -53,7 +58,7 @@ impl Loaded {
         let bytes = match read(path) {
             Ok(bytes) => bytes,
             Err(Unread::Missing) => {
-                notices.push(Notice::on_file("config file does not exist or is not readable", path));
+                notices.push(Notice::on_file(UNREAD[0], path));
                 notices.push(Notice::on_file("ignoring config file", path));
                 self.unread.push(path.to_owned());
                 return Ok(());
@@ -83,7 +88,15 @@ fn invalid(path: &Path, why: &str) -> Refused {
     let mut about = Object::new();
     set(&mut about, "file", Value::text(path.as_os_str().as_encoded_bytes()));
     set(&mut about, "error", why);
-    Refused::one("config file must be valid json", about)
+    Refused::one(Problem::new("config file must be valid json", about))
+}
+
+/// Says why a folder cannot be listed, where it is not for want of permission as the original's words have it.
+fn not_a_folder(path: &Path) -> Option<&'static str> {
+    match std::fs::metadata(path) {
+        Ok(about) => (!about.is_dir()).then_some("it is no folder"),
+        Err(error) => (error.kind() == io::ErrorKind::NotFound).then_some("it does not exist"),
+    }
 }
 
 enum Unread {

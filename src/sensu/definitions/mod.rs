@@ -38,6 +38,12 @@ impl Notice {
         set(&mut fields, "file", Value::text(file.as_os_str().as_encoded_bytes()));
         Self::warn(message, fields)
     }
+
+    /// Returns what people should hear of loading: which file or folder was passed over.
+    pub fn passed_over(&self) -> Option<String> {
+        let place = ["file", "directory"].iter().find_map(|name| field(&self.fields, name)?.as_str())?;
+        files::UNREAD.contains(&&*self.message).then(|| format!("{place}: {}", self.message))
+    }
 }
 
 /// One thing that is wrong.
@@ -47,6 +53,18 @@ pub struct Problem {
     pub message: String,
     /// What it is about: `object`, or `file` and `error`, or `directory`; secrets masked.
     pub about: Object,
+    /// What people are told, where the original's words would lead them astray.
+    pub plain: Option<&'static str>,
+}
+
+impl Problem {
+    pub(super) fn new(message: &str, about: Object) -> Self {
+        Self { message: message.to_owned(), about, plain: None }
+    }
+
+    fn plainly(&self) -> &str {
+        self.plain.unwrap_or(&self.message)
+    }
 }
 
 /// Why definitions cannot be used: everything that is wrong with them.
@@ -56,18 +74,18 @@ pub struct Refused {
 }
 
 impl Refused {
-    pub(super) fn one(message: &str, about: Object) -> Self {
-        Self { problems: vec![Problem { message: message.to_owned(), about }] }
+    pub(super) fn one(problem: Problem) -> Self {
+        Self { problems: vec![problem] }
     }
 
-    /// Returns the fatal lines that the original logs before it ends.
+    /// Returns a fatal line on each problem, as the original logs them.
     pub fn notices(&self) -> Vec<Notice> {
-        let fatal =
-            |message: &str, fields| Notice { level: Level::Fatal, message: message.to_owned(), fields };
-        let mut notices: Vec<Notice> =
-            self.problems.iter().map(|problem| fatal(&problem.message, problem.about.clone())).collect();
-        notices.push(fatal("SENSU NOT RUNNING!", Object::new()));
-        notices
+        let fatal = |problem: &Problem| Notice {
+            level: Level::Fatal,
+            message: problem.message.clone(),
+            fields: problem.about.clone(),
+        };
+        self.problems.iter().map(fatal).collect()
     }
 
     /// Returns a line for people on each problem: what it is about, then what is wrong.
@@ -79,7 +97,7 @@ impl Refused {
     pub fn to_value(&self) -> Value {
         let error = |problem: &Problem| {
             let mut error = problem.about.clone();
-            set(&mut error, "message", problem.message.as_str());
+            set(&mut error, "message", problem.plainly());
             Value::Object(error)
         };
         let mut all = Object::new();
@@ -94,8 +112,8 @@ impl fmt::Display for Problem {
         let name = field(&self.about, "object").and_then(Value::as_object).and_then(|o| field(o, "name"));
         let place = text("file").or(text("directory")).or(name.and_then(Value::as_str));
         match place {
-            Some(place) => write!(f, "{place}: {}", self.message)?,
-            None => f.write_str(&self.message)?,
+            Some(place) => write!(f, "{place}: {}", self.plainly())?,
+            None => f.write_str(self.plainly())?,
         }
         text("error").map_or(Ok(()), |error| write!(f, ": {error}"))
     }

@@ -127,9 +127,13 @@ fn what_cannot_be_read_is_told_with_its_place() {
     load(&missing, &mut notices).expect("only a warning");
     assert_eq!(notices[0].message, "config file does not exist or is not readable");
     assert_eq!(notices[1].message, "ignoring config file");
+    let passed_over: Vec<String> = notices.iter().filter_map(Notice::passed_over).collect();
+    assert_eq!(passed_over, ["/nonexistent.json: config file does not exist or is not readable"]);
     let refused = load(&sources(Path::new("/nonexistent")), &mut notices).expect_err("no folder");
-    assert_eq!(refused.lines(), ["/nonexistent: insufficient permissions for loading"]);
-    assert_eq!(refused.notices().last().expect("a line").message, "SENSU NOT RUNNING!");
+    assert_eq!(refused.lines(), ["/nonexistent: it does not exist"]);
+    assert_eq!(refused.notices()[0].message, "insufficient permissions for loading", "the log has its words");
+    let refused = load(&sources(Path::new("Cargo.toml")), &mut notices).expect_err("no folder");
+    assert_eq!(refused.lines(), ["Cargo.toml: it is no folder"]);
 }
 
 #[test]

@@ -153,8 +153,10 @@ impl Runner {
         let tell = Arc::new(move |event: Event| teller.take(event));
         let mut around = options.around;
         let loaded_files = LoadedFiles::write(&options.loaded_folder, &settings);
+        notices.iter().filter_map(Notice::passed_over).for_each(|what| tracing::warn!("{what}"));
         let loaded_files = loaded_files.inspect_err(|error| {
             // Hardly a plugin reads it: checks that run without it are better than none.
+            journal.line(Level::Fatal, "SENSU NOT RUNNING!", &[]);
             tracing::warn!(%error, "SENSU_LOADED_TEMPFILE cannot be written");
         });
         let loaded_files = loaded_files.ok().map(Arc::new);
