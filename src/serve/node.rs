@@ -55,6 +55,6 @@ fn service(works: Option<Works>, exporter: &Exporter) -> Service {
                 works.write_metrics(out);
             }
         }),
-        reload: Arc::new(move || reload.as_ref().map_or(Ok(()), Works::reload)),
+        reload: Arc::new(move || reload.as_ref().map(Works::reload).transpose()),
     }
 }

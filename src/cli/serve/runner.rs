@@ -156,7 +156,7 @@ pub fn run(
             name: "runner",
             routes: Router::new(),
             metrics: Arc::new(move |out| metrics.write_metrics(out)),
-            reload: Arc::new(move || reload.reload()),
+            reload: Arc::new(move || reload.reload().map(Some)),
         };
         let (readiness, ending) = (skeleton.readiness(), skeleton.ending());
         let bound = skeleton.bind().await?;

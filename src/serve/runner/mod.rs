@@ -221,7 +221,7 @@ impl Works {
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn reload(&self) -> Result<(), String> {
+    pub fn reload(&self) -> Result<&'static str, String> {
         let mut notices = Vec::new();
         let loaded = load(&self.sources, &mut notices);
         notices.iter().for_each(|notice| say(&self.journal, notice));
@@ -236,16 +236,16 @@ impl Works {
                     self.engine.replace(settings);
                     self.say_scheduled();
                     good.fetch_add(1, Ordering::Relaxed);
-                    return Ok(());
+                    return Ok("definitions");
                 }
-                Some(loss) => format!("{loss}: the old definitions stay"),
+                Some(loss) => format!("the old definitions stay: {loss}"),
             },
             Err(refused) => {
                 // They are fatal at the start only: here the old definitions stay in force.
                 for notice in refused.notices() {
                     say(&self.journal, &Notice { level: Level::Error, ..notice });
                 }
-                refused.to_string()
+                format!("the old definitions stay: {refused}")
             }
         };
         bad.fetch_add(1, Ordering::Relaxed);

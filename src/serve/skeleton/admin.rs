@@ -48,18 +48,19 @@ impl Admin {
         let _alone = self.reloading.lock().await;
         notify::reloading();
         let (web, service) = (self.web.clone(), self.reload.clone());
-        let loaded = apart(move || (web.reload().map_err(|error| error.to_string()), service()));
-        let (web, service) = loaded.await;
+        let loaded = apart(move || {
+            let web = web.reload().map_err(|error| format!("the old web config stays: {error}"));
+            [web, service()]
+        });
+        let parts = loaded.await;
         notify::ready();
-        let problems: Vec<String> = [web.err(), service.err()].into_iter().flatten().collect();
-        self.meter.reloaded(problems.is_empty(), clock::now().timestamp());
-        if problems.is_empty() {
-            tracing::info!("reloaded");
-            return Ok(());
+        let outcome = outcome(parts);
+        self.meter.reloaded(outcome.is_ok(), clock::now().timestamp());
+        match &outcome {
+            Ok(()) => tracing::info!("reloaded"),
+            Err(problem) => tracing::error!(problem, "not reloaded in full"),
         }
-        let problem = problems.join("; ");
-        tracing::error!(problem, "not reloaded");
-        Err(problem)
+        outcome
     }
 
     fn write(&self, out: &mut Exposition) {
@@ -84,6 +85,18 @@ impl Admin {
         let web = self.web.problem().map(|problem| format!("web config: {problem}"));
         self.readiness.reasons().into_iter().chain(web).collect()
     }
+}
+
+/// Says which part was refused, and which is in force all the same.
+fn outcome(parts: [Result<Option<&str>, String>; 2]) -> Result<(), String> {
+    let (loaded, refused): (Vec<_>, Vec<_>) = parts.into_iter().partition(Result::is_ok);
+    let mut told: Vec<String> = refused.into_iter().filter_map(Result::err).collect();
+    if told.is_empty() {
+        return Ok(());
+    }
+    let loaded = loaded.into_iter().filter_map(Result::ok).flatten();
+    told.extend(loaded.map(|name| format!("loaded: the new {name}")));
+    Err(told.join("; "))
 }
 
 /// The names that every Prometheus client library gives them.
@@ -154,13 +167,26 @@ async fn metrics(State(admin): Shared, headers: HeaderMap) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use super::Admin;
+    use super::{Admin, outcome};
     use crate::serve::skeleton::meter::Meter;
     use crate::serve::skeleton::web::WebFile;
     use crate::sys::telemetry::LogLevel;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::{Arc, Mutex, PoisonError, mpsc};
     use tokio::sync::Notify;
+
+    #[test]
+    fn a_reload_says_what_was_refused_and_what_is_in_force() {
+        let bad = |why: &str| Err(why.to_owned());
+        let refused = |why: &str| Err(why.to_owned());
+        assert_eq!(outcome([Ok(None), Ok(Some("definitions"))]), Ok(()));
+        assert_eq!(
+            outcome([bad("the old web config stays: x"), Ok(Some("definitions"))]),
+            refused("the old web config stays: x; loaded: the new definitions")
+        );
+        assert_eq!(outcome([Ok(None), bad("a")]), refused("a"));
+        assert_eq!(outcome([bad("a"), bad("b")]), refused("a; b"));
+    }
 
     #[tokio::test]
     async fn a_reload_holds_nobody_up_and_two_of_them_take_turns() {
@@ -179,7 +205,7 @@ mod tests {
                 begins.notify_one();
                 wait.lock().unwrap_or_else(PoisonError::into_inner).recv().expect("released");
                 runs.fetch_sub(1, Ordering::SeqCst);
-                Ok(())
+                Ok(None)
             }),
             reloading: tokio::sync::Mutex::default(),
             level: LogLevel::detached(),

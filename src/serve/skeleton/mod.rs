@@ -91,8 +91,8 @@ pub enum ServeError {
 
 /// Writes a service's own metrics.
 pub type WriteMetrics = Arc<dyn Fn(&mut Exposition) + Send + Sync>;
-/// Loads a service's configuration again, or says why not.
-pub type Reload = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+/// Loads a service's own configuration again and names it, where there is any; or says why the old one stays.
+pub type Reload = Arc<dyn Fn() -> Result<Option<&'static str>, String> + Send + Sync>;
 
 /// What a service brings.
 pub struct Service {

@@ -69,20 +69,19 @@ impl WebFile {
         if self.path.is_some() && now.duration_since(state.looked) >= LOOK_EVERY {
             state.looked = now;
             let changed = state.stamps.iter().any(|(path, time, length)| stamp(path) != (*time, *length));
-            if changed {
-                // What is wrong is logged; the old one stays in force.
-                let _ = self.renew(&mut state);
+            if changed && let Err(error) = self.renew(&mut state) {
+                tracing::error!(%error, "the web config file is wrong; the old one stays in force");
             }
         }
         state.current.clone()
     }
 
-    /// Reads the file again; the old one stays in force where the new one is wrong.
+    /// Reads the file again and names it, where there is one; the old one stays in force where the new one is wrong.
     ///
     /// # Errors
     /// What is wrong.
-    pub(super) fn reload(&self) -> Result<(), WebErrors> {
-        self.renew(&mut self.state())
+    pub(super) fn reload(&self) -> Result<Option<&'static str>, WebErrors> {
+        self.renew(&mut self.state()).map(|()| self.path.is_some().then_some("web config"))
     }
 
     /// Returns why the file as it stands is not in force.
@@ -104,7 +103,6 @@ impl WebFile {
                 Ok(())
             }
             Err(error) => {
-                tracing::error!(%error, "the web config file is wrong; the old one stays in force");
                 state.problem = Some(error.to_string());
                 // What is wrong now is not read again before it changes.
                 state.stamps.iter_mut().for_each(|(path, time, length)| (*time, *length) = stamp(path));
