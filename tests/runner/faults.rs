@@ -79,6 +79,8 @@ fn a_moved_log_is_left_behind_and_a_new_one_begun() {
     let mut runner = world.start(&[]);
     world.await_log(&wrote("ran"));
     std::fs::rename(world.path("log"), world.path("log.1")).expect("moved");
+    // A slip of whoever writes the logrotate file.
+    runner.signal(Signal::SIGUSR1);
     runner.signal(Signal::SIGUSR2);
     world.await_log(&wrote("ran"));
     assert!(runner.end().success());
@@ -94,9 +96,9 @@ fn a_reload_takes_good_definitions_and_keeps_the_old_ones_where_the_new_are_bad(
     world.define("b", r#"{"checks": {"b": {"command": 5, "interval": "x"}}}"#);
     runner.signal(Signal::SIGHUP);
     world.await_log("check command must be a string");
+    assert!(!world.log_text().contains("SENSU NOT RUNNING"), "it runs on");
     let refused = "iaasmon_runner_definitions_reloads_total{outcome=\"refused\"}";
     assert!(await_until(SOON, || world.metric(refused) == Some(1.0)), "{}", world.get("/metrics"));
-    assert!(!world.log_text().contains("SENSU NOT RUNNING"), "it runs on");
     // Nor does a file that cannot be read for once take its checks away.
     let file = world.path("conf.d/a.json");
     std::fs::rename(&file, world.path("a.json")).expect("moved");
@@ -268,6 +270,30 @@ fn a_node_that_is_asked_about_its_definitions_runs_nothing() {
     world.define("x", r#"{"checks": {"x": {"command": 5}}}"#);
     assert_eq!(ask("--validate_config").0, Some(2));
     assert!(!world.path("ran").exists());
+}
+
+#[test]
+fn what_a_first_start_lacks_is_named() {
+    let world = World::new();
+    world.define("a", &check("a", "echo of a"));
+    let said = |more: &[&str]| {
+        let output = world.command(more).output().expect("it ends");
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let folder = world.path("no").display().to_string();
+    let mut start = std::process::Command::new(PROGRAM);
+    start.args(["serve", "runner", "-d"]).arg(world.path("conf.d")).arg("-l").arg(world.path("no/log"));
+    let lacks = String::from_utf8_lossy(&start.output().expect("it ends").stderr).into_owned();
+    assert!(lacks.contains(&format!("hint: its folder is missing: mkdir -p {folder}\n")), "{lacks}");
+    let lacks = said(&["-c", "typo.json", "-d", "missing.d"]);
+    let warned = "typo.json: config file does not exist or is not readable";
+    assert_eq!(lacks.matches(warned).count(), 1, "{lacks}");
+    assert!(lacks.contains("hint: missing.d: it does not exist\n"), "{lacks}");
+    assert!(world.log_text().contains("insufficient permissions for loading"));
+    let valid = world.command(&["-c", "typo.json", "--validate_config"]).output().expect("it ends");
+    assert_eq!(String::from_utf8_lossy(&valid.stderr), format!("warning: {warned}\n"));
+    assert!(said(&["--rotate-size", "100MB"]).contains("a number of bytes is expected"));
 }
 
 #[test]

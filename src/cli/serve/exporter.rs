@@ -1,7 +1,7 @@
 //! `iaasmon serve exporter` and `iaasmon serve node`: what Prometheus scrapes on a node.
 
 use super::ServeArgs;
-use super::runner::{RunnerArgs, refusal};
+use super::runner::{RunnerArgs, SIGNALS, refusal};
 use crate::cli::error::{AppError, Exit};
 use crate::config::Env;
 use crate::detail::history::Depth;
@@ -51,7 +51,7 @@ pub struct ExporterArgs {
 ///
 /// What it exports is what stands in the log that it writes, so both can be parted at any time.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = NODE_EXAMPLES)]
+#[command(after_help = format!("{NODE_EXAMPLES}\n\n{SIGNALS}"))]
 pub struct NodeArgs {
     /// What runs.
     #[command(flatten)]

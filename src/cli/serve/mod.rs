@@ -35,7 +35,8 @@ pub enum ServeCommand {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Service options")]
 pub struct ServeArgs {
-    /// Where to listen: host:port, :port, unix:/path or systemd [can be repeated]
+    /// Where to listen: host:port, :port, unix:/path or systemd [default: :10105, that is all addresses; of `serve
+    /// runner` 127.0.0.1:10107; can be repeated]
     #[arg(long, visible_alias = "web.listen-address", value_name = "ADDRESS")]
     pub listen: Vec<Address>,
     /// TLS, passwords, headers: the web config file of Prometheus' exporters

@@ -8,7 +8,7 @@ use crate::model::text::line;
 use crate::model::time::parse_duration;
 use crate::sensu::definitions::{Notice, Sources, load};
 use crate::sensu::level::Level;
-use crate::serve::runner::{Options, Runner, RunnerError};
+use crate::serve::runner::{Options, Rival, Runner, RunnerError};
 use crate::serve::skeleton::{Service, Skeleton, http::Router};
 use crate::sys::logfile::Rotation;
 use clap::Args;
@@ -21,13 +21,16 @@ const EXAMPLES: &str = "\
 Examples:
   iaasmon serve runner -c /etc/sensu/config.json -d /etc/sensu/conf.d -l /var/log/sensu/sensu-client.log
   iaasmon serve runner -d conf.d --validate_config     are the definitions good
-  iaasmon serve runner -d conf.d --only check_disk     run one check beside a sensu-client that has the rest
+  iaasmon serve runner -d conf.d --only check_disk     run one check beside a sensu-client that has the rest";
 
+/// What a process with a runner in it does when it is signalled.
+pub const SIGNALS: &str = "\
 Signals:
   HUP   load the definitions again; the old ones stay where the new are not valid
   USR2  open the log again after it was moved away
   TRAP  switch debug on, or off again
-  TERM  end, once the checks that run have ended";
+  TERM  end, once the checks that run have ended; a second one ends at once
+  INT   as TERM";
 
 /// Run Sensu's check definitions and log each result as sensu-client does
 ///
@@ -35,7 +38,7 @@ Signals:
 /// `subscribers` are scheduled here too, where the client subscribes: there is no server that would request
 /// them. It does not start beside a sensu-client that is at work, because plugins repair things.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = format!("{EXAMPLES}\n\n{SIGNALS}"))]
 pub struct RunnerArgs {
     /// Where the definitions are.
     #[command(flatten)]
@@ -68,7 +71,7 @@ pub struct RunnerArgs {
     #[arg(long, value_name = "NAME[,NAME]", value_delimiter = ',')]
     pub only: Vec<String>,
     /// Move the log away when it is this large, in bytes [default: never, logrotate does]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub rotate_size: Option<u64>,
     /// Move the log away when it is this old [default: never]
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
@@ -87,6 +90,10 @@ pub struct RunnerArgs {
 fn parse_level(text: &str) -> Result<Level, String> {
     // The original's own words for it.
     Level::parse(text).ok_or_else(|| format!("Unknown log level: {text}"))
+}
+
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "a number of bytes is expected, such as 104857600 for 100 MiB".to_owned())
 }
 
 impl RunnerArgs {
@@ -206,12 +213,30 @@ pub fn refusal(error: RunnerError) -> AppError {
             }
             told
         }
-        RunnerError::Rival(_) => AppError::usage(error.to_string())
-            .hint("plugins repair things, and none may run twice: end the other client first")
-            .hint("or name the checks that are ours alone: --only NAME,..."),
+        RunnerError::Rival(rival) => {
+            let told = AppError::usage(error.to_string());
+            let told = match rival {
+                Rival::Port(_) => told.hint("`ss -ltnp` as root tells which program that is"),
+                Rival::Process { .. } | Rival::Held(_) => told,
+            };
+            told.hint("plugins repair things, and none may run twice: end the other client first")
+                .hint("or name the checks that are ours alone: --only NAME,...")
+        }
         RunnerError::NoCheck(_) => {
             AppError::usage(error.to_string()).hint("-P prints the definitions as they are merged")
         }
-        RunnerError::Io { .. } => AppError::usage(error.to_string()),
+        RunnerError::Io { what, error: cause } => {
+            let told = AppError::usage(error.to_string());
+            match missing_folder(Path::new(what), cause) {
+                Some(folder) => told.hint(format!("its folder is missing: mkdir -p {}", folder.display())),
+                None => told,
+            }
+        }
     }
+}
+
+/// Returns the folder of a file that could not be made, where that is what is missing.
+fn missing_folder<'a>(file: &'a Path, error: &std::io::Error) -> Option<&'a Path> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty())?;
+    (error.kind() == std::io::ErrorKind::NotFound && !folder.exists()).then_some(folder)
 }

@@ -94,17 +94,21 @@ pub struct Runner {
     signals: Signals,
 }
 
-/// What a runner is told by signals. They are heard as soon as it is prepared: unheard, they end the process, and logrotate
-/// does not wait until a backlog is read.
+/// The signals of a runner alone, heard from before its start: none may end the process while a backlog is read.
 struct Signals {
     reopen: Signal,
     debug: Signal,
+    /// USR1, for which nothing is done: a slip for USR2 must not end a node's monitoring.
+    slip: Signal,
 }
 
 impl Signals {
     fn hear() -> std::io::Result<Self> {
-        let debug = signal(SignalKind::from_raw(nix::libc::SIGTRAP))?;
-        Ok(Self { reopen: signal(SignalKind::user_defined2())?, debug })
+        Ok(Self {
+            reopen: signal(SignalKind::user_defined2())?,
+            debug: signal(SignalKind::from_raw(nix::libc::SIGTRAP))?,
+            slip: signal(SignalKind::user_defined1())?,
+        })
     }
 }
 
@@ -134,8 +138,10 @@ impl Runner {
         let loaded = load(&options.sources, &mut notices);
         let journal = Arc::new(open_journal(&options)?);
         notices.iter().for_each(|notice| say(&journal, notice));
+        notices.iter().filter_map(Notice::passed_over).for_each(|what| tracing::warn!("{what}"));
         let settings = loaded.map_err(|refused| {
             refused.notices().iter().for_each(|notice| say(&journal, notice));
+            journal.line(Level::Fatal, "SENSU NOT RUNNING!", &[]);
             RunnerError::Refused(refused)
         })?;
         let alone = options.only.is_empty();
@@ -153,10 +159,8 @@ impl Runner {
         let tell = Arc::new(move |event: Event| teller.take(event));
         let mut around = options.around;
         let loaded_files = LoadedFiles::write(&options.loaded_folder, &settings);
-        notices.iter().filter_map(Notice::passed_over).for_each(|what| tracing::warn!("{what}"));
         let loaded_files = loaded_files.inspect_err(|error| {
             // Hardly a plugin reads it: checks that run without it are better than none.
-            journal.line(Level::Fatal, "SENSU NOT RUNNING!", &[]);
             tracing::warn!(%error, "SENSU_LOADED_TEMPFILE cannot be written");
         });
         let loaded_files = loaded_files.ok().map(Arc::new);
@@ -202,6 +206,7 @@ impl Runner {
             tokio::select! {
                 () = &mut working => break,
                 _ = signals.reopen.recv() => works.reopen(),
+                _ = signals.slip.recv() => tracing::warn!("USR1 means nothing here: USR2 opens the log again"),
                 _ = signals.debug.recv() => works.engine.set_debug(works.journal.toggle_debug()),
                 _ = retry.tick() => {}
             }
@@ -217,7 +222,7 @@ impl Runner {
 }
 
 impl Works {
-    /// Loads the definitions again. Where they are not valid, those in force stay.
+    /// Loads the definitions again and says so. Where they are not valid, those in force stay.
     ///
     /// # Errors
     /// What is wrong with them.
