@@ -49,8 +49,8 @@ fn ingest(criterion: &mut Criterion) {
             let mut latest = Latest::new(1, KEEP);
             bench.iter(|| {
                 for line in &lines {
-                    latest.take(0, black_box(line), now, &mut |key, entry, run| {
-                        black_box((key, entry, run));
+                    latest.take(0, black_box(line), now, &mut |key, entry, run, ended| {
+                        black_box((key, entry, run, ended));
                     });
                 }
             });

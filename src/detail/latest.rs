@@ -110,6 +110,11 @@ pub struct Run {
     pub changed: bool,
 }
 
+/// The last run with a status, and its output.
+pub type Ended = (Run, Box<[u8]>);
+/// Whoever is told of new results: of which check, as it is known now, the run, and the one before it where the status changed.
+pub type Tell<'a> = dyn FnMut(&Key, &Entry, Run, Option<Ended>) + 'a;
+
 /// What became of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Took {
@@ -175,14 +180,9 @@ impl Latest {
         self.entries.get(key)
     }
 
-    /// Takes one line of a log, named by its place; each result that is the newest is told to `run`.
-    pub fn take(
-        &mut self,
-        log: u16,
-        line: &[u8],
-        now: Timestamp,
-        run: &mut dyn FnMut(&Key, &Entry, Run),
-    ) -> Took {
+    /// Takes one line of a log, named by its place; each result that is the newest is told to `run`, with the run before it and
+    /// its output where that had another status: it was the last of its kind.
+    pub fn take(&mut self, log: u16, line: &[u8], now: Timestamp, run: &mut Tell<'_>) -> Took {
         match read(line) {
             Line::Result(result) => self.result(log, &result, now, run),
             Line::Scheduled(names) => {
@@ -194,13 +194,7 @@ impl Latest {
         }
     }
 
-    fn result(
-        &mut self,
-        log: u16,
-        result: &ResultLine<'_>,
-        now: Timestamp,
-        run: &mut dyn FnMut(&Key, &Entry, Run),
-    ) -> Took {
+    fn result(&mut self, log: u16, result: &ResultLine<'_>, now: Timestamp, run: &mut Tell<'_>) -> Took {
         // A node that names itself is no other host.
         let source = result.source.filter(|source| source.escaped() != result.client.escaped());
         let source = source.map(|source| source.to_text());
@@ -222,6 +216,7 @@ impl Latest {
         };
         let (key, entry) = self.entries.get_index_mut(place).expect("found or put there just now");
         let changed = entry.runs == 0 || entry.status != status;
+        let ended = (changed && entry.runs > 0).then(|| (entry.run(), entry.output.clone()));
         entry.advance(status, executed, changed);
         entry.log = log;
         entry.duration = result.duration;
@@ -233,15 +228,7 @@ impl Latest {
         let (output, fields) = if many { (FEW_WORDS, FEW_WORDS) } else { (usize::MAX, MOST_FIELDS) };
         entry.take_text(result, self.keep.min(output), fields);
         self.words += entry.words();
-        let run_now = Run {
-            number: entry.runs,
-            executed,
-            status,
-            duration: entry.duration,
-            sha256: entry.sha256,
-            changed,
-        };
-        run(key, entry, run_now);
+        run(key, entry, entry.run(), ended);
         Took::Result
     }
 
@@ -414,6 +401,18 @@ impl Entry {
             && self.fields[..start] == result.fields[..start]
             && self.fields[start + quotes..] == result.fields[end..]
             && self.seen == Some(FixedState::default().hash_one(result.output.escaped()))
+    }
+
+    /// Returns the run that it holds.
+    fn run(&self) -> Run {
+        Run {
+            number: self.runs,
+            executed: self.executed,
+            status: self.status,
+            duration: self.duration,
+            sha256: self.sha256,
+            changed: self.occurrences == 1,
+        }
     }
 
     fn advance(&mut self, status: i64, executed: Timestamp, changed: bool) {

@@ -50,3 +50,31 @@ fn two_exporters_do_not_share_a_store() {
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     place.await_metric("iaasmon_check_status{check=\"a\"}", 0.0);
 }
+
+#[test]
+fn the_last_output_before_a_change_is_kept_with_the_first_one_after_it() {
+    for state in [&[][..], &["--state-dir", "state"]] {
+        let place = Place::new();
+        let log = place.path("log");
+        let args = [&["exporter", "--follow", "log"], state].concat();
+        let mut exporter = place.serve(&args);
+        for (status, output) in [(0, "first"), (0, "second"), (0, "third"), (2, "full")] {
+            append(&log, result("a", status, output));
+        }
+        place.await_metric("iaasmon_check_status{check=\"a\"}", 2.0);
+        let outputs = || {
+            let history = place.json("/api/v1/checks/a/history");
+            let runs = history["runs"].as_array().expect("a list").iter();
+            runs.map(|run| run["output"].as_str().unwrap_or("-").to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(outputs(), ["full", "third", "-", "first"]);
+        assert!(exporter.end(Signal::SIGTERM).success());
+        if !state.is_empty() {
+            // The first one of the new status is the last one before the next.
+            let _exporter = place.serve(&args);
+            append(&log, result("a", 0, "fourth"));
+            place.await_metric("iaasmon_check_status{check=\"a\"}", 0.0);
+            assert_eq!(outputs(), ["fourth", "full", "third", "-", "first"]);
+        }
+    }
+}

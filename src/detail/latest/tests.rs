@@ -20,7 +20,7 @@ fn key(check: &str) -> Key {
 
 fn take(latest: &mut Latest, log: u16, line: &str, now: i64) -> (Took, Option<Run>) {
     let mut told = None;
-    let took = latest.take(log, line.as_bytes(), at(now), &mut |_, _, run| told = Some(run));
+    let took = latest.take(log, line.as_bytes(), at(now), &mut |_, _, run, _| told = Some(run));
     (took, told)
 }
 
@@ -36,6 +36,27 @@ fn the_newest_result_is_kept_with_what_it_follows_from() {
     assert_eq!((entry.status_since, entry.last_ok), (at(110), Some(at(100))));
     assert_eq!((&*entry.output, entry.output_bytes), (&b"a\n"[..], 13));
     assert!(String::from_utf8_lossy(&entry.fields).contains(r#""output":"","status":2}"#));
+}
+
+#[test]
+fn the_last_run_with_a_status_is_told_again_with_its_output() {
+    let mut latest = Latest::new(1, 100);
+    let mut told = Vec::new();
+    for (executed, status, output) in [(100, 0, "a"), (110, 0, "b"), (120, 2, "b"), (130, 0, "c")] {
+        latest.take(
+            0,
+            line("disk", executed, status, output).as_bytes(),
+            at(200),
+            &mut |_, _, run, ended| {
+                told.push((run.number, run.changed));
+                told.extend(ended.map(|(run, output)| {
+                    assert_eq!(&*output, b"b");
+                    (run.number, run.changed)
+                }));
+            },
+        );
+    }
+    assert_eq!(told, [(1, true), (2, false), (3, true), (2, false), (4, true), (3, true)]);
 }
 
 #[test]
@@ -266,7 +287,7 @@ fn the_golden_log_is_served_rightly() {
     let mut latest = Latest::new(1, 64 * 1024);
     let now = at(1_795_416_250);
     for line in log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-        latest.take(0, line, now, &mut |_, _, _| {});
+        latest.take(0, line, now, &mut |_, _, _, _| {});
     }
     let mut table: Vec<String> = latest
         .iter()
@@ -304,6 +325,6 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = Entry::unpack(&bytes);
-        Latest::new(1, 10).take(0, &bytes, at(0), &mut |_, _, _| {});
+        Latest::new(1, 10).take(0, &bytes, at(0), &mut |_, _, _, _| {});
     }
 }

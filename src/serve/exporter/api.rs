@@ -149,7 +149,7 @@ async fn history(State(shared): Exporter, Which { key, limit }: Which) -> Respon
     let node = shared.node();
     let (known, unkept) = {
         let state = shared.state();
-        let unkept: Vec<Past> = state
+        let mut unkept: Vec<Past> = state
             .unkept()
             .filter(|unkept| unkept.key == key)
             .map(|unkept| Past {
@@ -157,6 +157,7 @@ async fn history(State(shared): Exporter, Which { key, limit }: Which) -> Respon
                 output: unkept.output.as_ref().map(|(_, output)| output.to_vec()),
             })
             .collect();
+        unkept.dedup_by_key(|past| past.run.number);
         if state.latest.get(&key).is_none() {
             return answer(StatusCode::NOT_FOUND, &page::unknown(&key.check, state.latest.len()));
         }

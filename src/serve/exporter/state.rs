@@ -2,7 +2,7 @@
 
 use super::Options;
 use crate::detail::history::{Depth, keeps_output};
-use crate::detail::latest::{Key, Latest, Run, Took};
+use crate::detail::latest::{Ended, Entry, Key, Latest, Run, Took};
 use crate::model::time::Timestamp;
 use crate::sys::tail::{Notice, Position, Tail};
 use crate::wire::sensu_log::LONGEST_LINE;
@@ -62,10 +62,11 @@ pub(super) struct State {
     depth: Depth,
 }
 
-/// When an output was last kept, and how many were.
+/// When an output was last kept, of which run where that is known, and how many were.
 #[derive(Debug, Clone, Copy)]
 struct Kept {
     at: Timestamp,
+    of: Option<u64>,
     count: u64,
 }
 
@@ -131,21 +132,28 @@ impl State {
         } = self;
         let mut more = None;
         for (log, followed) in (0_u16..).zip(logs) {
-            let mut note = |key: &Key, entry: &crate::detail::latest::Entry, run: Run| {
+            let mut note = |key: &Key, entry: &Entry, run: Run, ended: Option<Ended>| {
                 if !changed.contains(key) {
                     changed.insert(key.clone());
                 }
                 let kept = outputs.get(key).copied();
-                let output = keeps_output(&run, kept.map(|kept| kept.at)).then(|| {
-                    let count = kept.map_or(0, |kept| kept.count + 1);
-                    outputs.insert(key.clone(), Kept { at: run.executed, count });
-                    (count, entry.output.clone())
-                });
-                *unkept_bytes += output.as_ref().map_or(0, |(_, output)| output.len());
-                if unkept.len() >= MOST_UNKEPT || *unkept_bytes >= MOST_UNKEPT_BYTES {
-                    *unkept_bytes = trim(unkept, *depth, history_lost);
+                let output = keeps_output(&run, kept.map(|kept| kept.at)).then(|| entry.output.clone());
+                // What a check said last before it went bad is what its words are compared with.
+                let ended = ended.filter(|(run, _)| kept.and_then(|kept| kept.of) != Some(run.number));
+                let ended = ended.map(|(run, output)| (run, Some(output)));
+                for (run, output) in ended.into_iter().chain([(run, output)]) {
+                    let output = output.map(|output| {
+                        let count = outputs.get(key).map_or(0, |kept| kept.count + 1);
+                        let kept = Kept { at: run.executed, of: Some(run.number), count };
+                        outputs.insert(key.clone(), kept);
+                        (count, output)
+                    });
+                    *unkept_bytes += output.as_ref().map_or(0, |(_, output)| output.len());
+                    if unkept.len() >= MOST_UNKEPT || *unkept_bytes >= MOST_UNKEPT_BYTES {
+                        *unkept_bytes = trim(unkept, *depth, history_lost);
+                    }
+                    unkept.push(Unkept { key: key.clone(), run, output });
                 }
-                unkept.push(Unkept { key: key.clone(), run, output });
             };
             let read = followed.tail.read(budget, &mut |line| {
                 if line.oversized {
@@ -236,7 +244,8 @@ impl State {
         self.unkept_bytes = trim(&mut self.unkept, self.depth, &mut self.history_lost);
     }
 
-    /// Returns the runs that are not in the store for certain, the newest first.
+    /// Returns the runs that are not in the store for certain, the newest first. One whose output was kept later comes twice,
+    /// with it first.
     pub(super) fn unkept(&self) -> impl Iterator<Item = &Unkept> {
         self.unkept.iter().rev().chain(self.keeping.iter().rev())
     }
@@ -268,18 +277,21 @@ impl State {
 
     /// Puts back how many outputs of a check are in the store.
     pub(super) fn restore_outputs(&mut self, key: Key, count: u64, at: Timestamp) {
-        self.outputs.insert(key, Kept { at, count });
+        self.outputs.insert(key, Kept { at, of: None, count });
     }
 }
 
 /// Holds the newest runs and outputs of each check alone, as many as the history would; what even so are too many are lost.
 /// Returns the bytes of the outputs that are left.
 fn trim(unkept: &mut Vec<Unkept>, depth: Depth, lost: &mut u64) -> usize {
-    let mut held: HashMap<Key, (u32, u32)> = HashMap::new();
+    let mut held: HashMap<Key, (u32, u32, u64)> = HashMap::new();
     let mut bytes = 0;
     let mut newest = Vec::new();
     for mut one in unkept.drain(..).rev() {
-        let (runs, outputs) = held.entry(one.key.clone()).or_default();
+        let (runs, outputs, number) = held.entry(one.key.clone()).or_default();
+        if std::mem::replace(number, one.run.number) == one.run.number {
+            continue;
+        }
         *runs += 1;
         let length = one.output.as_ref().map_or(0, |(_, output)| output.len());
         *outputs += u32::from(one.output.is_some());
