@@ -36,7 +36,7 @@ Examples:
 /// @ticket @fp @receiver. @new is an alert that began within the last 15 minutes. @flap is one that went off and on at
 /// least twice within the last hour: it makes each Prometheus read an hour of every alert. @state=acked,
 /// @author, @comment and @ticket are those of the silences that hold it (acked: a comment that begins with
-/// ACK!), which are asked for then.
+/// ACK!), which are asked for then. @out is any annotation; in a regex of it `.` takes line ends too.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct AlertsArgs {

@@ -29,6 +29,7 @@ const EXAMPLES: &str = "\
 Examples:
   iaasmon node hv-0451
   iaasmon node hv-0451 !@state=ok      only what fails
+  iaasmon node hv-0451 '@out=~.*full.*'  whose output has this word
   iaasmon node hv-0451 -o csv          its checks
   iaasmon node hv-0451 --live          what the node itself says, beside Prometheus
   iaasmon check hv-0451 check_disk     what one of them said";
@@ -38,7 +39,8 @@ Examples:
 /// A silence is shown if it hits one of the node's alerts, or if its matchers on the node's own labels accept
 /// the node: then it hits alerts to come. A filter picks checks: it knows @cluster @state @age @since @for @check
 /// @exit @out @dur. @out (a check's output) and @dur (how long it
-/// ran) are asked of the node itself, one request a check.
+/// ran) are asked of the node itself, one request a check. A regex of @out is for the whole output: `.` takes
+/// line ends too, the last one left out.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct NodeArgs {

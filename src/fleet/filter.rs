@@ -183,7 +183,10 @@ impl Subject for NodeCheckSubject<'_> {
                     state.since.map_or(Value::Absent, |since| Value::Duration(age(since, self.now)))
                 }
                 Pseudo::Exit => Value::Number(f64::from(state.status.value())),
-                Pseudo::Out => detail.map_or(Value::Absent, |detail| Value::Text((&*detail.output).into())),
+                // The line end that every script writes is no part of what it says.
+                Pseudo::Out => {
+                    detail.map_or(Value::Absent, |detail| Value::Text(detail.output.trim_end().into()))
+                }
                 Pseudo::Dur => {
                     let took = detail.and_then(|detail| detail.duration);
                     let took = took.and_then(|took| Duration::try_from_secs_f64(took).ok());

@@ -49,7 +49,7 @@ impl Subject for AlertSubject<'_> {
                 Pseudo::Node => Value::Text(alert.labels.get(self.node_label).into()),
                 Pseudo::Check => Value::Text(alert.labels.get(self.check_label).into()),
                 Pseudo::Out => {
-                    Value::Texts(alert.annotations.iter().map(|(_, value)| value.into()).collect())
+                    Value::Texts(alert.annotations.iter().map(|(_, value)| value.trim_end().into()).collect())
                 }
                 Pseudo::Am => Value::List(&alert.seen_by),
                 Pseudo::Silence => Value::List(&alert.silenced_by),

@@ -196,7 +196,10 @@ impl<'a> Parser<'a> {
         match (field.class(), op) {
             (Class::Text, Op::Match(op)) => {
                 self.check_state(&field, op, value, value_at.clone())?;
-                let matcher = self.matcher(name, apply(negated, op), value, value_at)?;
+                // An output has many lines: what stands in one of them is looked for, as a label's value never is.
+                let lines = op.is_regex() && field == Field::Pseudo(Pseudo::Out);
+                let value = if lines { format!("(?s){value}") } else { value.to_owned() };
+                let matcher = self.matcher(name, apply(negated, op), &value, value_at)?;
                 Ok(Test::Field(field, matcher))
             }
             (Class::Flag, Op::Match(MatchOp::Equal)) => match value {
