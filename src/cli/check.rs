@@ -122,7 +122,7 @@ pub async fn run(args: &CheckArgs, session: &mut Session<'_>) -> Result<Exit, Ap
     if row.output.output.is_none() {
         let why = row.output.why.as_deref().unwrap_or("no answer");
         let lacks = Answer { value: why, coverage, notes };
-        let error = explain(lacks, &args.check, &target, "output", session).await?;
+        let error = explain(lacks, args, &target, "output", session).await?;
         let usage = error.exit == Exit::Usage;
         return Err(if usage { error } else { error.hint("no alert of this check carries it either") });
     }
@@ -157,18 +157,20 @@ fn conclude(exit: Exit, row: &Row, session: &mut Session<'_>) -> Result<Exit, Ap
 /// Finds out why the node does not have what was asked for (`what`) of a check.
 async fn explain(
     lacks: Answer<&str>,
-    check: &str,
+    args: &CheckArgs,
     target: &Target,
     what: &str,
     session: &mut Session<'_>,
 ) -> Result<AppError, AppError> {
     let known = node(&target.cluster, &target.name, |_| {}).await;
     session.tell(&lacks.coverage.join(known.coverage), &lacks.notes)?;
-    Ok(missing(&target.name, check, &format!("no {what} of `{check}`"), lacks.value, &known.value.checks))
+    let what = format!("no {what} of `{}`", args.check);
+    Ok(missing(&target.name, args, &what, lacks.value, &known.value.checks))
 }
 
-/// Tells a name that is misspelt from something that is not to be had.
-fn missing(node: &str, check: &str, what: &str, why: &str, known: &[CheckState]) -> AppError {
+/// Tells a name that is misspelt, or a host that was not named, from something that is not to be had.
+fn missing(node: &str, args: &CheckArgs, what: &str, why: &str, known: &[CheckState]) -> AppError {
+    let check = &*args.check;
     let names: Vec<&str> = known.iter().map(|known| &*known.check).collect();
     let list = format!("`iaasmon node {node}` lists its checks");
     if !names.is_empty() && !names.contains(&check) {
@@ -178,7 +180,16 @@ fn missing(node: &str, check: &str, what: &str, why: &str, known: &[CheckState])
             None => error.hint(list),
         };
     }
-    AppError::new(Exit::Partial, format!("{what} on {node}: {why}")).hint(list)
+    let sources: Vec<Option<&str>> =
+        known.iter().filter(|known| &*known.check == check).map(|known| known.source.as_deref()).collect();
+    let error = AppError::new(Exit::Partial, format!("{what} on {node}: {why}"));
+    match sources.first() {
+        Some(Some(source)) if !sources.contains(&args.source.as_deref()) => {
+            let named = format!("`iaasmon check {node} {check} --source {source}`");
+            error.hint(format!("its results are about other hosts: name one by {named}")).hint(list)
+        }
+        _ => error.hint(list),
+    }
 }
 
 fn write_page(row: &Row, session: &mut Session<'_>, view: super::streams::View) -> Result<(), AppError> {

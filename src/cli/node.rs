@@ -10,7 +10,7 @@ use super::lookup::find_node;
 use super::render::{Cell, Column, Document, Page, Shape, Tone, write_json, write_yaml};
 use super::session::Session;
 use super::silences::SilenceNote;
-use crate::fleet::detail::details;
+use crate::fleet::detail::{SOURCE, details};
 use crate::fleet::filter::NodeCheckSubject;
 use crate::fleet::node::{NodeDetail, node};
 use crate::fleet::{Answer, Cluster};
@@ -65,10 +65,14 @@ const SHAPE: Shape<CheckState> = Shape {
             Cell::ranked(row.status.word(), 3 - row.status.badness()).tone(row.status.into())
         }),
         C::name("check", |row, _| Cell::text(&*row.check)),
+        C::name("source", |row, _| Cell::text(row.source.as_deref().unwrap_or_default())).sparse(),
         C::number("since", |row, now| Cell::maybe_age(row.since, now)),
         C::word("replicas", |row, _| Cell::text(if row.disputed { "disagree" } else { "" }).tone(Tone::Warn)),
     ],
-    name: |row| row.check.to_string(),
+    name: |row| match &row.source {
+        Some(source) => format!("{}/{source}", row.check),
+        None => row.check.to_string(),
+    },
 };
 
 /// The node as a document.
@@ -116,7 +120,7 @@ pub async fn run(args: &NodeArgs, session: &mut Session<'_>) -> Result<Exit, App
             session.tell(&coverage, &notes)?
         }
         Format::Table | Format::Wide => {
-            write_head(&value, session)?;
+            write_head(&value, &target.cluster.config.check_label, session)?;
             let checks = Answer { value: value.checks, coverage, notes };
             session.list(&SHAPE, checks, &args.list, "no checks")?
         }
@@ -140,12 +144,12 @@ async fn keep(
         return None;
     }
     let asks = filter.uses(Pseudo::Out) || filter.uses(Pseudo::Dur);
-    let names = node.checks.iter().filter(|_| asks).map(|check| &*check.check);
-    let (details, failed) = details(cluster, &node.labels, names).await;
+    let (details, failed) = details(cluster, &node.labels, node.checks.iter().filter(|_| asks)).await;
     let (config, own, now) = (&cluster.config, &session.labels, session.now);
     node.checks.retain(|check| {
         let labels = node.labels.with(&config.node_label, &node.name).with(&config.check_label, &check.check);
-        let detail = details.get(&check.check);
+        let labels = labels.with(SOURCE, check.source.as_deref().unwrap_or_default());
+        let detail = details.get(&(check.check.clone(), check.source.clone()));
         filter.shows(&NodeCheckSubject { check, detail, cluster: &config.name, labels, own, now })
     });
     failed.map(|error| {
@@ -174,7 +178,7 @@ impl<'a> Whole<'a> {
 }
 
 /// Writes what stands above the checks.
-fn write_head(node: &NodeDetail, session: &mut Session<'_>) -> Result<(), AppError> {
+fn write_head(node: &NodeDetail, check_label: &str, session: &mut Session<'_>) -> Result<(), AppError> {
     let now = session.now;
     let mut page = Page::new(session.streams.out, session.streams.view);
     let tone = if node.up == NodeUp::Up { Tone::Good } else { node.up.into() };
@@ -182,7 +186,7 @@ fn write_head(node: &NodeDetail, session: &mut Session<'_>) -> Result<(), AppErr
     page.fact("cluster", node.cluster.as_str())?;
     page.fact("checks", &counts(node.counts))?;
     page.fact("labels", &labels(&node.labels))?;
-    let alerts: Vec<String> = node.alerts.iter().map(|alert| alert_line(alert, now)).collect();
+    let alerts: Vec<String> = node.alerts.iter().map(|alert| alert_line(alert, check_label, now)).collect();
     page.lines("alerts", alerts.iter().map(String::as_str))?;
     let silences: Vec<String> = node.silences.iter().map(|silence| silence_line(silence, now)).collect();
     page.lines("silences", silences.iter().map(String::as_str))?;
@@ -200,17 +204,27 @@ fn labels(labels: &Labels) -> String {
     labels.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 
-fn alert_line(alert: &Alert, now: Timestamp) -> String {
+fn alert_line(alert: &Alert, check_label: &str, now: Timestamp) -> String {
     let since = format_age(age(alert.since, now));
     let value = alert.value.map(short).map(|value| format!(", value {value}")).unwrap_or_default();
+    let text = match alert.summary() {
+        "" => named(alert, &[check_label, SOURCE]),
+        summary => summary.to_owned(),
+    };
     format!(
-        "{} {} {}, {since}{value}: {} [{}]",
+        "{} {} {}, {since}{value}: {text} [{}]",
         alert.severity.word(),
         alert.name(),
         alert.state.word(),
-        alert.summary(),
         alert.fingerprint
     )
+}
+
+/// Says what an alert is about whose rule has no words for it.
+fn named(alert: &Alert, labels: &[&str]) -> String {
+    let labels = labels.iter().map(|name| (name, alert.labels.get(name)));
+    let set = labels.filter(|(_, value)| !value.is_empty());
+    set.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 
 fn silence_line(silence: &crate::fleet::node::NodeSilence, now: Timestamp) -> String {

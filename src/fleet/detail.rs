@@ -5,7 +5,7 @@ use super::clusters::Cluster;
 use super::gather::{Answer, ask, gather};
 use super::node::quote;
 use crate::model::alert::Alert;
-use crate::model::check::{Detail, History};
+use crate::model::check::{CheckState, Detail, History};
 use crate::model::labels::Labels;
 use crate::net::NetError;
 use crate::wire::am_v2::Annotations;
@@ -44,7 +44,7 @@ pub struct Which<'a> {
 }
 
 /// The label of a result about another host (DESIGN 5.3).
-const SOURCE: &str = "source";
+pub const SOURCE: &str = "source";
 
 /// Fetches the output of a check.
 ///
@@ -124,17 +124,21 @@ pub async fn comparison(
 /// How many details are fetched from a node at a time: what it serves beside its checks must not suffer.
 const AT_A_TIME: usize = 4;
 
+/// The name of a check, and the host that its results are about where that is not the node.
+type Name = (Arc<str>, Option<Arc<str>>);
+
 /// Fetches the details of several checks of one node, one request a check; those that fail are left out, and the
 /// first reason is told.
 pub async fn details(
     cluster: &Cluster,
     labels: &Labels,
-    checks: impl IntoIterator<Item = &str>,
-) -> (BTreeMap<Arc<str>, Detail>, Option<NetError>) {
+    checks: impl IntoIterator<Item = &CheckState>,
+) -> (BTreeMap<Name, Detail>, Option<NetError>) {
     let detail = cluster.one_question().detail;
-    let fetch = async |check: &str| {
+    let fetch = async |CheckState { check, source, .. }: &CheckState| {
         let labels = labels.with(&cluster.config.check_label, check);
-        (Arc::from(check), detail.fetch(check, &labels).await)
+        let labels = labels.with(SOURCE, source.as_deref().unwrap_or_default());
+        ((check.clone(), source.clone()), detail.fetch(check, &labels).await)
     };
     let mut replies = stream::iter(checks.into_iter().map(fetch)).buffer_unordered(AT_A_TIME);
     let (mut details, mut failed) = (BTreeMap::new(), None);

@@ -198,7 +198,7 @@ impl Subject for NodeCheckSubject<'_> {
     }
 
     fn any_text(&self, test: &mut dyn FnMut(&str) -> bool) -> bool {
-        test(&self.check.check)
+        test(&self.check.check) || self.check.source.as_deref().is_some_and(test)
     }
 }
 

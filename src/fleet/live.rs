@@ -1,6 +1,7 @@
 //! What a node's own metrics say now, beside what Prometheus has of them.
 
 use super::clusters::Cluster;
+use super::detail::SOURCE;
 use super::gather::Answer;
 use super::merge::{Merged, status_of};
 use super::node::whole_checks;
@@ -10,8 +11,6 @@ use std::collections::BTreeMap;
 
 /// The exporter's own word for a node none of whose checks has a fresh result.
 const RUNNER_STALE: &str = "iaasmon_runner_stale";
-/// The label of results about another host.
-const SOURCE: &str = "source";
 
 /// A node by its own metrics and by Prometheus.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,6 +3,7 @@
 use super::alerts::alerts_about;
 use super::clusters::Cluster;
 use super::coverage::Coverage;
+use super::detail::SOURCE;
 use super::gather::{Answer, Gathered, SoFar, ask, gather};
 use super::merge::{Merged, status_of, up_of};
 use super::settle::settle;
@@ -318,16 +319,20 @@ fn check_states(cluster: &Cluster, merged: &Merged, alerts: &[Alert]) -> (Vec<Ch
         .map(|(labels, votes)| {
             let (status, disputed) = status_of(votes);
             counts.add(status);
-            let check: Arc<str> = labels.get(&cluster.config.check_label).into();
-            let since = alerts
-                .iter()
-                .filter(|a| a.labels.get(&cluster.config.check_label) == &*check)
-                .map(|a| a.since)
-                .min();
-            CheckState { check, status, disputed, since }
+            let name = [&*cluster.config.check_label, SOURCE];
+            let [check, source] = name.map(|label| labels.get(label));
+            let its_own = alerts.iter().filter(|a| name.map(|label| a.labels.get(label)) == [check, source]);
+            CheckState {
+                check: check.into(),
+                source: (!source.is_empty()).then(|| source.into()),
+                status,
+                disputed,
+                since: its_own.map(|a| a.since).min(),
+            }
         })
         .collect();
-    checks.sort_by(|a, b| b.status.badness().cmp(&a.status.badness()).then_with(|| a.check.cmp(&b.check)));
+    let name = |check: &CheckState| (check.check.clone(), check.source.clone());
+    checks.sort_by(|a, b| b.status.badness().cmp(&a.status.badness()).then_with(|| name(a).cmp(&name(b))));
     (checks, counts)
 }
 

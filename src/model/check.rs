@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub struct CheckState {
     /// The check's name.
     pub check: Arc<str>,
+    /// The host that its results are about, where that is not the node.
+    pub source: Option<Arc<str>>,
     /// Its status; the worse where replicas disagree.
     pub status: Status,
     /// Whether the replicas disagree.

@@ -1,6 +1,7 @@
 //! What people ask a node itself: earlier runs, what is new since all was well, and its metrics beside Prometheus.
 
 use super::cluster::{Cluster, Node, Parts};
+use super::support::{SOON, await_until};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
@@ -70,7 +71,7 @@ fn the_nodes_own_page_stands_beside_prometheus() {
     node.says("load", 1, "busy");
     let cluster = Cluster::around(&[&node]);
     let settled = || cluster.ask("count(iaasmon_check_status == 1)") == Some(1.0);
-    assert!(super::support::await_until(super::support::SOON, settled));
+    assert!(await_until(SOON, settled));
     let live = || {
         let (document, outcome) = cluster.json(&["node", "web-1", "--live"]);
         assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
@@ -89,4 +90,40 @@ fn the_nodes_own_page_stands_beside_prometheus() {
     assert_eq!(live(), ["disk - crit ok status", "load - warn warn -", "port switch-1 ok ok -"]);
     let problems = cluster.iaasmon(&["node", "web-1", "--live", "--exit-code"]);
     assert_eq!(problems.code, Some(1), "{}", problems.stderr);
+}
+
+#[test]
+fn results_about_other_hosts_are_listed_filtered_and_asked_for_by_their_host() {
+    let node = Node::start("web-1", Parts::One, &["disk", "port@switch-1"]);
+    let cluster = Cluster::around(&[&node]);
+    let count = |query: &str, n: f64| {
+        assert!(await_until(SOON, || cluster.ask(query) == Some(n)), "{query}");
+    };
+    count("count(iaasmon_check_status == 0)", 2.0);
+    let unnamed = cluster.iaasmon(&["check", "web-1", "port"]);
+    assert!(unnamed.stderr.contains("port --source switch-1`"), "{}", unnamed.stderr);
+    let named = cluster.iaasmon(&["check", "web-1", "port", "--source", "switch-1"]);
+    assert!(
+        named.code == Some(0) && named.stdout.contains("all is well"),
+        "{}{}",
+        named.stdout,
+        named.stderr
+    );
+    node.says("port", 1, "port 7 is down\nport 8 is up");
+    count("count(ALERTS{alertname=\"CheckWarning\",alertstate=\"firing\"})", 1.0);
+    let table = cluster.iaasmon(&["node", "web-1", "@out=~port.*up"]);
+    assert_eq!(table.code, Some(0), "{}", table.stderr);
+    let row = table.stdout.lines().find(|line| line.starts_with("WARN")).unwrap_or_default();
+    let words: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(words[..3], ["WARN", "port", "switch-1"], "{}", table.stdout);
+    assert!(!table.stdout.contains("disk"), "{}", table.stdout);
+    let (document, _) = cluster.json(&["node", "web-1", "source=switch-1"]);
+    let checks = document["data"]["checks"].as_array().expect("a list");
+    assert!(
+        checks.len() == 1 && checks[0]["source"] == "switch-1" && checks[0]["since"].is_string(),
+        "{document}"
+    );
+    // No host of its own, no column.
+    let table = cluster.iaasmon(&["node", "web-1", "@check=disk"]).stdout;
+    assert!(!table.contains("SOURCE"), "{table}");
 }

@@ -124,7 +124,7 @@ pub async fn history(args: &CheckArgs, target: &Target, session: &mut Session<'_
         Ok(history) => history,
         Err(error) => {
             let lacks = Answer { value: &*error.to_string(), coverage, notes };
-            return Err(explain(lacks, &args.check, target, "history", session).await?);
+            return Err(explain(lacks, args, target, "history", session).await?);
         }
     };
     let found = history.runs.first().is_some_and(|run| run.status.is_none_or(|s| s != Status::Ok));
@@ -159,7 +159,7 @@ pub async fn diff(args: &CheckArgs, target: &Target, session: &mut Session<'_>) 
         Ok(compared) => compared,
         Err(error) => {
             let lacks = Answer { value: &*error.to_string(), coverage, notes };
-            return Err(explain(lacks, &args.check, target, "history", session).await?);
+            return Err(explain(lacks, args, target, "history", session).await?);
         }
     };
     let row = compare(&compared, args, target);

@@ -18,6 +18,8 @@ pub struct Column<T> {
     pub droppable: u8,
     /// Whether only `wide` and `csv` show it.
     pub wide: bool,
+    /// Whether a table shows it only where a row has something in it.
+    pub sparse: bool,
     /// Takes the cell from a row.
     pub cell: for<'a> fn(&'a T, Timestamp) -> Cell<'a>,
 }
@@ -38,27 +40,33 @@ pub enum Kind {
 impl<T> Column<T> {
     /// A short word.
     pub const fn word(name: &'static str, cell: for<'a> fn(&'a T, Timestamp) -> Cell<'a>) -> Self {
-        Self { name, kind: Kind::Word, droppable: 0, wide: false, cell }
+        Self { name, kind: Kind::Word, droppable: 0, wide: false, sparse: false, cell }
     }
 
     /// A number.
     pub const fn number(name: &'static str, cell: for<'a> fn(&'a T, Timestamp) -> Cell<'a>) -> Self {
-        Self { name, kind: Kind::Number, droppable: 0, wide: false, cell }
+        Self { name, kind: Kind::Number, droppable: 0, wide: false, sparse: false, cell }
     }
 
     /// A name.
     pub const fn name(name: &'static str, cell: for<'a> fn(&'a T, Timestamp) -> Cell<'a>) -> Self {
-        Self { name, kind: Kind::Name, droppable: 0, wide: false, cell }
+        Self { name, kind: Kind::Name, droppable: 0, wide: false, sparse: false, cell }
     }
 
     /// A text.
     pub const fn text(name: &'static str, cell: for<'a> fn(&'a T, Timestamp) -> Cell<'a>) -> Self {
-        Self { name, kind: Kind::Text, droppable: 0, wide: false, cell }
+        Self { name, kind: Kind::Text, droppable: 0, wide: false, sparse: false, cell }
     }
 
     /// Lets a narrow terminal do without it; the largest rank goes first.
     pub const fn droppable(mut self, rank: u8) -> Self {
         self.droppable = rank;
+        self
+    }
+
+    /// Leaves it out of a table where every row is empty there.
+    pub const fn sparse(mut self) -> Self {
+        self.sparse = true;
         self
     }
 

@@ -104,8 +104,9 @@ fn fit<T>(
             if column.kind == Kind::Text { widest.min(TEXT_MAX) } else { widest }
         })
         .collect();
+    let is_shown = |i: &usize| !columns[*i].sparse || widest[*i] > 0;
     let Some(width) = width else {
-        return natural.into_iter().map(Some).collect();
+        return natural.iter().enumerate().map(|(i, width)| is_shown(&i).then_some(*width)).collect();
     };
     let least: Vec<usize> = columns
         .iter()
@@ -116,7 +117,7 @@ fn fit<T>(
             Kind::Text => TEXT_MIN.min(*natural),
         })
         .collect();
-    let mut kept: Vec<usize> = (0..columns.len()).collect();
+    let mut kept: Vec<usize> = (0..columns.len()).filter(is_shown).collect();
     while total(&kept, &least) > width {
         let candidates = kept.iter().filter(|i| columns[**i].droppable > 0);
         let Some(last) = candidates.max_by_key(|i| columns[**i].droppable).copied() else { break };

@@ -404,7 +404,13 @@ impl World {
         let checks = list.map(|(check, status, since)| {
             counts.add(status);
             let disputed = status == Status::Warn;
-            CheckState { check: self.text(check).into(), status, disputed, since: since.map(ago) }
+            CheckState {
+                check: self.text(check).into(),
+                source: None,
+                status,
+                disputed,
+                since: since.map(ago),
+            }
         });
         let silences =
             self.silences(1).into_iter().map(|copy| NodeSilence { copy, alerts: 1, uncertain: false });
