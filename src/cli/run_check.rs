@@ -9,8 +9,11 @@ use super::streams::Streams;
 use crate::config::Env;
 use crate::model::nearest::nearest;
 use crate::model::status::Status;
-use crate::sensu::definitions::{LoadedFiles, Settings, load};
+use crate::model::text::line;
+use crate::sensu::definitions::{LoadedFiles, Notice, Settings, load};
 use crate::sensu::engine::run_once;
+use crate::sensu::schedule::scheduled;
+use crate::sensu::subdue::is_subdued;
 use crate::sys::child::Guard;
 use crate::sys::clock;
 use crate::wire::sensu_json::{Object, Value, field, set};
@@ -25,15 +28,16 @@ Examples:
   iaasmon run-check check_disk -d ./conf.d --environment sensu -o json
   iaasmon run-check                                    which checks there are";
 
-/// Run one check now, as the runner would, and show what it said
+/// Run one check now and show what it said
 ///
-/// Definitions, tokens, hooks, time limit and environment are the runner's. Nothing is logged and nothing exported,
-/// but the plugin does what it does: one that repairs things repairs them. What it reads is empty, unless the
-/// check asks for `stdin`.
+/// Definitions, tokens, hooks and time limit are the runner's. Environment, folder and user are your own: give
+/// --environment and the --check options that the runner has for those of the runner. Nothing is logged and nothing
+/// exported, but the plugin does what it does: one that repairs things repairs them. What it reads is empty, unless
+/// the check asks for `stdin`.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct RunCheckArgs {
-    /// The check's name; without one, all names are listed
+    /// The check's name; without one, all are listed
     pub name: Option<String>,
     /// How to print: table is a page for people, json a document, jsonl the result as it would be logged
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -60,17 +64,25 @@ pub fn run(
     if let Format::Yaml | Format::Csv | Format::Name = args.output {
         return Err(AppError::usage("run-check prints table, json or jsonl"));
     }
-    let settings = load(&args.definitions.sources(global, env), &mut Vec::new()).map_err(|refused| {
+    let mut notices = Vec::new();
+    let settings = load(&args.definitions.sources(global, env), &mut notices);
+    for what in notices.iter().filter_map(Notice::passed_over) {
+        writeln!(streams.err, "note: {}", line(&what))?;
+    }
+    let settings = settings.map_err(|refused| {
         let told = AppError::usage("the definitions are not valid");
         refused.lines().into_iter().fold(told, AppError::hint)
     })?;
+    if settings.files().is_empty() {
+        return Err(AppError::usage("no file of definitions was loaded: name them by -c and -d"));
+    }
     let Some(name) = &args.name else {
-        for (name, _) in settings.checks() {
-            writeln!(streams.out, "{}", crate::model::text::line(name))?;
-        }
-        return Ok(Exit::Done);
+        return list(args.output, &settings, streams);
     };
     let check = definition(&settings, name)?;
+    if let Some(note) = when_not(&check, &settings) {
+        writeln!(streams.err, "note: {note}")?;
+    }
     let loaded = LoadedFiles::write(&SurroundingArgs::loaded_folder(env), &settings);
     // A check is no terminal's foreground: one that reads from it would be stopped until its time is over.
     nix::unistd::dup2_stdin(File::open("/dev/null")?).map_err(io::Error::from)?;
@@ -87,24 +99,58 @@ pub fn run(
     Ok(if args.exit_code && bad { Exit::Problems } else { Exit::Done })
 }
 
+/// Lists the checks that are defined.
+fn list(format: Format, settings: &Settings, streams: &mut Streams<'_>) -> Result<Exit, AppError> {
+    let row = |name: &str| Object::from_iter([(b"name"[..].into(), Value::from(name))]);
+    let names = settings.checks().map(|(name, _)| name);
+    match format {
+        Format::Json => {
+            let rows = names.map(|name| Value::Object(row(name))).collect();
+            write_document(Value::Array(rows), streams)?;
+        }
+        Format::Jsonl => {
+            for name in names {
+                write_line(row(name), streams)?;
+            }
+        }
+        _ => {
+            for name in names {
+                writeln!(streams.out, "{}", line(name))?;
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Says why the runner would not run it now, where it would not.
+fn when_not(check: &Object, settings: &Settings) -> Option<&'static str> {
+    let name = field(check, "name").and_then(Value::as_str)?;
+    if !scheduled(settings).iter().any(|(_, scheduled, _)| *scheduled == name) {
+        return Some("the runner does not run this check by itself: it is not scheduled here");
+    }
+    is_subdued(check, &clock::local()).then_some("the runner would not run this check now: it is subdued")
+}
+
 fn print(format: Format, name: &str, result: &Object, streams: &mut Streams<'_>) -> Result<(), AppError> {
     match format {
-        Format::Jsonl => {
-            let mut line = Value::Object(result.clone()).to_bytes();
-            line.push(b'\n');
-            streams.out.write_all(&line)?;
-        }
-        Format::Json => write_document(result, streams)?,
+        Format::Jsonl => write_line(result.clone(), streams)?,
+        Format::Json => write_document(Value::Object(result.clone()), streams)?,
         _ => write_page(name, result, streams)?,
     }
     Ok(())
 }
 
-/// `{"v":1,"data":{...},"coverage":[],"notes":[]}`: no server was asked. Bytes that are no text are shown as such.
-fn write_document(result: &Object, streams: &mut Streams<'_>) -> io::Result<()> {
+fn write_line(row: Object, streams: &mut Streams<'_>) -> io::Result<()> {
+    let mut line = Value::Object(row).to_bytes();
+    line.push(b'\n');
+    streams.out.write_all(&line)
+}
+
+/// `{"v":1,"data":...,"coverage":[],"notes":[]}`: no server was asked. Bytes that are no text are shown as such.
+fn write_document(data: Value, streams: &mut Streams<'_>) -> io::Result<()> {
     let mut document = Object::new();
     set(&mut document, "v", 1);
-    set(&mut document, "data", result.clone());
+    set(&mut document, "data", data);
     set(&mut document, "coverage", Value::Array(Vec::new()));
     set(&mut document, "notes", Value::Array(Vec::new()));
     let mut text = Vec::new();

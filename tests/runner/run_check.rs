@@ -85,3 +85,40 @@ fn a_check_reads_nothing_unless_it_asks_and_finds_the_names_of_the_files() {
     let left: Vec<_> = left.map(|entry| entry.file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().contains("loaded_files")), "{left:?}");
 }
+
+#[test]
+fn without_a_name_the_checks_are_listed_and_without_definitions_that_is_said() {
+    let world = world();
+    let listed = run_check(&world, &[]).stdout;
+    assert_eq!(listed, "disk\nmarks\nreads\nfiles\nbytes\n");
+    let document: serde_json::Value =
+        serde_json::from_str(&run_check(&world, &["-o", "json"]).stdout).expect("JSON");
+    let names: Vec<_> = listed.lines().map(|name| serde_json::json!({"name": name})).collect();
+    assert_eq!((&document["v"], &document["data"]), (&1.into(), &names.into()));
+    let empty = World::new();
+    std::fs::remove_file(empty.path("conf.d/client.json")).expect("removed");
+    for args in [&[][..], &["disk"], &["-c", "typo.json"]] {
+        let refused = run_check(&empty, args);
+        assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+        assert!(refused.stderr.contains("error: no file of definitions was loaded"), "{}", refused.stderr);
+    }
+    let typo = run_check(&world, &["marks", "-c", "typo.json"]);
+    let passed_over = "note: typo.json: config file does not exist or is not readable\n";
+    assert_eq!((typo.code, &*typo.stderr), (Some(0), passed_over));
+}
+
+#[test]
+fn a_check_that_the_runner_would_not_run_now_runs_with_a_note() {
+    let world = World::new();
+    world.define(
+        "checks",
+        r#"{"checks": {
+            "asleep": {"command": "true", "interval": 60, "standalone": true,
+                "subdue": {"days": {"all": [{"begin": "00:00", "end": "23:59:59"}]}}},
+            "theirs": {"command": "true", "interval": 60, "subscribers": ["another"]}}}"#,
+    );
+    for (check, note) in [("asleep", "it is subdued"), ("theirs", "it is not scheduled here")] {
+        let ran = run_check(&world, &[check]);
+        assert!(ran.code == Some(0) && ran.stderr.ends_with(&format!("{note}\n")), "{}", ran.stderr);
+    }
+}
