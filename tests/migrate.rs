@@ -169,7 +169,28 @@ fn events_stand_beside_alerts() {
 fn a_sensu_that_does_not_answer_is_no_agreement() {
     let output = events(Answer::http("503 Service Unavailable", "", b"no redis"), &[]);
     assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
-    assert!(text(&output.stderr).contains("unavailable (503): no redis"), "{}", text(&output.stderr));
+    let told = text(&output.stderr);
+    assert!(
+        told.starts_with("error: Sensu's API: ") && told.contains("unavailable (503): no redis"),
+        "{told}"
+    );
     let output = events(Answer::json(b"{}"), &[]);
     assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
+}
+
+#[test]
+fn what_is_wrong_with_the_address_or_the_password_file_is_usage() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("config.toml");
+    std::fs::write(&config, "[[cluster]]\nname = \"east\"\nprometheus = [\"http://127.0.0.1:1\"]\n")
+        .expect("written");
+    let ask = |more: &[&str]| {
+        let events = ["--config", config.to_str().expect("text"), "migrate", "events", "--sensu-api"];
+        let output = iaasmon(&[&events[..], more].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    assert!(ask(&["sensu:4567"]).contains("no scheme: write http://sensu:4567"));
+    let told = ask(&["http://127.0.0.1:1", "--sensu-password-file", "/nonexistent/password"]);
+    assert!(told.contains("--sensu-password-file: /nonexistent/password: No such file"), "{told}");
 }

@@ -78,6 +78,10 @@ pub struct Replica {
 
 impl fmt::Display for Replica {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cluster {}: {}", self.cluster, self.name)
+        match self.kind {
+            // It is beside all clusters.
+            ReplicaKind::Sensu => write!(f, "Sensu's API: {}", self.name),
+            _ => write!(f, "cluster {}: {}", self.cluster, self.name),
+        }
     }
 }

@@ -48,6 +48,9 @@ pub struct EventsArgs {
 }
 
 fn api_url(text: &str) -> Result<Url, String> {
+    if !text.contains("://") {
+        return Err(format!("no scheme: write http://{text}"));
+    }
     let url: Url = text.parse().map_err(|error: url::ParseError| error.to_string())?;
     match url.scheme() {
         "http" | "https" if url.has_host() => Ok(url),
@@ -93,6 +96,11 @@ fn status(status: Option<Status>) -> Cell<'static> {
 
 /// Runs the command.
 pub async fn run(args: &EventsArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
+    if let Some(file) = &args.sensu_password_file
+        && let Err(error) = std::fs::File::open(file)
+    {
+        return Err(AppError::usage(format!("--sensu-password-file: {}: {error}", file.display())));
+    }
     let api = SensuApi::new(&args.sensu_api, args.sensu_password_file.clone(), &session.config.defaults);
     let naming = Naming { client_label: args.client_label.as_deref(), down_alert: &args.down_alert };
     let (events, seen) =

@@ -21,7 +21,7 @@ Examples:
 
 /// Say what Sensu's definitions come to here: what carries over, what differs, what has to be decided
 ///
-/// One line an attribute, decisions first. `decide`: Sensu's server did it and somebody has to say what does now
+/// One line an attribute of which there is something to say, and one on when each check runs, decisions first. `decide`: Sensu's server did it and somebody has to say what does now
 /// (handlers, filters, mutators, occurrences, refresh and the like), or it cannot run here. `differs`: it works, and
 /// not quite as before. `carries`: as it was. Nothing is run or changed. Run it with the definitions of one node, its
 /// client among them: that says which checks are its own.
