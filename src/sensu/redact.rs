@@ -40,18 +40,23 @@ const KEYS: [&str; 25] = [
 /// How many of [`KEYS`] are the original's.
 const ORIGINAL: usize = 22;
 
-/// Returns a value with the original's keys masked, whatever they hold. (The client's own `redact` list is for its keepalives
-/// alone, client/process.rb:42-75, and there are none.)
+/// Returns a value with the original's keys masked, whatever they hold.
 pub fn redact(value: &Value) -> Value {
+    redact_also(value, &[])
+}
+
+/// The same with the keys of a client's own `redact` list masked too. (The original masks these in its keepalives alone,
+/// client/process.rb:42-75, and there are none.)
+pub fn redact_also(value: &Value, own: &[&str]) -> Value {
     match value {
         Value::Object(fields) => {
             let masked = fields.iter().map(|(key, field)| {
-                let secret = KEYS[..ORIGINAL].iter().any(|known| known.as_bytes() == &**key);
-                (key.clone(), if secret { Value::text(MASK) } else { redact(field) })
+                let secret = KEYS[..ORIGINAL].iter().chain(own).any(|known| known.as_bytes() == &**key);
+                (key.clone(), if secret { Value::text(MASK) } else { redact_also(field, own) })
             });
             Value::Object(masked.collect())
         }
-        Value::Array(items) => Value::Array(items.iter().map(redact).collect()),
+        Value::Array(items) => Value::Array(items.iter().map(|item| redact_also(item, own)).collect()),
         other => other.clone(),
     }
 }

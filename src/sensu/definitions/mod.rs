@@ -10,7 +10,7 @@ pub use merge::{deep_diff, deep_merge};
 pub use sources::Sources;
 
 use super::level::Level;
-use super::redact::redact;
+use super::redact::{redact, redact_also};
 use super::schedule;
 use super::validate;
 use crate::wire::sensu_json::{Object, Value, field, set};
@@ -179,9 +179,11 @@ impl Settings {
         &self.root
     }
 
-    /// Returns everything that was defined, secrets masked, as `-P` prints it.
+    /// Returns everything that was defined, as `-P` prints it: secrets masked, and what the client's `redact` names.
     pub fn redacted(&self) -> Value {
-        redact(&Value::Object(self.root.clone()))
+        let own = field(self.client(), "redact").and_then(Value::as_array).unwrap_or_default();
+        let own: Vec<&str> = own.iter().filter_map(Value::as_str).collect();
+        redact_also(&Value::Object(self.root.clone()), &own)
     }
 
     /// Returns the files that were read, in order.

@@ -107,6 +107,15 @@ fn a_check_for_one_client_at_a_time_is_not_scheduled_and_that_is_told() {
 }
 
 #[test]
+fn what_the_client_has_masked_is_masked_where_all_is_printed() {
+    let (settings, _) =
+        loaded(&[("a.json", r#"{"client":{"redact":["pin"],"pin":1},"x":{"pin":2,"password":"y","n":3}}"#)]);
+    let printed = text(&settings.expect("valid").redacted());
+    assert!(printed.contains(r#""x":{"pin":"REDACTED","password":"REDACTED","n":3}"#), "{printed}");
+    assert!(printed.contains(r#""redact":["pin"],"pin":"REDACTED""#), "{printed}");
+}
+
+#[test]
 fn a_name_of_its_own_wins() {
     let (settings, _) = loaded(&[(
         "a.json",
