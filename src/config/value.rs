@@ -204,6 +204,13 @@ pub fn detail_url(text: &str) -> Result<String, Wrong> {
     if query.contains(|c: char| c.is_control() || c.is_whitespace()) {
         return Err(Wrong::new(format!("a space or control character in {shown}")));
     }
+    // The host is the node's: only what follows can lead to one of its checks.
+    let host = text.split_once("://").map_or("", |(_, host)| host);
+    if !host.split_once(['/', '?']).is_some_and(|(_, rest)| rest.contains('{')) {
+        return Err(
+            Wrong::new(format!("nothing behind the host names the check in {shown}")).hint(DETAIL_EXAMPLE)
+        );
+    }
     Ok(text.to_owned())
 }
 

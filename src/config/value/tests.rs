@@ -18,7 +18,7 @@ fn templates_may_have_labels_in_host_port_path_and_query() {
         "http://{instance}/api/v1/checks/{check}",
         "http://{instance}:10105/{check}",
         "https://{host}.example:{port}/{check}?source={source}&x=1",
-        "http://[::1]:{port}/",
+        "http://[::1]:{port}/{check}",
     ] {
         assert_eq!(detail_url(text).as_deref(), Ok(text));
     }
