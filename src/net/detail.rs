@@ -113,7 +113,8 @@ impl DetailClient {
         }
         let query: Vec<(String, String)> = url.query_pairs().into_owned().collect();
         let query: Vec<(&str, &str)> = query.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        let raw = http.ask(Ask { query: &query, ..Ask::get(url.path()) }, error_text).await?;
+        let raw = http.ask(Ask { query: &query, ..Ask::get(url.path()) }, error_text).await;
+        let raw = raw.map_err(without_password)?;
         match decode(&raw.body) {
             Ok(value) => Ok(Reply { value, meta: raw.meta, warnings: Vec::new() }),
             Err(error) => Err(NetError {
@@ -123,6 +124,14 @@ impl DetailClient {
             }),
         }
     }
+}
+
+/// Says what a node is asked without, where it wants it.
+fn without_password(mut error: NetError) -> NetError {
+    if let NetErrorKind::Status { status: 401, message } = &mut error.kind {
+        *message = "no password is brought to a node; one without users in its web config opens its outputs to us by --detail-allow".into();
+    }
+    error
 }
 
 /// One sample of a node's own metrics.

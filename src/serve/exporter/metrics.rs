@@ -31,7 +31,8 @@ pub(super) fn write(
     let mut rows: Vec<Row<'_>> =
         state.latest.iter().map(|(key, entry)| (key, entry, entry.judge(stale, now))).collect();
     rows.sort_unstable_by_key(|(key, _, _)| *key);
-    let status = "The status of each check: 0 OK, 1 WARN, 2 CRIT, 3 UNKNOWN or stale.";
+    let status = "The status of each check: 0 OK, 1 WARN, 2 CRIT, 3 UNKNOWN. Past its time an OK becomes its ttl_status, or 3; \
+        what fails stays as it is.";
     series(out, "iaasmon_check_status", status, &rows, |_, judged| Some(judged.status.value().into()));
     if options.extra_series.executed {
         let help = "When each check last ran.";
