@@ -6,6 +6,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use clap::builder::Resettable;
 use clap::{Args, Command, Subcommand};
 use clap_complete::Shell;
 
@@ -47,11 +48,28 @@ pub fn man_pages(mut command: Command) -> io::Result<Vec<ManPage>> {
 }
 
 fn collect(command: &Command, pages: &mut Vec<ManPage>) -> io::Result<()> {
-    let page = clap_mangen::Man::new(command.clone());
+    // What stands behind the help would be filled like prose, examples and all.
+    let page = clap_mangen::Man::new(command.clone().after_help(Resettable::Reset));
     let mut text = Vec::new();
     page.render(&mut text)?;
+    if let Some(after) = command.get_after_help() {
+        after.to_string().split("\n\n").for_each(|part| write_part(part, &mut text));
+    }
     pages.push(ManPage { file: page.get_filename(), text });
     command.get_subcommands().filter(|inner| !inner.is_hide_set()).try_for_each(|inner| collect(inner, pages))
+}
+
+/// Writes lines as they are, under the first of them as the heading.
+fn write_part(part: &str, text: &mut Vec<u8>) {
+    let (heading, lines) = part.split_once('\n').unwrap_or((part, ""));
+    let heading = heading.trim_end_matches(':').to_uppercase();
+    text.extend(format!(".SH \"{heading}\"\n.nf\n").bytes());
+    for line in lines.lines() {
+        let line = line.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\*(Aq");
+        // A point in front would be a request.
+        text.extend(format!("\\&{line}\n").bytes());
+    }
+    text.extend(b".fi\n");
 }
 
 /// Writes the man pages of `command` into `dir` and returns how many.
@@ -79,6 +97,7 @@ mod tests {
 
     fn command() -> Command {
         let add = Command::new("add").about("Silences").arg(clap::arg!(--comment <TEXT> "Why"));
+        let add = add.after_help("Examples:\n  iaasmon silence add 'a\\b' --comment x\n\nCodes:\n  0 done");
         let silence = Command::new("silence").about("Silences of all clusters").subcommand(add);
         let hidden = Command::new("gen").hide(true);
         Command::new("iaasmon")
@@ -95,6 +114,9 @@ mod tests {
         assert_eq!(files, ["iaasmon-silence-add.1", "iaasmon-silence.1", "iaasmon.1"]);
         let add = String::from_utf8(pages[0].text.clone()).expect("roff is text");
         assert!(add.contains("comment") && add.contains("Why"), "{add}");
+        let examples =
+            ".SH \"EXAMPLES\"\n.nf\n\\&  iaasmon silence add \\*(Aqa\\eb\\*(Aq \\-\\-comment x\n.fi\n";
+        assert!(add.ends_with(&format!("{examples}.SH \"CODES\"\n.nf\n\\&  0 done\n.fi\n")), "{add}");
     }
 
     #[test]
