@@ -25,8 +25,8 @@ Examples:
   iaasmon demo                           try it on a fleet that is not yours
 
 Exit codes:
-  0 done   1 problems exist (only with --exit-code)   2 wrong usage, configuration or policy
-  3 only a part of the fleet answered   4 nobody answered";
+  0 done   1 problems exist (with --exit-code; `migrate logs` and `migrate events` always tell)
+  2 wrong usage, configuration or policy   3 only a part of the fleet answered   4 nobody answered";
 
 /// One terminal over every Prometheus and Alertmanager pair.
 ///

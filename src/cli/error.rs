@@ -14,7 +14,7 @@ use std::path::Path;
 pub enum Exit {
     /// The question was answered, the deed done.
     Done,
-    /// Answered, and the answer is that problems exist; only where `--exit-code` asks for it.
+    /// Answered, and the answer is that problems exist; where `--exit-code` asks for it, and where two systems are compared.
     Problems,
     /// Wrong usage, configuration or policy: nothing was asked.
     Usage,
