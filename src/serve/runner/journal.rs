@@ -92,9 +92,8 @@ impl Journal {
         }
         let mut line = Vec::new();
         write_line(&mut line, &clock::local(), level.word(), message, fields);
-        if let Err(error) = inner.output.write(&line) {
+        if !inner.write(&line) {
             inner.counts.lines_lost += 1;
-            inner.counts.trouble = Some(error.to_string());
         }
     }
 
@@ -296,6 +295,21 @@ mod tests {
             .collect();
         assert_eq!(told, ["b=1", "a=2", "new", "c=1"]);
         assert_eq!((journal.written().waiting, journal.written().trouble), (0, None));
+    }
+
+    #[test]
+    fn a_line_that_is_written_says_that_the_trouble_is_over() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("log");
+        std::os::unix::fs::symlink("/dev/full", &path).expect("linked");
+        let journal = journal(&path);
+        journal.line(Level::Info, "lost", &[]);
+        assert_eq!(journal.written().lines_lost, 1);
+        assert!(journal.written().trouble.is_some());
+        std::fs::remove_file(&path).expect("removed");
+        journal.reopen().expect("opened");
+        journal.line(Level::Info, "written", &[]);
+        assert_eq!((journal.written().lines_lost, journal.written().trouble), (1, None));
     }
 
     #[test]
