@@ -50,7 +50,7 @@ pub struct SurroundingArgs {
     #[arg(long = "check-env", value_name = "NAME=VALUE", value_parser = parse_variable)]
     pub variables: Vec<(OsString, OsString)>,
     /// How long a check without a timeout may run
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_max_runtime)]
     pub max_runtime: Duration,
     /// How many bytes of a check's output are kept
     #[arg(long, value_name = "BYTES", default_value_t = Bounds::default().max_output)]
@@ -65,6 +65,13 @@ pub enum Preset {
     Own,
     /// As sensu-service: user sensu, folder /opt/sensu, its Ruby first in PATH, its plugins and handlers last
     Sensu,
+}
+
+fn parse_max_runtime(text: &str) -> Result<Duration, String> {
+    match parse_duration(text) {
+        Ok(Duration::ZERO) => Err("every check would be ended as soon as it begins".to_owned()),
+        parsed => parsed.map_err(|error| error.to_string()),
+    }
 }
 
 fn parse_variable(text: &str) -> Result<(OsString, OsString), String> {

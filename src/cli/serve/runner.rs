@@ -71,10 +71,10 @@ pub struct RunnerArgs {
     #[arg(long, value_name = "NAME[,NAME]", value_delimiter = ',')]
     pub only: Vec<String>,
     /// Move the log away when it is this large, in bytes [default: never, logrotate does]
-    #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = parse_rotate_size)]
     pub rotate_size: Option<u64>,
     /// Move the log away when it is this old [default: never]
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_rotate_age)]
     pub rotate_age: Option<Duration>,
     /// How many logs that were moved away are kept
     #[arg(long, value_name = "N", default_value_t = 7)]
@@ -92,8 +92,23 @@ fn parse_level(text: &str) -> Result<Level, String> {
     Level::parse(text).ok_or_else(|| format!("Unknown log level: {text}"))
 }
 
-fn parse_bytes(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| "a number of bytes is expected, such as 104857600 for 100 MiB".to_owned())
+/// Why neither limit of the log may be 0.
+const EVERY_LINE: &str = "the log would be moved away at every line: without this flag it never is";
+
+fn parse_rotate_size(text: &str) -> Result<u64, String> {
+    match text.parse::<u64>() {
+        Ok(0) => Err(EVERY_LINE.to_owned()),
+        parsed => {
+            parsed.map_err(|_| "a number of bytes is expected, such as 104857600 for 100 MiB".to_owned())
+        }
+    }
+}
+
+fn parse_rotate_age(text: &str) -> Result<Duration, String> {
+    match parse_duration(text) {
+        Ok(Duration::ZERO) => Err(EVERY_LINE.to_owned()),
+        parsed => parsed.map_err(|error| error.to_string()),
+    }
 }
 
 impl RunnerArgs {
@@ -239,4 +254,24 @@ pub fn refusal(error: RunnerError) -> AppError {
 fn missing_folder<'a>(file: &'a Path, error: &std::io::Error) -> Option<&'a Path> {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty())?;
     (error.kind() == std::io::ErrorKind::NotFound && !folder.exists()).then_some(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cli::args::ServiceCli;
+    use clap::Parser as _;
+
+    #[test]
+    fn limits_that_would_stop_everything_are_refused() {
+        for (flag, zero, good, why) in [
+            ("--max-runtime", "0s", "1s", "every check would be ended as soon as it begins"),
+            ("--rotate-size", "0", "1", "moved away at every line"),
+            ("--rotate-age", "0s", "1s", "moved away at every line"),
+        ] {
+            let parse = |value: &str| ServiceCli::try_parse_from(["iaasmon", "serve", "runner", flag, value]);
+            assert!(parse(good).is_ok(), "{flag}");
+            let refused = parse(zero).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(refused.contains(flag) && refused.contains(why), "{refused}");
+        }
+    }
 }
