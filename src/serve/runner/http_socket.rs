@@ -15,12 +15,12 @@ use crate::wire::sensu_socket::{Received, Request, receive};
 use base64::Engine as _;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 const CONNECTIONS: usize = 16;
-/// How long a request may take to arrive.
+/// How long a request may take to arrive, and how long its answer may take to be read.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const HELP: &str = r#"{"endpoints":{"/info":{"help":"Sensu client information","methods":["GET"]},"/results":{"help":"Send check JSON results here","methods":["POST"]},"/settings":{"help":"Get redacted Sensu settings (requires basic auth). Use ?redacted=false if you want the setting unredacted.","methods":["GET"]},"/brew":{"help":"Ask Sensu to brew a cup of joe (try it!)","methods":["GET"]}}}"#;
@@ -31,15 +31,10 @@ pub(super) async fn http(listener: TcpListener, intake: Intake, budget: Budget) 
     loop {
         let Ok(slot) = slots.clone().acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((mut stream, _)) => {
+            Ok((stream, _)) => {
                 let (intake, share) = (intake.clone(), budget.share());
                 tokio::spawn(async move {
-                    let asked = tokio::time::timeout(PATIENCE, ask(&mut stream, &intake, share)).await;
-                    if let Ok(Some(answer)) = asked {
-                        // Who hangs up early does not want the answer.
-                        let _ = stream.write_all(&answer.to_bytes()).await;
-                        let _ = stream.shutdown().await;
-                    }
+                    exchange(stream, &intake, share, PATIENCE).await;
                     drop(slot);
                 });
             }
@@ -48,8 +43,25 @@ pub(super) async fn http(listener: TcpListener, intake: Intake, budget: Budget) 
     }
 }
 
+/// Answers one request, with so much patience for either way.
+async fn exchange(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    intake: &Intake,
+    share: Share,
+    patience: Duration,
+) {
+    let asked = tokio::time::timeout(patience, ask(&mut stream, intake, share)).await;
+    let Ok(Some(answer)) = asked else { return };
+    let reply = async {
+        stream.write_all(&answer.to_bytes()).await?;
+        stream.shutdown().await
+    };
+    // Who hangs up early, or does not read, does not want the answer.
+    let _ = tokio::time::timeout(patience, reply).await;
+}
+
 /// Reads one request and finds its answer; none where it is no HTTP, or too large.
-async fn ask(stream: &mut TcpStream, intake: &Intake, mut share: Share) -> Option<Answer> {
+async fn ask(stream: &mut (impl AsyncRead + Unpin), intake: &Intake, mut share: Share) -> Option<Answer> {
     let mut buffer = Vec::new();
     loop {
         match receive(&buffer) {
@@ -200,6 +212,36 @@ fn results(request: &Request<'_>, intake: &Intake) -> Answer {
             );
             let text = "Internal Server Error: Check your Sensu logs for error details";
             Answer::says("500 Internal Server Error", text)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sockets::{Budget, idle_intake};
+    use super::exchange;
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    #[tokio::test]
+    async fn an_answer_that_nobody_reads_is_given_up() {
+        let (intake, _folder) = idle_intake();
+        for reads in [true, false] {
+            // Less than the answer.
+            let (mut client, server) = tokio::io::duplex(64);
+            let share = Budget::new(1024).share();
+            let serving = exchange(server, &intake, share, Duration::from_millis(300));
+            let asking = async {
+                client.write_all(b"GET /info HTTP/1.1\r\n\r\n").await.expect("taken");
+                let mut answer = String::new();
+                if reads {
+                    client.read_to_string(&mut answer).await.expect("answered");
+                }
+                answer
+            };
+            let both = async { tokio::join!(serving, asking).1 };
+            let answer = tokio::time::timeout(Duration::from_secs(10), both).await.expect("it ends");
+            assert_eq!(answer.ends_with("\"connected\":true}}"), reads, "{answer}");
         }
     }
 }

@@ -147,6 +147,23 @@ fn taken(address: &str) -> impl FnOnce(std::io::Error) -> RunnerError {
     }
 }
 
+/// What takes results in for tests, with the folder that its log is in.
+#[cfg(test)]
+pub(super) fn idle_intake() -> (Intake, tempfile::TempDir) {
+    use super::journal::Output;
+    use crate::sensu::definitions::{Sources, load};
+    use crate::sensu::engine::{Bounds, Engine};
+    use crate::sys::logfile::{LogFile, Rotation};
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = LogFile::open(&folder.path().join("log"), Rotation::default(), crate::sys::clock::now());
+    let journal = Arc::new(Journal::new(Output::File(log.expect("opened")), Level::Info));
+    let settings = load(&Sources { hostname: "n1".into(), ..Sources::default() }, &mut Vec::new());
+    let settings = settings.unwrap_or_else(|refused| panic!("{refused}"));
+    let around = crate::sys::child::Surroundings::default();
+    let engine = Engine::new(settings, around, None, Bounds::default(), Arc::new(|_| {}));
+    (Intake { engine, journal }, folder)
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Budget, FREE};
