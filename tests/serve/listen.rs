@@ -48,6 +48,16 @@ fn what_is_wrong_is_told_before_a_port_is_bound() {
     for file in ["missing.pem", "none.pem"] {
         assert!(refused.stderr.contains(file), "{file}: {}", refused.stderr);
     }
+    for more in [&[][..], &["--listen", "127.0.0.1:99999"]] {
+        let args = args(&[&["--web.config.file", "/nonexistent"], more].concat());
+        let refused = run(&mut place.command(&args), b"");
+        assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("--web.config.file: /nonexistent: No such file"),
+            "{}",
+            refused.stderr
+        );
+    }
     let refused = run(&mut place.command(&args(&[])), b"");
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     assert!(refused.stderr.contains(&format!("cannot listen on {}", place.address)), "{}", refused.stderr);

@@ -71,7 +71,7 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// The web config file is wrong.
-    #[error(transparent)]
+    #[error("--web.config.file: {0}")]
     Web(#[from] WebErrors),
     /// Addresses that cannot be listened on, found before one is bound.
     #[error("{}", .0.join("; "))]
@@ -139,7 +139,7 @@ impl Skeleton {
             (Ok(web), true) => Arc::new(web),
             (Err(error), true) => return Err(error.into()),
             (web, false) => {
-                problems.extend(web.err().map(|error| error.to_string()));
+                problems.extend(web.err().map(|error| ServeError::Web(error).to_string()));
                 return Err(ServeError::Addresses(problems));
             }
         };
