@@ -1,7 +1,7 @@
 //! What the engine counts, for `/metrics`.
 
 use crate::sys::clock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,14 +14,16 @@ pub struct Counts {
     pub results: [AtomicU64; 4],
     /// Commands that met their time limit.
     pub timed_out: AtomicU64,
-    /// Runs that were left out because the one before was not over.
+    /// Runs that were left out because the one before ran still, or waited for a slot.
     pub overlapped: AtomicU64,
     /// Runs that were left out inside a subdue window.
     pub subdued: AtomicU64,
-    /// Runs that were fired.
-    pub fired: AtomicU64,
-    /// Microseconds by which all fired runs together were late.
+    /// Runs whose command was begun.
+    pub begun: AtomicU64,
+    /// Microseconds by which all of them together were late.
     late: AtomicU64,
+    /// Checks and hooks that wait for a slot now.
+    waiting: AtomicUsize,
     /// The most by which one was late, in this minute and in the one before.
     most_late: Mutex<Window>,
 }
@@ -31,9 +33,9 @@ impl Counts {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn fired(&self, late: Duration) {
+    pub(super) fn begun(&self, late: Duration) {
         let micros = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
-        Self::add(&self.fired);
+        Self::add(&self.begun);
         self.late.fetch_add(micros, Ordering::Relaxed);
         self.window().take(late, clock::instant());
     }
@@ -48,14 +50,34 @@ impl Counts {
         Self::add(&self.results[at]);
     }
 
-    /// Returns the seconds by which all fired runs together were late.
+    /// Counts one that waits for a slot until what is returned is dropped.
+    pub(super) fn wait(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(&self.waiting)
+    }
+
+    /// Returns how many checks and hooks wait for a slot now.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Returns the seconds by which all runs together were begun late.
     pub fn late_seconds(&self) -> f64 {
         self.late.load(Ordering::Relaxed) as f64 / 1e6
     }
 
-    /// Returns the most seconds by which a run of the last minute or two was late: however many ask, each is told.
+    /// Returns the most seconds by which a run of the last minute or two was begun late: however many ask, each is told.
     pub fn most_late_seconds(&self) -> f64 {
         self.window().most(clock::instant()).as_secs_f64()
+    }
+}
+
+/// One that waits.
+pub(super) struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::sys::child::{self, Command, Ended, Group, Guard, Outcome, Surrounding
 use crate::sys::clock;
 use crate::wire::sensu_json::{Object, Value, field, set};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a check or hook came to, as it goes into the result.
 #[derive(Debug)]
@@ -21,9 +21,14 @@ pub struct Ran {
 }
 
 /// Runs a check whose key is taken, tells the result, and returns a group that could not be ended.
-pub(super) async fn publish(shared: &Arc<Shared>, check: Object, settings: &Settings) -> Option<Group> {
+pub(super) async fn publish(
+    shared: &Arc<Shared>,
+    check: Object,
+    settings: &Settings,
+    due: Instant,
+) -> Option<Group> {
     let around = Around { shared, settings };
-    let (check, lingering) = around.run(check).await;
+    let (check, lingering) = around.run(check, Some(due)).await;
     let status = field(&check, "status").and_then(Value::as_i64).unwrap_or(3);
     shared.counts.result(status);
     (shared.tell)(Event::Result(payload(check, settings)));
@@ -55,7 +60,7 @@ pub async fn run_once(
     let engine = super::Engine::new(settings, surroundings, guard, bounds, Arc::new(|_| {}));
     let settings = engine.settings();
     let around = Around { shared: &engine.shared, settings: &settings };
-    around.run(check).await.0
+    around.run(check, None).await.0
 }
 
 /// What a run needs of the engine.
@@ -65,7 +70,7 @@ pub(super) struct Around<'a> {
 }
 
 impl Around<'_> {
-    async fn run(&self, check: Object) -> (Object, Option<Group>) {
+    async fn run(&self, check: Object, due: Option<Instant>) -> (Object, Option<Group>) {
         let substituted = substitute(&check, self.settings.client());
         let command =
             field(&substituted.check, "command").and_then(Value::as_bytes).unwrap_or_default().to_vec();
@@ -85,7 +90,7 @@ impl Around<'_> {
         let begun = clock::instant();
         let limit = field(&result, "timeout").and_then(Value::as_f64);
         let stdin = wants_stdin(&result).then(|| self.stdin(&result));
-        let ran = self.command(&command, limit, stdin).await;
+        let ran = self.command(&command, limit, stdin, due).await;
         // Rounded to milliseconds, and counted from before the queue for a slot (process.rb:188,199).
         set(&mut result, "duration", seconds(begun.elapsed()));
         set(&mut result, "output", Value::text(&ran.output));
@@ -95,7 +100,15 @@ impl Around<'_> {
     }
 
     /// Runs a command in a slot of its own (spawn.rb:51-57); slots are given in the order in which they are asked for.
-    pub(super) async fn command(&self, line: &[u8], limit: Option<f64>, stdin: Option<Vec<u8>>) -> Ran {
+    ///
+    /// What was due at a time is counted by how late its command is begun: it may have waited long for the slot.
+    pub(super) async fn command(
+        &self,
+        line: &[u8],
+        limit: Option<f64>,
+        stdin: Option<Vec<u8>>,
+        due: Option<Instant>,
+    ) -> Ran {
         let limit = match limit {
             Some(seconds) if seconds < 0.0 => {
                 return Ran::said(3, "Unexpected error: time interval must be positive".to_owned());
@@ -105,7 +118,12 @@ impl Around<'_> {
             _ => self.shared.bounds.max_runtime,
         };
         let slots = self.shared.state().slots.clone();
+        let waiting = self.shared.counts.wait();
         let _slot = slots.acquire_owned().await;
+        drop(waiting);
+        if let Some(due) = due {
+            self.shared.counts.begun(due.elapsed());
+        }
         let command = Command {
             line,
             stdin,

@@ -20,7 +20,7 @@ pub(super) async fn run(around: &Around<'_>, result: &mut Object) -> Option<Grou
     let stdin = wants_stdin(&hook).then(|| around.stdin(result));
     set(&mut hook, "executed", clock::now().timestamp());
     let begun = clock::instant();
-    let ran = around.command(&line, Some(limit), stdin).await;
+    let ran = around.command(&line, Some(limit), stdin, None).await;
     set(&mut hook, "duration", seconds(begun.elapsed()));
     set(&mut hook, "output", Value::text(&ran.output));
     set(&mut hook, "status", ran.status);

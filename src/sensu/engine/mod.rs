@@ -22,7 +22,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use timetable::Timetable;
+use timetable::{Due, Timetable};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -139,7 +139,7 @@ impl Engine {
         definitions.mine().into_iter().map(|(_, name, _)| name.to_owned()).collect()
     }
 
-    /// Returns the keys of the checks that run now, in no order.
+    /// Returns the keys of the checks that run or wait for a slot now, in no order.
     pub fn in_progress(&self) -> Vec<Vec<u8>> {
         self.shared.state().in_progress.iter().cloned().collect()
     }
@@ -173,15 +173,13 @@ impl Engine {
     async fn fire_by(&self, timetable: &mut Timetable, settings: &Arc<Settings>) {
         loop {
             let due = timetable.next_due().await;
-            self.shared.counts.fired(due.late);
-            if let Some(check) = settings.check_at(due.check) {
-                self.fire(check, settings);
-            }
+            self.fire(due, settings);
         }
     }
 
     /// Begins one run, unless it is subdued (process.rb:364-372).
-    fn fire(&self, check: &Object, settings: &Arc<Settings>) {
+    fn fire(&self, due: Due, settings: &Arc<Settings>) {
+        let Some(check) = settings.check_at(due.check) else { return };
         if subdue::is_subdued(check, &clock::local()) {
             Counts::add(&self.shared.counts.subdued);
             return self.shared.log(Level::Info, "check execution was subdued", check);
@@ -202,7 +200,7 @@ impl Engine {
         let tracked = self.shared.running.token();
         tokio::spawn(async move {
             let run = InProgress { shared: &shared, key };
-            let lingering = execute::publish(&shared, check, &settings).await;
+            let lingering = execute::publish(&shared, check, &settings, due.at).await;
             // What comes now is not waited for at the end.
             drop(tracked);
             if let Some(group) = lingering {

@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
+use crate::sys::clock;
+use std::sync::atomic::Ordering;
+
 fn settings(json: &str) -> Settings {
     let dir = tempfile::tempdir().expect("a folder");
     std::fs::write(dir.path().join("a.json"), json).expect("written");
@@ -166,4 +169,43 @@ async fn a_check_that_hangs_holds_one_slot_and_no_more() {
     )
     .await;
     assert!(results(&events, "quick") >= 2, "{}", results(&events, "quick"));
+}
+
+/// Waits until something is so.
+async fn until(mut is_so: impl FnMut() -> bool) {
+    let waited = clock::instant();
+    while !is_so() {
+        assert!(waited.elapsed() < Duration::from_secs(20), "it does not come");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_wait_for_a_slot_is_seen_and_counts_as_lateness() {
+    let json = r#"{"sensu":{"spawn":{"limit":1}},"checks":{
+        "a":{"command":"sleep 1.5","interval":1,"standalone":true},
+        "b":{"command":"sleep 1.5","interval":1,"standalone":true},
+        "subdued":{"command":"true","interval":1,"standalone":true,
+                   "subdue":{"days":{"all":[{"begin":"00:00","end":"23:59:59"}]}}},
+        "extension":{"extension":"none","interval":1,"standalone":true}}}"#;
+    let engine =
+        Engine::new(settings(json), Surroundings::default(), None, Bounds::default(), Arc::new(|_| {}));
+    let stop = CancellationToken::new();
+    let running = tokio::spawn({
+        let (engine, stop) = (engine.clone(), stop.clone());
+        async move { engine.run(stop).await }
+    });
+    let counts = engine.counts();
+    until(|| counts.waiting() == 1).await;
+    assert_eq!(engine.in_progress().len(), 2);
+    until(|| counts.overlapped.load(Ordering::Relaxed) > 0 && counts.subdued.load(Ordering::Relaxed) > 0)
+        .await;
+    stop.cancel();
+    running.await.expect("it ends");
+    engine.finish().await;
+    let results: u64 = counts.results.iter().map(|count| count.load(Ordering::Relaxed)).sum();
+    assert_eq!((counts.begun.load(Ordering::Relaxed), counts.waiting()), (results, 0));
+    // Their times are less than a second apart.
+    assert!(counts.most_late_seconds() >= 0.4, "{}", counts.most_late_seconds());
+    assert!(counts.late_seconds() >= 0.4, "{}", counts.late_seconds());
 }

@@ -26,8 +26,8 @@ const NEVER: Duration = Duration::from_secs(86_400);
 pub(super) struct Due {
     /// The check's place among all definitions.
     pub(super) check: usize,
-    /// How much later it is than it should be.
-    pub(super) late: Duration,
+    /// When it is.
+    pub(super) at: Instant,
 }
 
 /// What is to be done next.
@@ -120,7 +120,7 @@ impl Timetable {
             Timing::Cron(_) => entry.plan(now),
         };
         self.heap.push(Reverse((now.steady + wait, place)));
-        Due { check: entry.check, late: now.steady - at }
+        Due { check: entry.check, at }
     }
 
     /// Works cron lines out anew after the clocks have come apart.

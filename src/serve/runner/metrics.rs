@@ -17,12 +17,18 @@ pub(super) fn write(out: &mut Exposition, engine: &Engine, written: &Written, [g
         "iaasmon_runner_checks_running",
         "Checks that run now.",
         Kind::Gauge,
-        engine.in_progress().len() as f64,
+        engine.in_progress().len().saturating_sub(counts.waiting()) as f64,
     );
-    one("iaasmon_runner_runs_fired", "Runs that were begun on schedule.", Kind::Counter, read(&counts.fired));
+    one(
+        "iaasmon_runner_checks_waiting",
+        "Checks that wait for a slot: as many as sensu.spawn.limit says run.",
+        Kind::Gauge,
+        counts.waiting() as f64,
+    );
+    one("iaasmon_runner_runs_fired", "Runs that were begun on schedule.", Kind::Counter, read(&counts.begun));
     one(
         "iaasmon_runner_lag_seconds",
-        "The most by which a run of the last minute or two was begun late.",
+        "The most by which a run of the last minute or two was begun late, its wait for a slot included.",
         Kind::Gauge,
         counts.most_late_seconds(),
     );
@@ -40,7 +46,7 @@ pub(super) fn write(out: &mut Exposition, engine: &Engine, written: &Written, [g
     );
     one(
         "iaasmon_runner_runs_overlapped",
-        "Runs that were left out because the one before was not over.",
+        "Runs that were left out because the one before ran still, or waited for a slot.",
         Kind::Counter,
         read(&counts.overlapped),
     );
