@@ -99,8 +99,7 @@ impl Timetable {
                 return Next::Wait(at.min(now.steady + LOOK_EVERY));
             }
             self.heap.pop();
-            // The wall clock may be a little behind: a line that fired before its time would fire again at its time.
-            let early = self.entries[entry].until_due(now);
+            let early = self.entries[entry].until_next(now);
             if early > Duration::ZERO {
                 self.heap.push(Reverse((now.steady + early, entry)));
                 continue;
@@ -150,6 +149,13 @@ impl Entry {
         let fired = self.fired.filter(|fired| (wall..wall + SET_BACK).contains(fired));
         self.due = cron.next_after(&fired.unwrap_or(wall));
         if self.due.is_some() { self.until_due(now) } else { NEVER }
+    }
+
+    /// Returns how much too early it is to fire. The wall clock may be a little behind, and a line that fired before its time
+    /// would fire again at its time; one that never comes true is but looked at.
+    fn until_next(&mut self, now: Moment) -> Duration {
+        let is_never = matches!(self.timing, Timing::Cron(_)) && self.due.is_none();
+        if is_never { self.plan(now) } else { self.until_due(now) }
     }
 
     /// Returns how long it is until the line is true; nothing where that is over, or where there is no line.

@@ -143,6 +143,16 @@ fn a_clock_that_is_slewed_makes_no_line_fire_early_or_twice() {
     }
 }
 
+/// `0 0 31 2 *` is how people write "never".
+#[test]
+fn a_line_that_never_comes_true_never_fires() {
+    let mut node = Node::begun_at("2026-06-16 12:00:00", vec![cron("0 0 31 2 *"), cron("0 3 * * *")]);
+    let fired = node.go_on(Duration::from_secs(5 * 86_400));
+    assert_eq!(fired.iter().map(|(check, _)| *check).collect::<Vec<_>>(), [1; 5]);
+    node.jump(2 * HOUR);
+    assert_eq!(node.go_on(Duration::from_secs(86_400)).len(), 1);
+}
+
 #[test]
 fn many_checks_share_one_timetable() {
     let timings = (0..500).map(|_| interval(10)).chain([cron("* * * * *")]).collect();
