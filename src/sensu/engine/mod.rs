@@ -151,14 +151,21 @@ impl Engine {
 
     /// Fires checks until `stop` is cancelled; those that run are not waited for ([`Engine::finish`] does).
     pub async fn run(&self, stop: CancellationToken) {
+        let mut now = clock::moment();
         loop {
             let definitions = self.shared.definitions();
             let settings = &definitions.settings;
-            let mut timetable = Timetable::of(definitions.mine(), settings.client_name());
+            let mut timetable = Timetable::begun_at(now, definitions.mine(), settings.client_name());
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = self.shared.changed.notified() => {}
                 () = self.fire_by(&mut timetable, settings) => {}
+            }
+            // What is due by now goes with no timetable: the next one begins where this one ends, and a daily check would be
+            // lost until tomorrow.
+            now = clock::moment();
+            while let Some(due) = timetable.due_by(now) {
+                self.fire(due, settings);
             }
         }
     }

@@ -1,13 +1,13 @@
 use super::{Bounds, Engine, Event};
 use crate::sensu::definitions::{Settings, Sources, load};
+use crate::sensu::splay;
 use crate::sys::child::Surroundings;
+use crate::sys::clock;
 use crate::wire::sensu_json::{Object, Value, field};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
-
-use crate::sys::clock;
-use std::sync::atomic::Ordering;
 
 fn settings(json: &str) -> Settings {
     let dir = tempfile::tempdir().expect("a folder");
@@ -208,4 +208,33 @@ async fn a_wait_for_a_slot_is_seen_and_counts_as_lateness() {
     // Their times are less than a second apart.
     assert!(counts.most_late_seconds() >= 0.4, "{}", counts.most_late_seconds());
     assert!(counts.late_seconds() >= 0.4, "{}", counts.late_seconds());
+}
+
+#[tokio::test]
+async fn what_is_due_at_a_reload_is_run() {
+    // Due in about half a second, and then not for hours.
+    let hours = Duration::from_secs(10 * 3600);
+    let now = clock::now().timestamp_millis();
+    let wait = |name: &String| splay::until_first("n1", name, hours, now);
+    let soon = |name: &String| (300..700).contains(&wait(name).as_millis());
+    let name = (0..).map(|n: u32| format!("c{n}")).find(soon).expect("one of many");
+    let json =
+        format!(r#"{{"checks":{{"{name}":{{"command":"true","interval":36000,"standalone":true}}}}}}"#);
+    let engine =
+        Engine::new(settings(&json), Surroundings::default(), None, Bounds::default(), Arc::new(|_| {}));
+    let stop = CancellationToken::new();
+    let running = tokio::spawn({
+        let (engine, stop) = (engine.clone(), stop.clone());
+        async move { engine.run(stop).await }
+    });
+    tokio::task::yield_now().await;
+    // Reading the definitions holds the thread up, and the time of the check goes by.
+    let read = settings(&json);
+    std::thread::sleep(Duration::from_secs(1));
+    engine.replace(read);
+    until(|| engine.counts().begun.load(Ordering::Relaxed) == 1).await;
+    stop.cancel();
+    running.await.expect("it ends");
+    engine.finish().await;
+    assert_eq!(engine.counts().begun.load(Ordering::Relaxed), 1);
 }

@@ -58,11 +58,7 @@ struct Entry {
 
 impl Timetable {
     /// Builds the timetable of these checks: each with its place, its name and when it runs.
-    pub(super) fn of(checks: Vec<(usize, &str, Timing)>, client: &str) -> Self {
-        Self::begun_at(clock::moment(), checks, client)
-    }
-
-    fn begun_at(now: Moment, checks: Vec<(usize, &str, Timing)>, client: &str) -> Self {
+    pub(super) fn begun_at(now: Moment, checks: Vec<(usize, &str, Timing)>, client: &str) -> Self {
         let mut table = Self { entries: Vec::new(), heap: BinaryHeap::new(), planned: now };
         for (check, name, timing) in checks {
             let mut entry = Entry { check, timing, due: None, fired: None };
@@ -86,6 +82,14 @@ impl Timetable {
                 Next::Wait(until) => tokio::time::sleep_until(until.into()).await,
                 Next::Nothing => std::future::pending().await,
             }
+        }
+    }
+
+    /// Returns a check that is due already.
+    pub(super) fn due_by(&mut self, now: Moment) -> Option<Due> {
+        match self.next(now) {
+            Next::Fire(due) => Some(due),
+            Next::Wait(_) | Next::Nothing => None,
         }
     }
 
