@@ -232,7 +232,7 @@ pub fn refusal(error: RunnerError) -> AppError {
             let told = AppError::usage(error.to_string());
             let told = match rival {
                 Rival::Port(_) => told.hint("`ss -ltnp` as root tells which program that is"),
-                Rival::Process { .. } | Rival::Held(_) => told,
+                Rival::Process { .. } | Rival::Held(_) | Rival::Same(_) | Rival::Left(_) => told,
             };
             told.hint("plugins repair things, and none may run twice: end the other client first")
                 .hint("or name the checks that are ours alone: --only NAME,...")

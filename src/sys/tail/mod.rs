@@ -137,7 +137,7 @@ pub struct Tail {
 enum State {
     /// No file is open: the log has not appeared, or where we were was not looked up yet.
     Away(Option<Position>),
-    At(Cursor),
+    At(Box<Cursor>),
 }
 
 /// The file that is being read.
@@ -287,7 +287,7 @@ impl Tail {
     fn cursor(&mut self, progress: &mut Progress) -> io::Result<Option<&mut Cursor>> {
         if let State::Away(position) = &self.state {
             match find_start(&self.path, position.as_ref(), progress)? {
-                Some(cursor) => self.state = State::At(cursor),
+                Some(cursor) => self.state = State::At(Box::new(cursor)),
                 None => return Ok(None),
             }
         }
@@ -314,7 +314,7 @@ impl Tail {
         {
             progress.truncated += 1;
             progress.notices.push(Notice::Copied { copy: file.path.clone() });
-            *cursor = Cursor::resume(file, &position, place);
+            **cursor = Cursor::resume(file, &position, place);
             return Ok(());
         }
         progress.truncated += 1;
@@ -341,7 +341,7 @@ impl Tail {
             && let Some(place) = rotation::place_in(&log, &position)?
         {
             // The same log under another number: a layered file system, or a file that was replaced by its copy.
-            *cursor = Cursor::resume(log, &position, place);
+            **cursor = Cursor::resume(log, &position, place);
             return Ok(cursor.fill()? != Fill::AtEnd);
         }
         let left = cursor.is_left(self.patience)?;
@@ -357,7 +357,7 @@ impl Tail {
         progress.notices.push(Notice::Rotated { from: cursor.file.path.clone(), to: next.path.clone() });
         progress.notices.extend(compressed_since(&self.path, cursor.file.modified()?));
         let left = cursor.position();
-        *cursor = Cursor::start_of(next, left.has_content().then_some(left));
+        **cursor = Cursor::start_of(next, left.has_content().then_some(left));
         Ok(true)
     }
 }
