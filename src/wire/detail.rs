@@ -6,7 +6,7 @@
 use super::WireError;
 use crate::model::check::{Detail, History, Run};
 use crate::model::status::Status;
-use crate::model::time::{Timestamp, from_epoch};
+use crate::model::time::{Timestamp, from_epoch, rfc3339};
 use serde_json::{Map, Value};
 
 /// Decodes `GET /api/v1/checks/{check}`.
@@ -32,6 +32,30 @@ pub fn decode_detail(check: &str, body: &[u8]) -> Result<Detail, WireError> {
         command: text(fields.remove("command")),
         other: fields.into_iter().collect(),
     })
+}
+
+/// Writes a detail so that [`decode_detail`] reads it again.
+///
+/// # Panics
+/// Never: it holds nothing that is not JSON.
+pub fn encode_detail(detail: &Detail) -> Vec<u8> {
+    let mut fields: Map<String, Value> = detail.other.clone().into_iter().collect();
+    let mut put = |name: &str, value: Value| {
+        if !value.is_null() {
+            fields.insert(name.to_owned(), value);
+        }
+    };
+    put("check", detail.check.as_str().into());
+    put("status", detail.status.map(|status| status.value()).into());
+    put("executed", detail.executed.map(rfc3339).into());
+    put("interval", detail.interval.into());
+    put("duration", detail.duration.into());
+    put("stale", detail.stale.into());
+    put("output", detail.output.as_str().into());
+    put("output_bytes", detail.output_bytes.into());
+    put("output_truncated", detail.output_truncated.into());
+    put("command", detail.command.as_deref().into());
+    serde_json::to_vec(&fields).expect("strings and numbers are JSON")
 }
 
 /// Decodes `GET /api/v1/checks/{check}/history`: an object with `runs`, or the bare list of them.
@@ -139,6 +163,29 @@ mod tests {
         assert_eq!((bare.runs, bare.source), (history.runs, None));
         for body in ["{}", "1", r#"{"runs":1}"#, "[1]", "<html>"] {
             assert!(decode_history("x", body.as_bytes()).is_err(), "{body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_detail_that_is_written_is_read(
+            output in any::<String>(), status in proptest::option::of(0..4_u8), at in proptest::option::of(0_i64..4_000_000_000),
+            whole in proptest::option::of(any::<u32>()), command in proptest::option::of("\\PC{0,9}"), team in "\\PC{0,9}",
+        ) {
+            let detail = Detail {
+                check: "disk".to_owned(),
+                status: status.map(|status| Status::from_value(status.into())),
+                executed: at.and_then(|at| chrono::DateTime::from_timestamp(at, 0)),
+                interval: None,
+                duration: whole.map(|n| f64::from(n) / 1000.0),
+                stale: status.is_none(),
+                output,
+                output_bytes: whole.map(u64::from),
+                output_truncated: whole.is_some(),
+                command,
+                other: [("team".to_owned(), Value::from(team))].into(),
+            };
+            prop_assert_eq!(decode_detail("x", &encode_detail(&detail)).expect("our own"), detail);
         }
     }
 

@@ -55,6 +55,8 @@ pub enum Kind {
     Counter,
     /// Facts as labels; the family is named without `_info`, the value is 1.
     Info,
+    /// Counts of values up to bounds ([`Exposition::histogram`]).
+    Histogram,
 }
 
 /// Writes families one after the other.
@@ -81,6 +83,7 @@ impl Exposition {
             (Kind::Gauge, _) | (Kind::Info, Format::Text) => "gauge",
             (Kind::Counter, _) => "counter",
             (Kind::Info, Format::OpenMetrics) => "info",
+            (Kind::Histogram, _) => "histogram",
         };
         // In 0.0.4 a family is called what its samples are called.
         let suffix = match self.format {
@@ -99,7 +102,7 @@ impl Exposition {
         match self.kind {
             Kind::Counter => "_total",
             Kind::Info => "_info",
-            Kind::Gauge => "",
+            Kind::Gauge | Kind::Histogram => "",
         }
     }
 
@@ -120,6 +123,25 @@ impl Exposition {
         self.text.push(' ');
         number(value, &mut self.text);
         self.text.push('\n');
+    }
+
+    /// Writes a histogram as a family of its own: `buckets` are upper bounds with the count of all values up to them.
+    pub fn histogram(&mut self, name: &str, help: &str, buckets: &[(f64, u64)], count: u64, sum: f64) {
+        self.family(name, help, Kind::Histogram);
+        let mut part = |suffix: &str, le: Option<&str>, value: f64| {
+            self.family.truncate(name.len());
+            self.family.push_str(suffix);
+            match le {
+                Some(le) => self.sample(&[("le", le)], value),
+                None => self.sample(&[], value),
+            }
+        };
+        for (bound, count) in buckets {
+            part("_bucket", Some(&format!("{bound:?}")), *count as f64);
+        }
+        part("_bucket", Some("+Inf"), count as f64);
+        part("_count", None, count as f64);
+        part("_sum", None, sum);
     }
 
     /// Ends the page.

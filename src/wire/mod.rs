@@ -1,9 +1,11 @@
 //! Bytes of foreign formats to and from the model: one file a format, no I/O.
 
+pub mod am_post;
 pub mod am_v2;
 pub mod detail;
 pub mod elements;
 pub mod exposition;
+pub mod file_sd;
 pub mod prom_config;
 pub mod prom_json;
 mod seed;
