@@ -1,7 +1,7 @@
 //! The client of one Alertmanager member (API v2).
 
 use super::error::{NetError, NetErrorKind};
-use super::http::{Ask, Deadline, Http, Payload, Raw, Reply};
+use super::http::{Ask, Deadline, Http, Passed, Payload, Raw, Reply};
 use crate::model::alert::AmAlert;
 use crate::model::cluster::Replica;
 use crate::model::silence::Silence;
@@ -14,6 +14,15 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub struct Alertmanager {
     http: Http,
+}
+
+/// How something is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write {
+    /// By a body.
+    Post,
+    /// By its path.
+    Delete,
 }
 
 /// What a member sent and failed to send since it started, by integration (`email`, `slack`, ...).
@@ -111,6 +120,34 @@ impl Alertmanager {
         let ask = Ask { method: reqwest::Method::DELETE, ..Ask::get(&path) };
         let raw = self.http.ask(ask, am_v2::error_text).await?;
         self.decode("/api/v2/silence", raw, |_| Ok(())).await
+    }
+
+    /// Hands over alerts, a list of them as JSON. Never repeated: what arrives last is what counts.
+    pub async fn post_alerts(&self, alerts: Vec<u8>) -> Result<Reply<()>, NetError> {
+        let path = "/api/v2/alerts";
+        let ask = Ask {
+            method: reqwest::Method::POST,
+            body: Payload::Written(alerts),
+            repeatable: false,
+            ..Ask::get(path)
+        };
+        let raw = self.http.ask(ask, am_v2::error_text).await?;
+        self.decode(path, raw, |_| Ok(())).await
+    }
+
+    /// Passes a request for something below `/api/v2/` on and returns the answer as it comes; a write with its method and body.
+    pub async fn pass(
+        &self,
+        path_and_query: &str,
+        write: Option<(Write, Vec<u8>)>,
+    ) -> Result<Passed, NetError> {
+        let (method, body) = match write {
+            None => (reqwest::Method::GET, None),
+            Some((Write::Post, body)) => (reqwest::Method::POST, Some(body)),
+            Some((Write::Delete, _)) => (reqwest::Method::DELETE, None),
+        };
+        let passed = self.http.pass(method, path_and_query, body).await;
+        passed.map_err(|kind| self.failed(path_and_query.split('?').next().unwrap_or_default(), kind))
     }
 
     /// Asks for version, uptime and the gossip cluster.

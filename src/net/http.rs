@@ -7,9 +7,12 @@ use crate::model::time::{Timestamp, age};
 use crate::sys::apart::apart;
 use crate::sys::clock;
 use crate::wire::WireError;
+use bytes::Bytes;
+use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Certificate, Client, Identity, Method, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, Identity, Method, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
@@ -114,6 +117,8 @@ pub(super) enum Payload<'a> {
     None,
     Json(&'a serde_json::Value),
     Form(&'a [(&'a str, &'a str)]),
+    /// JSON that is written already.
+    Written(Vec<u8>),
 }
 
 impl<'a> Ask<'a> {
@@ -121,6 +126,16 @@ impl<'a> Ask<'a> {
     pub fn get(path: &'a str) -> Self {
         Self { method: Method::GET, path, query: &[], body: Payload::None, repeatable: true }
     }
+}
+
+/// An answer that is passed on.
+pub struct Passed {
+    /// Its status.
+    pub status: u16,
+    /// What it says that its body is.
+    pub content_type: Option<String>,
+    /// Its body, while it comes.
+    pub body: BoxStream<'static, std::io::Result<Bytes>>,
 }
 
 /// What came back before it is decoded.
@@ -140,8 +155,14 @@ impl Http {
 
     /// Opens the door of one replica.
     pub fn open_one(cluster: &Cluster, kind: ReplicaKind, url: &Url) -> Self {
-        let replica = Replica { cluster: cluster.name.clone(), kind, name: replica_name(url).into() };
-        let (base, client) = match build_client(cluster, url) {
+        Self::open_at(cluster, kind, url, None)
+    }
+
+    /// Opens the door of one replica, at this one of the addresses that its name has.
+    pub fn open_at(cluster: &Cluster, kind: ReplicaKind, url: &Url, address: Option<SocketAddr>) -> Self {
+        let name = address.map_or_else(|| replica_name(url), |address| address.to_string());
+        let replica = Replica { cluster: cluster.name.clone(), kind, name: name.into() };
+        let (base, client) = match build_client(cluster, url, address) {
             Ok((base, client)) => (base, Ok(client)),
             Err(why) => (url.clone(), Err(why.into())),
         };
@@ -303,6 +324,42 @@ impl Http {
         Err(NetErrorKind::Status { status: status.as_u16(), message: one_line(&error_text(&body)) })
     }
 
+    /// Passes a request on as it is and returns the answer as it comes, whatever its status: within the time limit up to its head,
+    /// and twelve times as long up to its end.
+    pub(super) async fn pass(
+        &self,
+        method: Method,
+        path_and_query: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<Passed, NetErrorKind> {
+        let client = self.client.as_ref().map_err(|why| NetErrorKind::Unsent(why.to_string()))?;
+        let prefix = self.base.path().trim_end_matches('/');
+        let url = self.base.join(&format!("{prefix}{path_and_query}"));
+        let url = url.map_err(|error| NetErrorKind::Unsent(error.to_string()))?;
+        // `..` must not lead out of the API.
+        if url.origin() != self.base.origin() || !url.path().starts_with(&format!("{prefix}/api/v2/")) {
+            return Err(NetErrorKind::Unsent(format!("{} is not below /api/v2/", url.path())));
+        }
+        let request = client.request(method, url).timeout(self.timeout * 12);
+        let request = match body {
+            Some(body) => request.header(reqwest::header::CONTENT_TYPE, "application/json").body(body),
+            None => request,
+        };
+        let request = match &self.auth {
+            Some(auth) => authenticate(request, auth).await?,
+            None => request,
+        };
+        let sent = tokio::time::timeout(self.timeout, request.send()).await;
+        let response = sent.map_err(|_| NetErrorKind::Timeout(self.timeout))?;
+        let response = response.map_err(|error| NetErrorKind::of_transport(&error, self.timeout))?;
+        let content_type = response.headers().get(reqwest::header::CONTENT_TYPE);
+        Ok(Passed {
+            status: response.status().as_u16(),
+            content_type: content_type.and_then(|value| value.to_str().ok()).map(str::to_owned),
+            body: response.bytes_stream().map_err(std::io::Error::other).boxed(),
+        })
+    }
+
     /// Sends a request, and a reading one once more where the server says that it has to go.
     async fn deliver(&self, client: &Client, ask: &Ask<'_>) -> Result<reqwest::Response, NetErrorKind> {
         let mut url = self.url(ask.path);
@@ -326,10 +383,13 @@ impl Http {
         url: Url,
     ) -> Result<reqwest::Response, NetErrorKind> {
         let request = client.request(ask.method.clone(), url);
-        let request = match ask.body {
+        let request = match &ask.body {
             Payload::None => request,
             Payload::Json(json) => request.json(json),
             Payload::Form(form) => request.form(form),
+            Payload::Written(json) => {
+                request.header(reqwest::header::CONTENT_TYPE, "application/json").body(json.clone())
+            }
         };
         let request = match &self.auth {
             Some(auth) => authenticate(request, auth).await?,
@@ -354,12 +414,28 @@ fn replica_name(url: &Url) -> String {
     format!("{host}:{port}{}", url.path().trim_end_matches('/'))
 }
 
-fn build_client(cluster: &Cluster, url: &Url) -> Result<(Url, Client), String> {
+fn build_client(cluster: &Cluster, url: &Url, address: Option<SocketAddr>) -> Result<(Url, Client), String> {
+    let (base, builder) = client_builder(cluster, url)?;
+    let builder = match (address, base.host_str()) {
+        (Some(address), Some(name)) => builder.resolve(name, address),
+        _ => builder,
+    };
+    Ok((base, build(builder)?))
+}
+
+pub(super) fn build(builder: ClientBuilder) -> Result<Client, String> {
+    builder.build().map_err(|e| format!("cannot set up the HTTP client: {e}"))
+}
+
+/// Begins a client for what is at `url`, and returns the URL as it is to be asked. Nothing is sent twice by itself: the order of
+/// requests is their sender's business.
+pub(super) fn client_builder(cluster: &Cluster, url: &Url) -> Result<(Url, ClientBuilder), String> {
     // reqwest panics without a provider; a second installation is refused, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = Client::builder()
         .user_agent(concat!("iaasmon/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
         .connect_timeout(cluster.timeout)
         .default_headers(headers(&cluster.headers)?);
     builder = match &cluster.http_proxy {
@@ -389,8 +465,7 @@ fn build_client(cluster: &Cluster, url: &Url) -> Result<(Url, Client), String> {
         // Loading the system's certificates takes longer than asking; plain HTTP needs none.
         builder = builder.tls_certs_only([]);
     }
-    let client = builder.build().map_err(|e| format!("cannot set up the HTTP client: {e}"))?;
-    Ok((base, client))
+    Ok((base, builder))
 }
 
 /// Returns where a redirect is followed to: only within the same scheme, host and port, for credentials must not
@@ -469,7 +544,7 @@ fn read(path: &std::path::Path) -> Result<Vec<u8>, String> {
 }
 
 /// Reads a body, counting bytes after decompression, and gives up at `cap`.
-async fn read_capped(
+pub(super) async fn read_capped(
     mut response: reqwest::Response,
     cap: u64,
     mut take: impl FnMut(&[u8]) -> Result<(), NetErrorKind>,
@@ -491,7 +566,7 @@ async fn read_capped(
 }
 
 /// Keeps error texts to one line of a screen's length; an HTML page says nothing that the status does not.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     if text.trim_start().starts_with('<') {
         return String::new();
     }

@@ -45,13 +45,13 @@ use web::WebFile;
 /// The words of HTTP that a service is written in.
 pub mod http {
     pub use axum::Router;
-    pub use axum::body::Bytes;
-    pub use axum::extract::{Extension, FromRequestParts, Path, Query, Request, State};
+    pub use axum::body::{Body, Bytes, to_bytes};
+    pub use axum::extract::{DefaultBodyLimit, Extension, FromRequestParts, Path, Query, Request, State};
     pub use axum::http::request::Parts;
-    pub use axum::http::{StatusCode, header};
+    pub use axum::http::{Method, StatusCode, header};
     pub use axum::middleware::{Next, from_fn_with_state};
     pub use axum::response::{IntoResponse, Response};
-    pub use axum::routing::{any, get};
+    pub use axum::routing::{any, get, post};
 }
 
 /// How a service listens and whom it answers.
