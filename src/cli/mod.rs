@@ -101,7 +101,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, A
         Command::DemoGuard(args) => demo::run_guard(args)?,
         Command::DemoNodes(args) => demo::run_nodes(args)?,
         Command::Service(ServiceCommand::Serve(command)) => {
-            return Ok(serve::run(command, cli.global.config.as_deref(), &env, out, err)?.code());
+            return Ok(serve::run(command, &cli.global, &env, out, err)?.code());
         }
         Command::Service(ServiceCommand::CheckGuard { .. }) => {
             let table = io::stdout().as_fd().try_clone_to_owned()?.into();

@@ -2,5 +2,6 @@
 
 pub mod exporter;
 pub mod node;
+pub mod proxy;
 pub mod runner;
 pub mod skeleton;

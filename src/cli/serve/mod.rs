@@ -1,8 +1,10 @@
 //! `iaasmon serve ...`: the services for machines, and the flags that all of them take.
 
 pub mod exporter;
+pub mod proxy;
 pub mod runner;
 
+use super::args::GlobalArgs;
 use super::error::{AppError, Exit};
 use crate::config::Env;
 use crate::model::time::parse_duration;
@@ -10,7 +12,7 @@ use crate::serve::skeleton::{Address, Limits, Options, ServeError};
 use crate::sys::telemetry::{LogFormat, LogLevel};
 use clap::{Args, Subcommand, ValueEnum};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tracing::Level;
@@ -29,14 +31,15 @@ pub enum ServeCommand {
     Node(exporter::NodeArgs),
     Runner(runner::RunnerArgs),
     Exporter(exporter::ExporterArgs),
+    Proxy(proxy::ProxyArgs),
 }
 
 /// Flags that every service takes.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Service options")]
 pub struct ServeArgs {
-    /// Where to listen: host:port, :port, unix:/path or systemd [default: :10105, that is all addresses; of `serve
-    /// runner` 127.0.0.1:10107; can be repeated]
+    /// Where to listen: host:port, :port, unix:/path or systemd [default: all addresses on port 10105, `serve proxy` 10106;
+    /// `serve runner` 127.0.0.1:10107; can be repeated]
     #[arg(long, visible_alias = "web.listen-address", value_name = "ADDRESS")]
     pub listen: Vec<Address>,
     /// TLS, passwords, headers: the web config file of Prometheus' exporters
@@ -133,14 +136,16 @@ pub fn node_runtime() -> std::io::Result<Runtime> {
 /// Runs a service until it is told to end.
 pub fn run(
     command: &ServeCommand,
-    global: Option<&Path>,
+    global: &GlobalArgs,
     env: &Env,
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<Exit, AppError> {
+    let config = global.config.as_deref();
     match command {
-        ServeCommand::Node(args) => exporter::run_node(args, global, env, out, err),
-        ServeCommand::Runner(args) => runner::run(args, global, env, out, err),
+        ServeCommand::Node(args) => exporter::run_node(args, config, env, out, err),
+        ServeCommand::Runner(args) => runner::run(args, config, env, out, err),
         ServeCommand::Exporter(args) => exporter::run(args),
+        ServeCommand::Proxy(args) => proxy::run(args, config, &global.cluster, env),
     }
 }
