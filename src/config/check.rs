@@ -26,6 +26,7 @@ pub struct Checked {
 pub fn check(layer: Layer) -> Checked {
     let mut checked = Checked::default();
     checked.defaults(layer.defaults);
+    checked.enrich(layer.enrich);
     checked.silence(layer.silence);
     checked.ui(layer.ui);
     if layer.clusters.is_empty() && !layer.flawed {
@@ -47,7 +48,7 @@ pub fn check(layer: Layer) -> Checked {
 
 impl Checked {
     /// Takes a value if it was written, else leaves what stands in `slot`; notes the origin either way.
-    fn take<T>(&mut self, path: &str, slot: &mut T, written: Option<At<T>>) {
+    pub(super) fn take<T>(&mut self, path: &str, slot: &mut T, written: Option<At<T>>) {
         let origin = written.map_or(Origin::Default, |at| {
             *slot = at.value;
             at.origin
@@ -56,7 +57,7 @@ impl Checked {
     }
 
     /// As [`Checked::take`] for values that have no default.
-    fn take_some<T>(&mut self, path: &str, slot: &mut Option<T>, written: Option<At<T>>) {
+    pub(super) fn take_some<T>(&mut self, path: &str, slot: &mut Option<T>, written: Option<At<T>>) {
         self.take(path, slot, written.map(|at| At { value: Some(at.value), origin: at.origin }));
     }
 
@@ -229,7 +230,7 @@ impl Checked {
     }
 }
 
-fn values<T>(list: At<List<T>>) -> At<Vec<T>> {
+pub(super) fn values<T>(list: At<List<T>>) -> At<Vec<T>> {
     At { value: list.value.into_iter().map(|at| at.value).collect(), origin: list.origin }
 }
 

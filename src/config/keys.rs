@@ -11,7 +11,8 @@ pub struct Section {
     pub keys: &'static [&'static str],
 }
 
-pub const ROOT: Section = Section { name: "the top level", keys: &["defaults", "cluster", "policy", "ui"] };
+pub const ROOT: Section =
+    Section { name: "the top level", keys: &["defaults", "cluster", "enrich", "policy", "ui"] };
 
 pub const DEFAULTS: Section = Section {
     name: "[defaults]",
@@ -49,6 +50,9 @@ pub const BASIC: Section = Section { name: "auth.basic", keys: &["user", "passwo
 
 pub const TLS: Section = Section { name: "tls", keys: &["ca", "cert", "key", "server_name"] };
 
+pub const ENRICH: Section =
+    Section { name: "[[enrich]]", keys: &["match", "detail_url", "output_limit", "copy", "annotations"] };
+
 pub const POLICY: Section = Section { name: "[policy]", keys: &["silence"] };
 
 pub const SILENCE: Section = Section {
@@ -61,8 +65,8 @@ pub const CONFIRM_ABOVE: Section =
 
 pub const UI: Section = Section { name: "[ui]", keys: &["theme", "color", "refresh"] };
 
-pub const ALL: [&Section; 10] =
-    [&ROOT, &DEFAULTS, &CLUSTER, &AUTH, &BASIC, &TLS, &POLICY, &SILENCE, &CONFIRM_ABOVE, &UI];
+pub const ALL: [&Section; 11] =
+    [&ROOT, &DEFAULTS, &CLUSTER, &AUTH, &BASIC, &TLS, &ENRICH, &POLICY, &SILENCE, &CONFIRM_ABOVE, &UI];
 
 impl Section {
     /// Says what the unknown key `key` was probably meant to be: a key of this table, a key of another one, or

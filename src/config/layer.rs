@@ -3,6 +3,7 @@
 //! Layers are laid over each other, the stronger on top: scalars one by one, lists and small tables
 //! (`labels`, `auth`, `tls`, `headers`) as a whole, clusters by name.
 
+use super::enrich::EnrichLayer;
 use super::files::{Content, Paths};
 use super::keys;
 use super::origin::{At, List, Origin, Pairs};
@@ -24,6 +25,7 @@ pub struct Layer {
     pub flawed: bool,
     pub defaults: Common,
     pub clusters: Vec<ClusterLayer>,
+    pub enrich: Vec<EnrichLayer>,
     pub silence: SilenceLayer,
     pub ui: UiLayer,
 }
@@ -99,6 +101,7 @@ impl Layer {
             flawed: false,
             defaults: root.table("defaults", &keys::DEFAULTS).map(|t| Common::read(&t)).unwrap_or_default(),
             clusters: read_clusters(&root, paths),
+            enrich: EnrichLayer::read_all(&root),
             silence: silence.unwrap_or_default(),
             ui: root.table("ui", &keys::UI).map(|t| UiLayer::read(&t)).unwrap_or_default(),
         };
@@ -137,6 +140,8 @@ impl Layer {
             flawed: self.flawed || lower.flawed,
             defaults: self.defaults.over(lower.defaults),
             clusters,
+            // Their order is what they mean: those of two files cannot be mixed.
+            enrich: if self.enrich.is_empty() { lower.enrich } else { self.enrich },
             silence: self.silence.over(lower.silence),
             ui: self.ui.over(lower.ui),
         }

@@ -4,6 +4,7 @@
 //! each other (`load`), and the whole is checked and completed (`check`). Nothing stops at the first problem.
 
 mod check;
+mod enrich;
 pub mod env;
 mod files;
 mod keys;
@@ -22,5 +23,7 @@ pub use files::reason;
 pub use load::{Flag, Loaded, SYSTEM_FILE, load, load_with, parse};
 pub use problem::{ConfigErrors, Problem};
 pub use show::{EXAMPLE, to_json, to_toml};
-pub use valid::{Access, Auth, Cluster, Color, Config, ConfirmAbove, Defaults, SilencePolicy, Tls, Ui};
+pub use valid::{
+    Access, Auth, Cluster, Color, Config, ConfirmAbove, Defaults, Enrich, SilencePolicy, Tls, Ui,
+};
 pub use value::RESERVED_LABELS;

@@ -1,7 +1,7 @@
 //! The effective configuration written back, as TOML that loads again or as JSON; secrets as `***`.
 
 use super::origin::Origins;
-use super::valid::{Auth, Cluster, Config, Tls};
+use super::valid::{Auth, Cluster, Config, Enrich, Tls};
 use super::value::format_size;
 use crate::model::text::line;
 use crate::model::time::format_duration;
@@ -52,12 +52,14 @@ pub fn to_toml(config: &Config, origins: Option<&Origins>) -> String {
 
 /// Writes `config` as JSON: `{"v": 1, "data": {...}}` in the shape of the file, with `origins` by key if wanted.
 pub fn to_json(config: &Config, origins: Option<&Origins>) -> serde_json::Value {
-    let mut data = serde_json::json!({ "cluster": [] });
+    let mut data = serde_json::json!({ "cluster": [], "enrich": [] });
     for section in sections(config) {
         let table: Table = section.entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
         let json = serde_json::json!(table);
         match section.path.split_once('.') {
-            Some(("cluster", _)) => data["cluster"].as_array_mut().expect("built above").push(json),
+            Some((list @ ("cluster" | "enrich"), _)) => {
+                data[list].as_array_mut().expect("built above").push(json);
+            }
             Some((outer, inner)) => data[outer][inner] = json,
             None => data[&section.path] = json,
         }
@@ -95,6 +97,7 @@ fn origin_text(origins: &Origins, path: &str, key: &str) -> Option<String> {
 fn sections(config: &Config) -> Vec<Section> {
     let mut sections = vec![defaults(config)];
     sections.extend(config.clusters.iter().map(cluster));
+    sections.extend(config.enrich.iter().enumerate().map(enrich));
     sections.push(silence(config));
     sections.push(ui(config));
     sections
@@ -153,6 +156,22 @@ fn cluster(cluster: &Cluster) -> Section {
     add("status_metric", text(&cluster.status_metric));
     add("bad_metric", text(&cluster.bad_metric));
     Section { header: "[[cluster]]".to_owned(), path: format!("cluster.{}", cluster.name), entries }
+}
+
+fn enrich((number, rule): (usize, &Enrich)) -> Section {
+    let list = |items: &[String]| Value::Array(items.iter().map(|item| text(item)).collect());
+    let matchers: Vec<String> = rule.matchers.iter().map(ToString::to_string).collect();
+    let mut entries = vec![("match", list(&matchers))];
+    if let Some(template) = &rule.detail_url {
+        entries.push(("detail_url", text(template)));
+    }
+    entries.push(("output_limit", format_size(rule.output_limit).into()));
+    for (key, items) in [("copy", &rule.copy), ("annotations", &rule.annotations)] {
+        if !items.is_empty() {
+            entries.push((key, list(items)));
+        }
+    }
+    Section { header: "[[enrich]]".to_owned(), path: format!("enrich.{number}"), entries }
 }
 
 fn silence(config: &Config) -> Section {

@@ -4,6 +4,7 @@
 //! fields are public so that tests and the demo can build a fleet without a file.
 
 use crate::model::cluster::ClusterName;
+use crate::model::matcher::Matcher;
 use crate::model::time::format_duration;
 use regex::Regex;
 use secrecy::SecretString;
@@ -20,6 +21,8 @@ pub struct Config {
     pub defaults: Defaults,
     /// The fleet, in order of appearance; names are unique.
     pub clusters: Vec<Cluster>,
+    /// What the proxy adds to which alerts; the first that fits holds. Without any, alerts with a check label get all of it.
+    pub enrich: Vec<Enrich>,
     /// What a silence must fulfil, and from where on it needs a second look.
     pub policy: SilencePolicy,
     /// How the terminal interface looks and how often it asks.
@@ -132,6 +135,34 @@ impl Cluster {
     /// Returns how many servers of every kind it names.
     pub fn servers(&self) -> usize {
         self.prometheus.len() + self.alertmanager.len() + self.proxy.len() + self.pushgateway.len()
+    }
+}
+
+/// Which alerts the proxy enriches, and with what.
+#[derive(Debug, Clone)]
+pub struct Enrich {
+    /// The alerts; none means those with a check label.
+    pub matchers: Vec<Matcher>,
+    /// Where their details are; none means the cluster's.
+    pub detail_url: Option<String>,
+    /// How many bytes of an output are written.
+    pub output_limit: u64,
+    /// Attributes of the definition that become annotations.
+    pub copy: Vec<String>,
+    /// The annotations that are written; none means all.
+    pub annotations: Vec<String>,
+}
+
+impl Default for Enrich {
+    fn default() -> Self {
+        Self {
+            matchers: Vec::new(),
+            detail_url: None,
+            // Annotations go to every receiver, and an Alertmanager holds all of them.
+            output_limit: 2048,
+            copy: Vec::new(),
+            annotations: Vec::new(),
+        }
     }
 }
 

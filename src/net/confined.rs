@@ -80,24 +80,49 @@ impl fmt::Display for Allowed {
     }
 }
 
+/// Who may be asked.
+#[derive(Debug)]
+struct Door {
+    allowed: Vec<Allowed>,
+    /// Servers that the configuration names: whatever address their names have.
+    named: Vec<(Host<String>, u16)>,
+}
+
+impl Door {
+    fn is_open(&self, address: IpAddr, port: u16) -> bool {
+        self.allowed.iter().any(|allowed| allowed.holds(address, port))
+    }
+
+    fn is_named(&self, name: &str, port: u16) -> bool {
+        let is_it =
+            |host: &Host<String>| matches!(host, Host::Domain(known) if known.eq_ignore_ascii_case(name));
+        self.named.iter().any(|(host, known)| *known == port && is_it(host))
+    }
+}
+
 /// A client that asks allowed addresses alone, by GET, once, without credentials.
 #[derive(Debug)]
 pub struct Confined {
     cluster: Cluster,
-    allowed: Arc<[Allowed]>,
+    door: Arc<Door>,
     cap: u64,
     clients: Mutex<HashMap<(u16, bool), Client>>,
 }
 
 impl Confined {
-    /// Builds the client: of the cluster's settings it takes the authority that signs nodes' certificates and the time limit.
-    /// `cap` bounds a body.
+    /// Builds the client: of the cluster's settings it takes the authority that signs nodes' certificates, the time limit and the
+    /// pushgateways, which are always allowed. `cap` bounds a body.
     pub fn new(cluster: &Cluster, allowed: Vec<Allowed>, cap: u64) -> Self {
+        let named = cluster
+            .pushgateway
+            .iter()
+            .filter_map(|url| Some((url.host()?.to_owned(), url.port_or_known_default()?)));
+        let door = Arc::new(Door { allowed, named: named.collect() });
         let mut cluster = cluster.clone();
         (cluster.auth, cluster.http_proxy) = (None, None);
         cluster.headers.clear();
         cluster.tls = Tls { ca: cluster.tls.ca, ..Tls::default() };
-        Self { cluster, allowed: allowed.into(), cap, clients: Mutex::default() }
+        Self { cluster, door, cap, clients: Mutex::default() }
     }
 
     /// Fetches what is at `url`. `error_text` reads the server's words out of an error body.
@@ -146,18 +171,20 @@ impl Confined {
             other => return unsent(format!("{other}: is neither http nor https")),
         };
         let port = url.port_or_known_default().unwrap_or_default();
-        let literal = match url.host() {
-            Some(Host::Ipv4(address)) => Some(IpAddr::V4(address)),
-            Some(Host::Ipv6(address)) => Some(IpAddr::V6(address)),
-            Some(Host::Domain(_)) => None,
-            None => return unsent("no host".to_owned()),
+        let Some(host) = url.host() else { return unsent("no host".to_owned()) };
+        let literal = match host {
+            Host::Ipv4(address) => Some(IpAddr::V4(address)),
+            Host::Ipv6(address) => Some(IpAddr::V6(address)),
+            Host::Domain(_) => None,
         };
-        let allowed = |address| self.allowed.iter().any(|allowed| allowed.holds(address, port));
-        if let Some(address) = literal.filter(|address| !allowed(*address)) {
-            return unsent(not_allowed(&SocketAddr::new(address, port).to_string()));
-        }
-        if !self.allowed.iter().any(|allowed| allowed.port.is_none_or(|allowed| allowed == port)) {
-            return unsent(not_allowed(&format!("port {port}")));
+        if !self.door.named.contains(&(host.to_owned(), port)) {
+            if let Some(address) = literal.filter(|address| !self.door.is_open(*address, port)) {
+                return unsent(not_allowed(&SocketAddr::new(address, port).to_string()));
+            }
+            // Looked at before a client is made: ports of labels must not fill the table of clients.
+            if !self.door.allowed.iter().any(|allowed| allowed.port.is_none_or(|allowed| allowed == port)) {
+                return unsent(not_allowed(&format!("port {port}")));
+            }
         }
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = clients.get(&(port, https)) {
@@ -166,7 +193,7 @@ impl Confined {
         if clients.len() >= MOST_PORTS {
             return unsent(format!("more than {MOST_PORTS} different ports"));
         }
-        let resolver = Resolver { allowed: self.allowed.clone(), port };
+        let resolver = Resolver { door: self.door.clone(), port };
         let client = client_builder(&self.cluster, url).and_then(|(_, builder)| {
             // A node is asked once a minute: 20,000 connections that wait for it would cost more than opening them.
             build(builder.dns_resolver(Arc::new(resolver)).pool_max_idle_per_host(0))
@@ -185,16 +212,17 @@ fn not_allowed(what: &str) -> String {
 
 /// Resolves names to allowed addresses alone: the address that was looked at is the one that is connected to.
 struct Resolver {
-    allowed: Arc<[Allowed]>,
+    door: Arc<Door>,
     port: u16,
 }
 
 impl reqwest::dns::Resolve for Resolver {
     fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
-        let (allowed, port) = (self.allowed.clone(), self.port);
+        let (door, port) = (self.door.clone(), self.port);
         Box::pin(async move {
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), port)).await?.collect();
-            let fit = |address: &SocketAddr| allowed.iter().any(|allowed| allowed.holds(address.ip(), port));
+            let named = door.is_named(name.as_str(), port);
+            let fit = |address: &SocketAddr| named || door.is_open(address.ip(), port);
             let fitting: Vec<SocketAddr> = found.iter().copied().filter(fit).collect();
             match (fitting.is_empty(), found.first()) {
                 (true, Some(first)) => {
@@ -219,6 +247,7 @@ mod tests {
     fn confined(allowed: &[&str]) -> Confined {
         let mut cluster = Cluster::new("east", &Defaults::default());
         cluster.timeout = Duration::from_secs(5);
+        cluster.pushgateway.push("http://localhost:2".parse().expect("a URL"));
         let mut all = Allowed::private();
         all.extend(allowed.iter().map(|text| text.parse::<Allowed>().expect(text)));
         Confined::new(&cluster, all, 1000)
@@ -257,6 +286,7 @@ mod tests {
             "http://169.254.169.254/latest/meta-data".to_owned(),
             "http://169.254.169.254:10105/".to_owned(),
             "http://localhost:10105/".to_owned(),
+            "http://127.0.0.1:2/".to_owned(),
             "http://0.0.0.0:10105/".to_owned(),
             "ftp://10.0.0.1:10105/".to_owned(),
             "http://10.0.0.1/".to_owned(),
@@ -264,6 +294,9 @@ mod tests {
             let answer = confined.get(&url.parse().expect("a URL"), |_| String::new()).await;
             assert!(matches!(answer, Err(NetErrorKind::Unsent(_))), "{url}: {answer:?}");
         }
+        // One that the configuration names is asked, whatever address it has; here nobody listens.
+        let named = confined.get(&"http://localhost:2/".parse().expect("a URL"), |_| String::new()).await;
+        assert!(matches!(named, Err(NetErrorKind::Connect(_))), "{named:?}");
         let none = listener.accept().expect_err("nobody came");
         assert_eq!(none.kind(), std::io::ErrorKind::WouldBlock);
     }

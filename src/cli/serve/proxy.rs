@@ -2,7 +2,7 @@
 
 use super::ServeArgs;
 use crate::cli::error::{AppError, Exit};
-use crate::config::{self, Cluster, Config, Defaults, Env};
+use crate::config::{self, Cluster, Config, Defaults, Enrich, Env};
 use crate::model::matcher::{MatchOp, Matcher};
 use crate::model::time::parse_duration;
 use crate::net::Allowed;
@@ -75,29 +75,22 @@ pub struct ProxyArgs {
 
 impl ProxyArgs {
     fn options(&self, config: Option<&Path>, cluster: &[String], env: &Env) -> Result<Options, AppError> {
-        let mut cluster = match self.alertmanager.is_empty() && self.alertmanager_file.is_none() {
-            true => chosen(&config::load(config, env)?, cluster)?,
-            false => self.of_flags(),
+        let by_flags = !self.alertmanager.is_empty() || self.alertmanager_file.is_some();
+        // What flags name needs no file, and a file that is there has the rules.
+        let config = match by_flags && config.is_none() {
+            true => Config::default(),
+            false => config::load(config, env)?,
         };
+        let mut cluster = if by_flags { self.of_flags(&config.defaults) } else { chosen(&config, cluster)? };
         // Requests to members are longer than those of people: they carry 256 outputs.
         cluster.timeout = cluster.timeout.max(MEMBER_WITHIN);
-        let template = self.detail_url.clone().or_else(|| cluster.detail_url.clone());
-        let rules = template.map(|detail_url| Rule {
-            matchers: vec![Matcher::new(&cluster.check_label, MatchOp::NotEqual, "")],
-            detail_url,
-            output_cap: self.output_limit.max(1),
-            copy: self.copy.clone(),
-        });
-        if rules.is_none() {
-            return Err(AppError::usage("no place of details is named, so no alert would get its output")
-                .hint("for example --detail-url 'http://{instance}/api/v1/checks/{check}'"));
-        }
+        let rules = self.rules(&config.enrich, &cluster)?;
         let mut allowed = Allowed::private();
         allowed.extend(&self.allow);
         Ok(Options {
             cluster,
             targets: self.alertmanager_file.clone(),
-            rules: rules.into_iter().collect(),
+            rules,
             budget: self.budget,
             allowed,
             state_dir: self.state_dir.clone(),
@@ -105,10 +98,35 @@ impl ProxyArgs {
         })
     }
 
-    fn of_flags(&self) -> Cluster {
-        let mut cluster = Cluster::new("proxy", &Defaults::default());
+    fn of_flags(&self, defaults: &Defaults) -> Cluster {
+        let mut cluster = Cluster::new("proxy", defaults);
         cluster.alertmanager.clone_from(&self.alertmanager);
         cluster
+    }
+
+    /// Returns the rules of the configuration, or one for every alert of a check.
+    fn rules(&self, configured: &[Enrich], cluster: &Cluster) -> Result<Vec<Rule>, AppError> {
+        let of_checks = || vec![Matcher::new(&cluster.check_label, MatchOp::NotEqual, "")];
+        let default_url = self.detail_url.as_ref().or(cluster.detail_url.as_ref());
+        let one = [Enrich {
+            output_limit: u64::try_from(self.output_limit.max(1)).unwrap_or(u64::MAX),
+            copy: self.copy.clone(),
+            ..Enrich::default()
+        }];
+        let rules = if configured.is_empty() { &one[..] } else { configured };
+        let rule = |rule: &Enrich| {
+            Some(Rule {
+                matchers: if rule.matchers.is_empty() { of_checks() } else { rule.matchers.clone() },
+                detail_url: rule.detail_url.as_ref().or(default_url)?.clone(),
+                output_cap: usize::try_from(rule.output_limit).unwrap_or(usize::MAX),
+                copy: rule.copy.clone(),
+                only: rule.annotations.clone(),
+            })
+        };
+        rules.iter().map(rule).collect::<Option<_>>().ok_or_else(|| {
+            AppError::usage("no place of details is named, so no alert would get its output")
+                .hint("for example --detail-url 'http://{instance}/api/v1/checks/{check}'")
+        })
     }
 }
 

@@ -90,6 +90,7 @@ fn shown_as_json() {
           "status_metric": "iaasmon_check_status",
           "timeout": "3s"
         },
+        "enrich": [],
         "policy": {
           "silence": {
             "comment_pattern": "INC-\\d+",

@@ -14,6 +14,7 @@ const WORDS_CAP: usize = 512;
 const HISTORY: usize = 20;
 /// What annotations of ours begin with; nobody else's of these names stays.
 const PREFIX: &str = "check_";
+const ERROR: &str = "check_output_error";
 
 /// Which alerts are enriched, and from where.
 #[derive(Debug, Clone)]
@@ -26,6 +27,8 @@ pub struct Rule {
     pub output_cap: usize,
     /// Attributes of the definition that become annotations of the same name.
     pub copy: Vec<String>,
+    /// The annotations that are written; none means all. Why there is no output is always said.
+    pub only: Vec<String>,
 }
 
 impl Rule {
@@ -51,7 +54,8 @@ pub(super) fn annotations(own: &[(String, String)], found: Found<'_>, rule: &Rul
     let mut all: Vec<(String, String)> =
         own.iter().filter(|(name, _)| !name.starts_with(PREFIX)).cloned().collect();
     let mut add = |name: &str, value: String| {
-        if !value.is_empty() {
+        let wanted = rule.only.is_empty() || name == ERROR || rule.only.iter().any(|only| only == name);
+        if wanted && !value.is_empty() {
             all.push((name.to_owned(), value));
         }
     };
@@ -63,7 +67,7 @@ pub(super) fn annotations(own: &[(String, String)], found: Found<'_>, rule: &Rul
     if let Some(problem) = found.problem {
         let known = found.detail.and_then(|detail| detail.executed);
         let of = known.map(|at| format!("; what is known is of {}", rfc3339(at))).unwrap_or_default();
-        add("check_output_error", cut(&clean(&format!("{problem}{of}")), WORDS_CAP));
+        add(ERROR, cut(&clean(&format!("{problem}{of}")), WORDS_CAP));
     }
     for attribute in &rule.copy {
         let name = annotation_name(attribute);
@@ -152,6 +156,7 @@ mod tests {
             detail_url: "http://{instance}/api/v1/checks/{check}".to_owned(),
             output_cap: OUTPUT_CAP,
             copy: copy.iter().map(|&name| name.to_owned()).collect(),
+            only: Vec::new(),
         }
     }
 
@@ -212,6 +217,15 @@ mod tests {
         let said = "connection refused; what is known is of 2026-11-23T06:22:40.869Z";
         assert_eq!(named(&all, "check_output_error"), Some(said));
         assert!(named(&all, "check_output").is_some_and(|output| output.starts_with("CRIT")));
+    }
+
+    #[test]
+    fn a_rule_may_want_few_annotations_and_still_hears_of_failures() {
+        let detail = detail(FULL);
+        let found = Found { detail: Some(&detail), problem: Some("refused"), url: "http://n/" };
+        let rule = Rule { only: vec!["check_output".to_owned()], ..rule(&["playbook"]) };
+        let names: Vec<String> = annotations(&[], found, &rule).into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["check_output", "check_output_error", "playbook"]);
     }
 
     #[test]
