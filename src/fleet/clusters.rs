@@ -2,7 +2,7 @@
 
 use crate::config::{self, Config};
 use crate::model::cluster::{ClusterName, ReplicaKind};
-use crate::net::{Alertmanager, Deadline, DetailClient, Http, PrometheusClient};
+use crate::net::{Alertmanager, Deadline, DetailClient, Http, PrometheusClient, ProxyClient};
 use std::sync::Arc;
 
 /// Every cluster that a command works on.
@@ -20,6 +20,8 @@ pub struct Cluster {
     pub prometheus: Vec<PrometheusClient>,
     /// Its Alertmanager members.
     pub alertmanager: Vec<Alertmanager>,
+    /// Its alert proxies.
+    pub proxy: Vec<ProxyClient>,
     /// Its nodes' detail API.
     pub detail: DetailClient,
 }
@@ -47,6 +49,7 @@ impl Cluster {
             config: self.config.clone(),
             prometheus: self.prometheus.iter().map(|prom| prom.by(deadline)).collect(),
             alertmanager: self.alertmanager.iter().map(|member| member.by(deadline)).collect(),
+            proxy: self.proxy.iter().map(|proxy| proxy.by(deadline)).collect(),
             detail: self.detail.by(deadline),
         }
     }
@@ -95,10 +98,12 @@ impl Fleet {
 fn open(config: &config::Cluster) -> Cluster {
     let prometheus = Http::open(config, ReplicaKind::Prometheus, &config.prometheus);
     let alertmanager = Http::open(config, ReplicaKind::Alertmanager, &config.alertmanager);
+    let proxy = Http::open(config, ReplicaKind::Proxy, &config.proxy);
     Cluster {
         config: config.clone(),
         prometheus: prometheus.into_iter().map(PrometheusClient::new).collect(),
         alertmanager: alertmanager.into_iter().map(Alertmanager::new).collect(),
+        proxy: proxy.into_iter().map(ProxyClient::new).collect(),
         detail: DetailClient::new(config),
     }
 }

@@ -15,11 +15,12 @@ use crate::model::cluster::ClusterName;
 use crate::model::labels::Labels;
 use crate::model::node::Node;
 use crate::model::relabel::{AlertRelabelling, Relabelled};
-use crate::net::{NetError, PrometheusClient, Reply};
+use crate::net::{Ledger, NetError, PrometheusClient, Reply};
 use crate::wire::am_v2::Annotations;
 use crate::wire::prom_config::decode_alert_relabelling;
 use crate::wire::prom_json::QueryValue;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 mod rules;
@@ -76,11 +77,19 @@ struct Sender {
     unread: Vec<Unread>,
 }
 
+/// What one alert proxy tells of its way to the Alertmanagers, or why it tells nothing.
+#[derive(Debug, Clone)]
+struct Forwarder {
+    name: Arc<str>,
+    ledger: Result<BTreeMap<String, Ledger>, String>,
+}
+
 /// Everything that the rules look at.
 struct Facts<'a> {
     cluster: &'a Cluster,
     status: &'a ClusterStatus,
     senders: &'a [Sender],
+    forwarders: &'a [Forwarder],
     nodes: &'a [Node],
     alerts: &'a [Alert],
     silences: &'a [SilenceCopy],
@@ -91,9 +100,14 @@ struct Facts<'a> {
 /// Examines one cluster. The findings come worst first.
 pub async fn doctor(cluster: &Cluster) -> Answer<Vec<Finding>> {
     let senders = futures_util::future::join_all(cluster.prometheus.iter().map(|prom| sender(cluster, prom)));
-    let (status, senders, nodes, alerts, silences) = tokio::join!(
+    let forwarders = futures_util::future::join_all(cluster.proxy.iter().map(|proxy| async {
+        let ledger = proxy.ledger().await.map(|reply| reply.value).map_err(|error| error.kind.to_string());
+        Forwarder { name: proxy.replica().name.clone(), ledger }
+    }));
+    let (status, senders, forwarders, nodes, alerts, silences) = tokio::join!(
         status(cluster, |_| {}),
         senders,
+        forwarders,
         nodes(cluster, |_| {}),
         alerts(cluster, Annotations::FirstLine, |_| {}),
         silences(cluster, |_| {}),
@@ -103,6 +117,7 @@ pub async fn doctor(cluster: &Cluster) -> Answer<Vec<Finding>> {
         cluster,
         status: &status.value,
         senders: &senders,
+        forwarders: &forwarders,
         nodes: &nodes.value,
         alerts: &alerts.value,
         silences: &silences.value,

@@ -47,6 +47,8 @@ pub enum ReplicaKind {
     Prometheus,
     /// An Alertmanager member.
     Alertmanager,
+    /// One of our alert proxies.
+    Proxy,
     /// A node's detail API.
     Node,
     /// Sensu's API, while both systems run.
@@ -59,6 +61,7 @@ impl ReplicaKind {
         match self {
             Self::Prometheus => "prometheus",
             Self::Alertmanager => "alertmanager",
+            Self::Proxy => "proxy",
             Self::Node => "node",
             Self::Sensu => "sensu",
         }

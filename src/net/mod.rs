@@ -8,6 +8,7 @@ mod detail;
 mod error;
 mod http;
 mod prometheus;
+mod proxy;
 mod sensu_api;
 
 pub use alertmanager::{Alertmanager, NotificationCounts, Write};
@@ -16,4 +17,5 @@ pub use detail::{DetailClient, LiveSample, expand_detail_url};
 pub use error::{NetError, NetErrorKind};
 pub use http::{Deadline, Http, Meta, Passed, Reply};
 pub use prometheus::{BuildInfo, PrometheusClient, PrometheusSettings, RuntimeInfo};
+pub use proxy::{Ledger, ProxyClient};
 pub use sensu_api::SensuApi;

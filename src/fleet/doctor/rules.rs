@@ -1,6 +1,6 @@
 //! The rules: pure functions from facts to findings.
 
-use super::{Facts, Finding, Level, Sender, sent_by};
+use super::{Facts, Finding, Forwarder, Level, Sender, sent_by};
 use crate::fleet::coverage::ReplicaCoverage;
 use crate::fleet::status::{Gossip, ReplicaStatus, SKEW_SECONDS};
 use crate::model::alert::AlertState;
@@ -14,6 +14,9 @@ use std::time::Duration;
 /// Prometheus' own lookback: a newest sample older than this means that it does not scrape.
 const STALE_SECONDS: f64 = 300.0;
 
+/// A copy of an alert that waits longer than this waits for a member that hangs.
+const STUCK_SECONDS: f64 = 30.0;
+
 /// Looks at everything and always says at least that all is well.
 pub(super) fn examine(facts: &Facts<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -23,6 +26,9 @@ pub(super) fn examine(facts: &Facts<'_>) -> Vec<Finding> {
     for sender in facts.senders {
         findings.extend(sender_rules(facts, sender));
     }
+    for forwarder in facts.forwarders {
+        findings.extend(forwarder_rules(facts, forwarder));
+    }
     findings.extend(replica_label(facts));
     findings.extend(gossip(facts));
     findings.extend(silence_difference(facts));
@@ -31,7 +37,7 @@ pub(super) fn examine(facts: &Facts<'_>) -> Vec<Finding> {
     findings.extend(detail_url(facts));
     findings.extend(not_looked_at(facts));
     if findings.is_empty() {
-        let servers = facts.status.replicas.len();
+        let servers = facts.status.replicas.len() + facts.forwarders.len();
         findings.push(finding(
             facts,
             Level::Ok,
@@ -100,6 +106,45 @@ fn replica_rules(facts: &Facts<'_>, replica: &ReplicaStatus) -> Vec<Finding> {
             text,
             "its log names the reason; people may not have been told",
         ));
+    }
+    findings
+}
+
+fn forwarder_rules(facts: &Facts<'_>, forwarder: &Forwarder) -> Vec<Finding> {
+    let name = &forwarder.name;
+    let ledger = match &forwarder.ledger {
+        Ok(ledger) => ledger,
+        Err(why) => {
+            let text = format!("proxy {name} does not answer: {why}");
+            let hint = "with another proxy beside it alerts still go on; alone it stops every one";
+            return vec![finding(facts, Level::Problem, "unreachable", text, hint)];
+        }
+    };
+    let mut findings = Vec::new();
+    for (member, ledger) in ledger {
+        if ledger.expired > 0.0 {
+            let text = format!(
+                "proxy {name} could not hand {} of {} copies of alerts to {member} in time since it started",
+                ledger.expired, ledger.offered
+            );
+            let hint = "the other members have them; compare their alerts, and look at the member's log";
+            findings.push(finding(facts, Level::Problem, "proxy_lost", text, hint));
+        }
+        if ledger.waiting > STUCK_SECONDS {
+            let age = format_age(Duration::from_secs_f64(ledger.waiting));
+            let text = format!(
+                "{} copies of alerts wait at proxy {name} for {member}, the first since {age}",
+                ledger.queued
+            );
+            let hint = "the member hangs or is away; it gets the newest of each when it is back";
+            findings.push(finding(facts, Level::Problem, "proxy_queue", text, hint));
+        }
+        if ledger.refused > 0.0 {
+            let text =
+                format!("{member} refused {} copies of alerts that proxy {name} handed over", ledger.refused);
+            let hint = "the proxy's log names them, with the reason: a label name that this version does not take, say";
+            findings.push(finding(facts, Level::Warning, "proxy_refused", text, hint));
+        }
     }
     findings
 }

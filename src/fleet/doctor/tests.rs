@@ -62,6 +62,7 @@ fn examine(change: impl FnOnce(&mut ClusterStatus, &mut Vec<Sender>)) -> Vec<(Le
         cluster: &fleet.clusters()[0],
         status: &status,
         senders: &senders,
+        forwarders: &[],
         nodes: &[],
         alerts: &[],
         silences: &[],
@@ -137,6 +138,7 @@ fn a_list_that_a_server_refuses_is_named() {
         cluster: &fleet.clusters()[0],
         status: &status,
         senders: &[],
+        forwarders: &[],
         nodes: &[],
         alerts: &[],
         silences: &[],
@@ -144,4 +146,37 @@ fn a_list_that_a_server_refuses_is_named() {
     };
     let texts: Vec<String> = rules::examine(&facts).into_iter().map(|f| f.text).collect();
     assert_eq!(texts, ["not looked at: silences of am:9093: GET /: forbidden (403)"]);
+}
+
+#[test]
+fn a_proxy_that_lost_something_or_holds_it_back_is_told() {
+    let ledger = |change: &dyn Fn(&mut Ledger)| {
+        let mut ledger = Ledger { offered: 10.0, forwarded: 10.0, ..Ledger::default() };
+        change(&mut ledger);
+        Ok([("am".to_owned(), ledger)].into())
+    };
+    let found = |ledger: Result<BTreeMap<String, Ledger>, String>| {
+        let fleet = fleet();
+        let status = ClusterStatus {
+            cluster: "east".into(),
+            gossip: Gossip::Whole,
+            replicas: vec![replica(ReplicaKind::Prometheus, "p"), replica(ReplicaKind::Alertmanager, "am")],
+        };
+        let facts = Facts {
+            cluster: &fleet.clusters()[0],
+            status: &status,
+            senders: &[],
+            forwarders: &[Forwarder { name: "proxy-1".into(), ledger }],
+            nodes: &[],
+            alerts: &[],
+            silences: &[],
+            lists: &[],
+        };
+        rules::examine(&facts).into_iter().map(|f| (f.level, f.rule)).collect::<Vec<_>>()
+    };
+    assert_eq!(found(ledger(&|_| {})), [(Level::Ok, "all")]);
+    assert_eq!(found(ledger(&|l| l.expired = 1.0)), [(Level::Problem, "proxy_lost")]);
+    assert_eq!(found(ledger(&|l| l.waiting = 31.0)), [(Level::Problem, "proxy_queue")]);
+    assert_eq!(found(ledger(&|l| l.refused = 2.0)), [(Level::Warning, "proxy_refused")]);
+    assert_eq!(found(Err("connection refused".to_owned())), [(Level::Problem, "unreachable")]);
 }

@@ -1,0 +1,116 @@
+//! The client of one of our alert proxies: its ledger.
+
+use super::error::NetError;
+use super::http::{Ask, Deadline, Http, Reply};
+use crate::model::cluster::Replica;
+use prometheus_parse::{Scrape, Value};
+use std::collections::BTreeMap;
+
+/// What became of the copies of alerts for one Alertmanager, since the proxy started.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Ledger {
+    /// Copies that were to be sent.
+    pub offered: f64,
+    /// Those that it took.
+    pub forwarded: f64,
+    /// Those that it will never take.
+    pub refused: f64,
+    /// Those in whose place a newer one was sent.
+    pub superseded: f64,
+    /// Those that could not be sent while they meant something.
+    pub expired: f64,
+    /// Those that wait or are under way.
+    pub queued: f64,
+    /// For how many seconds the first of them waits.
+    pub waiting: f64,
+}
+
+/// One proxy. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct ProxyClient {
+    http: Http,
+}
+
+impl ProxyClient {
+    /// Speaks through `http`.
+    pub fn new(http: Http) -> Self {
+        Self { http }
+    }
+
+    /// Returns the same proxy for the requests of one question, which must all be answered by `deadline`.
+    pub fn by(&self, deadline: Deadline) -> Self {
+        Self { http: self.http.by(deadline) }
+    }
+
+    /// Returns who this is.
+    pub fn replica(&self) -> &Replica {
+        self.http.replica()
+    }
+
+    /// Asks for the ledger, by Alertmanager.
+    pub async fn ledger(&self) -> Result<Reply<BTreeMap<String, Ledger>>, NetError> {
+        let path = "/metrics";
+        let raw = self.http.ask(Ask::get(path), |body| String::from_utf8_lossy(body).into_owned()).await?;
+        let decoded = self.http.decode(raw, |body| Ok(ledger(&String::from_utf8_lossy(body)))).await;
+        let (value, meta) = decoded.map_err(|kind| NetError {
+            replica: self.replica().clone(),
+            request: path.to_owned(),
+            kind,
+        })?;
+        Ok(Reply { value, meta, warnings: Vec::new() })
+    }
+}
+
+/// Reads the ledger out of our own page.
+fn ledger(text: &str) -> BTreeMap<String, Ledger> {
+    let wanted = text.lines().filter(|line| line.starts_with("iaasmon_proxy_"));
+    let scrape = Scrape::parse(wanted.map(|line| Ok(line.to_owned())));
+    let mut ledgers: BTreeMap<String, Ledger> = BTreeMap::new();
+    for sample in scrape.map(|scrape| scrape.samples).unwrap_or_default() {
+        let (Value::Counter(value) | Value::Gauge(value) | Value::Untyped(value)) = sample.value else {
+            continue;
+        };
+        let Some(member) = sample.labels.get("alertmanager") else { continue };
+        let ledger = ledgers.entry(member.to_owned()).or_default();
+        match sample.metric.as_str() {
+            "iaasmon_proxy_copies_offered_total" => ledger.offered = value,
+            "iaasmon_proxy_copies_forwarded_total" => ledger.forwarded = value,
+            "iaasmon_proxy_copies_refused_total" => ledger.refused = value,
+            "iaasmon_proxy_copies_superseded_total" => ledger.superseded = value,
+            "iaasmon_proxy_copies_expired_total" => ledger.expired = value,
+            "iaasmon_proxy_queue_length" => ledger.queued = value,
+            "iaasmon_proxy_queue_age_seconds" => ledger.waiting = value,
+            _ => {}
+        }
+    }
+    ledgers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ledger, ledger};
+
+    #[test]
+    fn a_ledger_is_read_by_member() {
+        let text = "# TYPE iaasmon_proxy_copies_offered_total counter\n\
+            iaasmon_proxy_copies_offered_total{alertmanager=\"am-1:9093\"} 12\n\
+            iaasmon_proxy_copies_forwarded_total{alertmanager=\"am-1:9093\"} 9\n\
+            iaasmon_proxy_copies_expired_total{alertmanager=\"am-1:9093\"} 1\n\
+            iaasmon_proxy_queue_length{alertmanager=\"am-1:9093\"} 2\n\
+            iaasmon_proxy_queue_age_seconds{alertmanager=\"am-1:9093\"} 7.5\n\
+            iaasmon_proxy_copies_offered_total{alertmanager=\"am-2:9093\"} 12\n\
+            iaasmon_proxy_added_seconds_bucket{le=\"0.1\"} 3\ngarbage {{{\n";
+        let first = Ledger {
+            offered: 12.0,
+            forwarded: 9.0,
+            expired: 1.0,
+            queued: 2.0,
+            waiting: 7.5,
+            ..Ledger::default()
+        };
+        let second = Ledger { offered: 12.0, ..Ledger::default() };
+        let expected = [("am-1:9093".to_owned(), first), ("am-2:9093".to_owned(), second)];
+        assert_eq!(ledger(text), expected.into());
+        assert!(ledger("").is_empty());
+    }
+}
