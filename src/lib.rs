@@ -8,6 +8,7 @@ pub mod config;
 pub mod demo;
 pub mod detail;
 pub mod fleet;
+pub mod generate;
 pub mod model;
 pub mod net;
 pub mod sensu;

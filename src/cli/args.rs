@@ -3,6 +3,7 @@
 use super::config::ConfigCommand;
 use super::demo::{self, DemoArgs, GuardArgs};
 use super::docs::{CompletionsArgs, Gen};
+use super::generate::GenerateCommand;
 use super::migrate::MigrateCommand;
 use super::run_check::RunCheckArgs;
 use super::serve::ServeCommand;
@@ -86,6 +87,8 @@ pub enum Command {
     RunCheck(RunCheckArgs),
     #[command(subcommand)]
     Migrate(MigrateCommand),
+    #[command(subcommand)]
+    Generate(GenerateCommand),
     /// Write the completion script of a shell
     #[command(
         after_help = "Example:\n  iaasmon completions bash > ~/.local/share/bash-completion/completions/iaasmon"

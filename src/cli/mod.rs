@@ -12,6 +12,7 @@ pub mod docs;
 pub mod doctor;
 pub mod error;
 pub mod filter;
+pub mod generate;
 mod lookup;
 pub mod migrate;
 pub mod node;
@@ -123,6 +124,9 @@ fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, A
             let view = View::of_stdout(color.unwrap_or_default(), wishes(&env));
             let global = cli.global.config.as_deref();
             return Ok(migrate::run_on_files(command, global, &env, &mut Streams { out, err, view })?.code());
+        }
+        Command::Generate(command) => {
+            return Ok(generate::run(command, cli.global.config.as_deref(), &env, out, err)?.code());
         }
         Command::Theme(command) => {
             // A theme can be looked at before there is any configuration.
