@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is a failure")]
 
+#[path = "proxy/chain.rs"]
+mod chain;
+#[path = "node/cluster.rs"]
+#[allow(dead_code, reason = "the node alone is wanted; the servers belong to its own tests")]
+mod cluster;
 #[path = "proxy/delivery.rs"]
 mod delivery;
 #[path = "proxy/enriching.rs"]

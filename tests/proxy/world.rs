@@ -18,8 +18,13 @@ pub struct Am {
 
 impl Am {
     pub fn start() -> Self {
+        Self::with(&json!({"route": {"receiver": "nobody"}, "receivers": [{"name": "nobody"}]}))
+    }
+
+    /// Starts one with this configuration; JSON is YAML.
+    pub fn with(configuration: &Value) -> Self {
         let place = Place::new();
-        place.write("am.yml", "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n");
+        place.write("am.yml", configuration.to_string());
         let mut am = Self { place, running: None };
         am.run();
         am

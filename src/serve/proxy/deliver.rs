@@ -104,12 +104,9 @@ impl Delivery {
                 continue;
             };
             if !is_refusal(&error.kind) {
-                let mut exchange = shared.exchange();
-                // What was not sent yet goes back behind what was.
-                for rest in parts {
-                    exchange.failed(self.member, rest, false);
-                }
-                exchange.failed(self.member, part, error.kind.may_have_arrived());
+                let unsent: Vec<Arc<Outgoing>> = parts.into_iter().rev().flatten().collect();
+                let in_doubt = error.kind.may_have_arrived();
+                shared.exchange().failed(self.member, &part, &unsent, in_doubt);
                 return Err(error.kind.to_string());
             }
             if let [copy] = &part[..] {

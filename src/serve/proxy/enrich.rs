@@ -57,6 +57,8 @@ pub(super) struct Late {
     url: String,
     /// When the run was executed that it shows.
     shown: Option<Timestamp>,
+    /// Whether it fires since a moment ago: a message about it is still to be sent.
+    is_new: bool,
     flight: watch::Receiver<Option<Fetched>>,
     begun: Instant,
 }
@@ -98,8 +100,7 @@ impl Enricher {
     }
 
     fn is_fresh(&self, known: Option<&Cached>, received: &Received, now: Instant) -> bool {
-        let is_new = now.saturating_duration_since(received.first) < NEW_FOR;
-        let fresh_for = if is_new { NEW_FRESH_FOR } else { FRESH_FOR };
+        let fresh_for = if is_new(received, now) { NEW_FRESH_FOR } else { FRESH_FOR };
         let fetched = known.and_then(|known| known.fetched);
         fetched.is_some_and(|fetched| now.saturating_duration_since(fetched) < fresh_for)
     }
@@ -157,19 +158,31 @@ impl Enricher {
         let all = annotations(&received.alert.annotations, found, &self.rules[rule]);
         let out = outgoing(&received, 0, &all);
         let shown = detail.and_then(|detail| detail.executed);
-        (out, flight.map(|flight| Late { received, rule, url, shown, flight, begun }))
+        let is_new = is_new(&received, begun);
+        (out, flight.map(|flight| Late { received, rule, url, shown, is_new, flight, begun }))
     }
 
-    /// Waits for a detail that came too late, and returns the alert with it, if that shows another run than before.
+    /// Waits for a detail that came too late, and returns the alert with it, if it had none or is new and shows another run now.
+    /// For an old one the next copy will do: what changes in an annotation later is sent to nobody.
     pub(super) async fn catch_up(&self, late: Late) -> Option<Outgoing> {
-        let Late { received, rule, url, shown, mut flight, begun } = late;
+        let Late { received, rule, url, shown, is_new, mut flight, begun } = late;
         let fetched = flight.wait_for(Option::is_some).await.ok()?.clone()?;
         self.meter.fetched(&fetched, begun.elapsed());
-        let detail = fetched.ok().filter(|detail| shown.is_none() || detail.executed != shown)?;
-        let found = Found { detail: Some(&detail), problem: None, url: &url };
+        let (detail, problem) = match fetched {
+            Ok(detail) if shown.is_none() || (is_new && detail.executed != shown) => (Some(detail), None),
+            // It said that its words follow, and they do not.
+            Err(failure) if shown.is_none() && is_new => (None, Some(failure.why)),
+            Ok(_) | Err(_) => return None,
+        };
+        let found = Found { detail: detail.as_deref(), problem: problem.as_deref(), url: &url };
         let all = annotations(&received.alert.annotations, found, &self.rules[rule]);
         Some(outgoing(&received, 1, &all))
     }
+}
+
+/// Whether an alert fires since a moment ago.
+fn is_new(received: &Received, now: Instant) -> bool {
+    now.saturating_duration_since(received.first) < NEW_FOR
 }
 
 fn outgoing(received: &Received, revision: u32, annotations: &[(String, String)]) -> Outgoing {

@@ -222,12 +222,19 @@ impl Exchange {
         }
     }
 
-    /// Puts back what a member did not take. It may have it nevertheless where no answer came (`in_doubt`).
-    pub(super) fn failed(&mut self, member: Member, batch: Vec<Arc<Outgoing>>, in_doubt: bool) {
+    /// Puts back what a member did not take, and what was to be sent after it. It may have the first nevertheless where no answer
+    /// came (`in_doubt`).
+    pub(super) fn failed(
+        &mut self,
+        member: Member,
+        sent: &[Arc<Outgoing>],
+        unsent: &[Arc<Outgoing>],
+        in_doubt: bool,
+    ) {
         let Some(lane) = self.lanes.get_mut(&member) else { return };
-        lane.failed(&batch, in_doubt);
-        for copy in batch {
-            self.tell_failure(&copy, member);
+        lane.failed(sent, unsent, in_doubt);
+        for copy in sent.iter().chain(unsent) {
+            self.tell_failure(copy, member);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::serve::skeleton::http::{
 use crate::sys::apart::apart;
 use crate::sys::clock;
 use crate::wire::am_post::{self, Posted};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The largest request; 256 alerts with long annotations are a tenth of it.
@@ -50,25 +50,39 @@ fn refusal(status: StatusCode, why: &str) -> Response {
 /// How close requests come one after the other.
 #[derive(Default)]
 pub(super) struct Pace {
-    state: Mutex<(u32, Option<Instant>)>,
+    state: Mutex<Recent>,
+}
+
+#[derive(Default)]
+struct Recent {
+    running: u32,
+    begun: Option<Instant>,
+    ended: Option<Instant>,
 }
 
 impl Pace {
-    /// Begins a request and returns for how long there was none: nothing while another one runs.
+    /// Begins a request and returns for how long there was none. Two senders that evaluate at the same time are no crowd: beside
+    /// one that runs it counts from its beginning; beside more there was no rest.
     fn begin(&self, now: Instant) -> Duration {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let idle = match *state {
-            (0, None) => Duration::MAX,
-            (0, Some(ended)) => now.saturating_duration_since(ended),
-            _ => Duration::ZERO,
+        let mut recent = self.recent();
+        let since = match recent.running {
+            0 => recent.ended,
+            1 => recent.begun,
+            _ => Some(now),
         };
-        state.0 += 1;
-        idle
+        recent.running += 1;
+        recent.begun = Some(now);
+        since.map_or(Duration::MAX, |since| now.saturating_duration_since(since))
     }
 
-    fn end(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        *state = (state.0.saturating_sub(1), Some(clock::instant()));
+    fn end(&self, now: Instant) {
+        let mut recent = self.recent();
+        recent.running = recent.running.saturating_sub(1);
+        recent.ended = Some(now);
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -77,7 +91,7 @@ struct Running<'a>(&'a Pace);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.end();
+        self.0.end(clock::instant());
     }
 }
 
@@ -198,4 +212,25 @@ async fn pass(State(shared): Proxy, Extension(peer): Extension<Peer>, request: R
         }
     }
     refusal(StatusCode::BAD_GATEWAY, &last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pace;
+    use crate::sys::clock;
+    use std::time::Duration;
+
+    #[test]
+    fn requests_that_come_one_after_the_other_leave_no_time() {
+        let (pace, begun) = (Pace::default(), clock::instant());
+        let at = |millis| begun + Duration::from_millis(millis);
+        let millis = |millis| Duration::from_millis(millis);
+        assert_eq!(pace.begin(at(0)), Duration::MAX);
+        assert_eq!(pace.begin(at(20)), millis(20), "another sender at the same time");
+        assert_eq!(pace.begin(at(30)), millis(0), "a crowd");
+        (0..3).for_each(|_| pace.end(at(100)));
+        assert_eq!(pace.begin(at(101)), millis(1), "the next batch of the same sender");
+        pace.end(at(102));
+        assert_eq!(pace.begin(at(60_102)), millis(60_000));
+    }
 }

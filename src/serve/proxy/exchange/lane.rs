@@ -166,14 +166,14 @@ impl Lane {
         self.doubtful.remove(&copy.labels);
     }
 
-    pub(super) fn failed(&mut self, batch: &[Arc<Outgoing>], in_doubt: bool) {
+    pub(super) fn failed(&mut self, sent: &[Arc<Outgoing>], unsent: &[Arc<Outgoing>], in_doubt: bool) {
         self.failing = true;
         self.counts.failures += 1;
-        for copy in batch.iter().rev() {
+        if in_doubt {
+            self.doubtful.extend(sent.iter().map(|copy| copy.labels.clone()));
+        }
+        for copy in sent.iter().chain(unsent).rev() {
             self.in_flight.remove(&copy.labels);
-            if in_doubt {
-                self.doubtful.insert(copy.labels.clone());
-            }
             if self.waiting.contains_key(&copy.labels) {
                 self.counts.superseded += 1;
                 continue;

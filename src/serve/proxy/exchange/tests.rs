@@ -44,7 +44,7 @@ fn a_sender_is_told_as_soon_as_one_member_has_all_and_when_none_takes_them() {
         exchange.receive(vec![posted(1, false, now), posted(2, false, now)], now).expect("few");
     received.iter().for_each(|one| exchange.offer(outgoing(one, 0, now)));
     let first = take_all(&mut exchange, MEMBERS[0], now);
-    exchange.failed(MEMBERS[0], first, false);
+    exchange.failed(MEMBERS[0], &first, &[], false);
     assert_eq!(verdict.try_recv(), Err(TryRecvError::Empty), "the other one may take them");
     let second = take_all(&mut exchange, MEMBERS[1], now);
     exchange.accepted(MEMBERS[1], &second, now);
@@ -53,7 +53,7 @@ fn a_sender_is_told_as_soon_as_one_member_has_all_and_when_none_takes_them() {
     let (received, mut verdict) = exchange.receive(vec![posted(1, false, now)], now).expect("few");
     exchange.offer(outgoing(&received[0], 0, now));
     let second = take_all(&mut exchange, MEMBERS[1], now);
-    exchange.failed(MEMBERS[1], second, true);
+    exchange.failed(MEMBERS[1], &second, &[], true);
     assert_eq!(verdict.try_recv(), Ok(Verdict::Failed), "the first one was failing before");
 
     let (received, mut verdict) = exchange.receive(vec![posted(3, false, now)], now).expect("few");
@@ -80,7 +80,7 @@ fn copies_that_come_too_late_are_given_up() {
     let left = take_all(&mut exchange, MEMBERS[0], later);
     assert_eq!(left.len(), 1, "what is resolved is told for a quarter of an hour");
     assert!(left[0].resolved);
-    exchange.failed(MEMBERS[0], left, false);
+    exchange.failed(MEMBERS[0], &left, &[], false);
     assert_eq!(verdict.try_recv(), Err(TryRecvError::Empty));
     assert!(take_all(&mut exchange, MEMBERS[1], now.after(Duration::from_secs(901))).is_empty());
     assert_eq!(verdict.try_recv(), Ok(Verdict::Failed));
@@ -105,7 +105,7 @@ fn a_batch_is_bounded_and_a_member_that_left_holds_nobody_up() {
     let first = exchange.take(MEMBERS[1], 10, 3, now);
     assert_eq!(first.len(), 1, "one alone may be larger");
     exchange.leave(MEMBERS[0]);
-    exchange.failed(MEMBERS[1], first, false);
+    exchange.failed(MEMBERS[1], &first, &[], false);
     assert_eq!(verdict.try_recv(), Ok(Verdict::Failed));
 }
 
@@ -221,14 +221,14 @@ impl World {
                 std::mem::take(&mut am.asleep).iter().for_each(|late| am.arrive(late));
                 self.exchange.accepted(member, &batch, self.now);
             }
-            Outcome::Refused => self.exchange.failed(member, batch, false),
+            Outcome::Refused => self.exchange.failed(member, &batch, &[], false),
             Outcome::Lost => {
                 am.arrive(&batch);
-                self.exchange.failed(member, batch, true);
+                self.exchange.failed(member, &batch, &[], true);
             }
             Outcome::Asleep => {
                 am.asleep.push(batch.clone());
-                self.exchange.failed(member, batch, true);
+                self.exchange.failed(member, &batch, &[], true);
             }
         }
     }
