@@ -6,6 +6,8 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is a failure")]
 
+#[path = "soak/alerts.rs"]
+mod alerts;
 #[path = "silence/child.rs"]
 mod child;
 #[path = "silence/desk.rs"]
@@ -17,6 +19,9 @@ mod kills;
 mod law;
 #[path = "soak/node.rs"]
 mod node;
+#[path = "proxy/world.rs"]
+#[allow(dead_code, reason = "shared with tests/proxy.rs, which uses all of it")]
+mod proxy_world;
 #[path = "soak/schedule.rs"]
 mod schedule;
 mod support;
