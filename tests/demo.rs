@@ -72,9 +72,9 @@ fn live_nothing_stays_behind_after_kill_9() {
     let (mut demo, folder) = headless(parent.path());
     let node = a_node(&folder);
     let there = processes_of(&folder);
-    // The demo's guard, four servers, a real node and the guard of that one's checks name it.
+    // The demo's guard, four servers, two proxies, a real node and the guard of that one's checks name it.
     let named = there.iter().filter(|line| line.contains(folder.to_str().unwrap())).count();
-    assert_eq!(named, 7, "{there:#?}");
+    assert_eq!(named, 9, "{there:#?}");
     assert!(there.iter().any(|line| line.contains(" check-guard ")), "{there:#?}");
     assert_eq!(get_json(&node).unwrap()["checks"].as_array().unwrap().len(), 8);
     demo.0.kill().unwrap();
@@ -97,6 +97,33 @@ fn live_a_signal_ends_the_demo_in_order() {
     assert!(demo.0.wait().unwrap().success());
     assert_eq!(processes_of(&folder), [""; 0]);
     assert!(!folder.exists());
+}
+
+#[test]
+fn live_alerts_come_with_their_output_through_the_proxies() {
+    let options =
+        iaasmon::demo::Options { clusters: 1, nodes: 16, proxies: true, ..support::fleet_options() };
+    let demo = support::start(&options);
+    let cluster = &demo.clusters()[0];
+    for member in &cluster.alertmanager {
+        let with_output = || {
+            let alerts = get_json(&format!("{}/api/v2/alerts", member.url())).unwrap_or_default();
+            let of_checks =
+                alerts.as_array().into_iter().flatten().filter(|one| one["labels"]["check"].is_string());
+            let outputs: Vec<bool> =
+                of_checks.map(|one| one["annotations"]["check_output"].is_string()).collect();
+            !outputs.is_empty() && outputs.iter().all(|has| *has)
+        };
+        assert!(await_until(SOON, with_output), "{}", member.name());
+    }
+    let doctor = iaasmon_on(&demo, &["doctor", "-o", "json"]);
+    let findings: serde_json::Value = serde_json::from_str(&doctor.stdout).unwrap();
+    let of_proxies = |one: &&serde_json::Value| one["text"].as_str().unwrap().contains("proxy");
+    let found: Vec<_> = findings["data"].as_array().unwrap().iter().filter(of_proxies).collect();
+    assert!(found.is_empty(), "{found:#?}");
+    cluster.proxy[0].kill().unwrap();
+    let told = || iaasmon_on(&demo, &["doctor"]).stdout.contains("does not answer");
+    assert!(await_until(SOON, told), "{}", iaasmon_on(&demo, &["doctor"]).stdout);
 }
 
 #[test]

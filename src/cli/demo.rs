@@ -168,6 +168,7 @@ impl DemoArgs {
             clusters: self.clusters,
             nodes: self.nodes,
             real_nodes: self.real_nodes,
+            proxies: true,
             checks: self.checks,
             scenario: self.scenario,
             elapsed: self.elapsed,

@@ -5,6 +5,7 @@ use super::block::free_port;
 use super::files::{self, Entry, Facts};
 use super::fleet::{Fleet, Plan};
 use super::real::Site;
+use super::run::Options;
 use super::server::{Recipe, Server};
 use super::servers::Programs;
 use super::stage::Stage;
@@ -14,8 +15,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Servers of a cluster, hence addresses: two Prometheus, two Alertmanagers.
-const SERVERS: u8 = 4;
+/// Servers of a cluster, hence addresses: two Prometheus, two Alertmanagers, two proxies.
+const SERVERS: u8 = 6;
 /// Prometheus' own default; a larger fleet needs a longer queue or loses alerts.
 const MIN_QUEUE: u32 = 10_000;
 
@@ -32,16 +33,14 @@ pub struct Cluster {
     pub prometheus: [Server; 2],
     /// Members 1 and 2.
     pub alertmanager: [Server; 2],
+    /// The proxies before them, if there are any.
+    pub proxy: Vec<Server>,
 }
 
 impl Cluster {
     /// Starts every server of the cluster planned as `plan` and returns without waiting for them.
-    pub(crate) fn start(
-        stage: &Stage,
-        programs: &Programs,
-        plan: Plan,
-        interval: Duration,
-    ) -> Result<Self, DemoError> {
+    pub(crate) fn start(stage: &Stage, options: &Options, plan: Plan) -> Result<Self, DemoError> {
+        let (programs, interval) = (&options.servers, options.interval);
         let name = plan.cluster_name();
         let folder = stage.folder().join(&name);
         std::fs::create_dir(&folder).map_err(DemoError::file(&folder))?;
@@ -49,6 +48,7 @@ impl Cluster {
         let work = Workshop { stage, programs, folder: &folder, name: &name, number: plan.cluster, interval };
         let members = [work.endpoint(2, 9093)?, work.endpoint(3, 9093)?];
         let gossip = [work.endpoint(2, 9094)?, work.endpoint(3, 9094)?];
+        let proxies = [work.endpoint(4, 10106)?, work.endpoint(5, 10106)?];
         let (env, region) = plan.env_and_region();
         work.write_files(
             &fleet,
@@ -57,7 +57,7 @@ impl Cluster {
                 env,
                 region,
                 interval,
-                alertmanagers: members,
+                alerting: if options.proxies { proxies } else { members },
                 rules: &folder.join("rules.yml"),
                 targets: &folder.join("targets.json"),
             },
@@ -69,6 +69,10 @@ impl Cluster {
                 work.alertmanager('1', members[0], gossip)?,
                 work.alertmanager('2', members[1], [gossip[1], gossip[0]])?,
             ],
+            proxy: match options.proxies {
+                true => vec![work.proxy('1', proxies[0], members)?, work.proxy('2', proxies[1], members)?],
+                false => Vec::new(),
+            },
             prometheus: [work.prometheus('a', plan.nodes)?, work.prometheus('b', plan.nodes)?],
             name,
             plan,
@@ -111,7 +115,8 @@ impl Cluster {
 
     /// Returns every process of the cluster.
     pub fn servers(&self) -> impl Iterator<Item = &Server> {
-        std::iter::once(&self.nodes).chain(&self.real).chain(&self.alertmanager).chain(&self.prometheus)
+        let watched = std::iter::once(&self.nodes).chain(&self.real);
+        watched.chain(&self.alertmanager).chain(&self.proxy).chain(&self.prometheus)
     }
 
     /// Returns what iaasmon's configuration says about it.
@@ -123,6 +128,7 @@ impl Cluster {
             region,
             prometheus: self.prometheus.each_ref().map(Server::url),
             alertmanager: self.alertmanager.each_ref().map(Server::url),
+            proxy: self.proxy.iter().map(Server::url).collect(),
         }
     }
 }
@@ -230,6 +236,16 @@ impl Workshop<'_> {
             flag("cluster.reconnect-interval", "2s"),
         ];
         self.server(format!("alertmanager {member}"), &self.programs.alertmanager, args, address, data)
+    }
+
+    fn proxy(&self, which: char, address: SocketAddr, members: [SocketAddr; 2]) -> Result<Server, DemoError> {
+        let data = self.folder.join(format!("proxy-{which}"));
+        let mut args: Vec<OsString> = vec!["serve".into(), "proxy".into(), flag("listen", address)];
+        args.extend(members.map(|member| flag("alertmanager", format_args!("http://{member}"))));
+        // The node's name stands in `instance`, and its address beside it.
+        args.push(flag("detail-url", "http://{address}/api/v1/checks/{check}"));
+        args.extend([flag("allow", "127.0.0.0/8"), flag("state-dir", data.display())]);
+        self.server(format!("proxy {which}"), self.stage.program(), args, address, data)
     }
 
     fn server(

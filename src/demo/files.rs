@@ -16,7 +16,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) env: &'a str,
     pub(crate) region: &'a str,
     pub(crate) interval: Duration,
-    pub(crate) alertmanagers: [SocketAddr; 2],
+    /// Where Prometheus sends its alerts: the proxies, or the Alertmanagers where there are none.
+    pub(crate) alerting: [SocketAddr; 2],
     pub(crate) rules: &'a Path,
     pub(crate) targets: &'a Path,
 }
@@ -31,7 +32,7 @@ pub(crate) fn rules(hold: Duration) -> String {
 pub(crate) fn prometheus(facts: &Facts<'_>, replica: char) -> String {
     let interval = format_duration(facts.interval);
     let timeout = format_duration(facts.interval.min(MAX_SCRAPE_TIMEOUT));
-    let Facts { cluster, env, region, alertmanagers: [first, second], .. } = facts;
+    let Facts { cluster, env, region, alerting: [first, second], .. } = facts;
     let (rules, targets) = (quote(facts.rules), quote(facts.targets));
     format!(
         r#"global:
@@ -109,6 +110,7 @@ pub(crate) struct Entry<'a> {
     pub(crate) region: &'a str,
     pub(crate) prometheus: [String; 2],
     pub(crate) alertmanager: [String; 2],
+    pub(crate) proxy: Vec<String>,
 }
 
 /// Writes iaasmon's configuration for a demo.
@@ -118,7 +120,7 @@ pub(crate) fn config<'a>(entries: impl IntoIterator<Item = Entry<'a>>) -> String
         // What is tried out here must not stand among the operations on the real fleet.
         "\n[policy.silence]\njournals = \"operations\"\n",
     ));
-    for Entry { name, env, region, prometheus, alertmanager } in entries {
+    for Entry { name, env, region, prometheus, alertmanager, proxy } in entries {
         write!(
             text,
             r#"
@@ -131,6 +133,9 @@ detail_url = "http://{{address}}/api/v1/checks/{{check}}"
 "#
         )
         .expect("a string takes everything");
+        if !proxy.is_empty() {
+            writeln!(text, "proxy = {proxy:?}").expect("a string takes everything");
+        }
     }
     text
 }

@@ -11,7 +11,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// More than anyone can look at; each needs five processes, and one for each real node.
+/// More than anyone can look at; each needs up to seven processes, and one for each real node.
 const MAX_CLUSTERS: u8 = 25;
 /// How often a start is tried when another program takes a port in between.
 const ATTEMPTS: u32 = 3;
@@ -25,6 +25,8 @@ pub struct Options {
     pub nodes: u32,
     /// How many nodes of each cluster run real checks.
     pub real_nodes: u32,
+    /// Whether alerts go through two proxies a cluster, which put the output of the checks into them.
+    pub proxies: bool,
     /// How many checks each simulated node has.
     pub checks: u16,
     /// What happens.
@@ -100,11 +102,12 @@ impl Demo {
             };
             first += plan.nodes;
             progress(&format!(
-                "{}: {} nodes, 2 Prometheus, 2 Alertmanagers",
+                "{}: {} nodes, 2 Prometheus, 2 Alertmanagers{}",
                 plan.cluster_name(),
-                plan.nodes
+                plan.nodes,
+                if options.proxies { ", 2 proxies" } else { "" }
             ));
-            clusters.push(Cluster::start(&stage, &options.servers, plan, options.interval)?);
+            clusters.push(Cluster::start(&stage, options, plan)?);
         }
         progress("waiting until all servers are ready");
         clusters.iter().try_for_each(Cluster::await_ready)?;

@@ -87,6 +87,7 @@ pub fn fleet_options() -> Options {
         clusters: 2,
         nodes: 32,
         real_nodes: 0,
+        proxies: false,
         checks: 12,
         scenario: Scenario::Mixed,
         elapsed: Duration::from_secs(3600),
