@@ -72,19 +72,12 @@ impl DetailClient {
         self.get(&url, |body| Ok(live_samples(names, &String::from_utf8_lossy(body)))).await
     }
 
-    /// Returns the URL of a check's detail. A result about another host is asked for by it: the node may have a check of
-    /// its own by that name.
     fn url(&self, labels: &Labels) -> Result<Url, NetError> {
         let template = self.cluster.detail_url.as_deref().unwrap_or_default();
         if template.is_empty() {
             return Err(self.unsent(labels, "detail_url is not configured for this cluster".into()));
         }
-        let mut url = expand_detail_url(template, labels).map_err(|why| self.unsent(labels, why))?;
-        let source = labels.get("source");
-        if !source.is_empty() && !template.contains("{source}") {
-            url.query_pairs_mut().append_pair("source", source);
-        }
-        Ok(url)
+        detail_url(template, labels).map_err(|why| self.unsent(labels, why))
     }
 
     fn unsent(&self, labels: &Labels, why: String) -> NetError {
@@ -170,6 +163,20 @@ fn live_samples(names: &[&str], text: &str) -> Vec<LiveSample> {
 /// Returns where the host of a template ends.
 fn host_end(template: &str) -> usize {
     template.find("://").map_or(0, |i| template[i + 3..].find('/').map_or(template.len(), |j| i + 3 + j))
+}
+
+/// Returns the URL of a check's detail. A result about another host is asked for by it: the node may have a check of its own by
+/// that name.
+///
+/// # Errors
+/// As [`expand_detail_url`].
+pub fn detail_url(template: &str, labels: &Labels) -> Result<Url, String> {
+    let mut url = expand_detail_url(template, labels)?;
+    let source = labels.get("source");
+    if !source.is_empty() && !template.contains("{source}") {
+        url.query_pairs_mut().append_pair("source", source);
+    }
+    Ok(url)
 }
 
 /// Fills the `{label}` places of a detail URL.

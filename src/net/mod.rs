@@ -13,7 +13,7 @@ mod sensu_api;
 
 pub use alertmanager::{Alertmanager, NotificationCounts, Write};
 pub use confined::{Allowed, BadAllowed, Confined};
-pub use detail::{DetailClient, LiveSample, expand_detail_url};
+pub use detail::{DetailClient, LiveSample, detail_url, expand_detail_url};
 pub use error::{NetError, NetErrorKind};
 pub use http::{Deadline, Http, Meta, Passed, Reply};
 pub use prometheus::{BuildInfo, PrometheusClient, PrometheusSettings, RuntimeInfo};

@@ -5,14 +5,12 @@ use super::cache::Cached;
 use super::exchange::{Age, Outgoing, Received};
 use super::fetch::{Class, Failure, Fetched, Fetcher};
 use super::meter::Meter;
-use crate::model::labels::Labels;
 use crate::model::time::{Timestamp, format_duration};
-use crate::net::expand_detail_url;
+use crate::net::detail_url;
 use crate::sys::clock;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
-use url::Url;
 
 /// A detail is asked for again after so long: less than a minute, after which an alert comes again.
 const FRESH_FOR: Duration = Duration::from_secs(45);
@@ -196,14 +194,4 @@ fn outgoing(received: &Received, revision: u32, annotations: &[(String, String)]
         received: received.at,
         body: body.into(),
     }
-}
-
-/// Returns where the detail of an alert is. A result about another host is asked for by it.
-fn detail_url(template: &str, labels: &Labels) -> Result<Url, String> {
-    let mut url = expand_detail_url(template, labels)?;
-    let source = labels.get("source");
-    if !source.is_empty() && !template.contains("{source}") {
-        url.query_pairs_mut().append_pair("source", source);
-    }
-    Ok(url)
 }
