@@ -28,9 +28,7 @@ impl Seen {
     /// Looks through all processes: milliseconds where there are thousands.
     fn of(group: Pid) -> Self {
         let mut seen = Self::default();
-        let Ok(entries) = std::fs::read_dir("/proc") else { return seen };
-        let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        for pid in numbers.map(Pid::from_raw) {
+        for pid in processes().map(Pid::from_raw) {
             match Member::look(pid, group) {
                 Member::Running => seen.running.push(pid),
                 Member::Zombie => seen.zombies += 1,
@@ -82,6 +80,12 @@ fn after_name(stat: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 fn number(field: &[u8]) -> Option<i32> {
     std::str::from_utf8(field).ok()?.parse().ok()
+}
+
+/// Returns the numbers of all processes.
+pub(super) fn processes() -> impl Iterator<Item = i32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
 }
 
 /// Returns the parent of a process.

@@ -4,7 +4,7 @@
 //! that run stand in a table in memory that the guard holds too. When the pipe closes that only we hold open, it ends those
 //! that are left. A table is written without waking anybody: a message for each begin and end would wake the guard twice a run.
 
-use super::group::{AFTER_TERM, Group};
+use super::group::{AFTER_TERM, Group, parent, processes};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::Signal;
 use std::fs::File;
@@ -69,9 +69,7 @@ impl Guard {
     /// Finds the other guards of our user or root. What another user calls a guard is none.
     pub fn others(&self) -> Vec<Other> {
         let own = self.state().process.child.id();
-        let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-        let numbers = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        numbers.filter(|pid: &i32| u32::try_from(*pid) != Ok(own)).filter_map(|pid| self.look(pid)).collect()
+        processes().filter(|pid| u32::try_from(*pid) != Ok(own)).filter_map(|pid| self.look(pid)).collect()
     }
 
     fn look(&self, pid: i32) -> Option<Other> {
@@ -85,7 +83,7 @@ impl Guard {
         }
         let guarded = words.next()?.parse().ok()?;
         // Who has lost its parent is given another one.
-        let lives = super::group::parent(pid) == Some(guarded);
+        let lives = parent(pid) == Some(guarded);
         Some(Other { pid, guarded: lives.then_some(guarded), of: words.map(str::to_owned).collect() })
     }
 
