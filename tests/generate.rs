@@ -5,7 +5,7 @@
 mod support;
 
 use std::process::Command;
-use support::{iaasmon, servers};
+use support::{command, iaasmon, run, servers};
 
 /// Runs promtool, which comes with Prometheus.
 fn promtool(folder: &std::path::Path, args: &[&str]) {
@@ -50,4 +50,21 @@ fn what_is_deployed_is_compared_with_what_would_be_written() {
     assert!(differs.stderr.contains("rules.yml:") && differs.stderr.contains("== 3"), "{}", differs.stderr);
     let missing = iaasmon(&["generate", "rules", "--check", "/nonexistent/rules.yml"]);
     assert_eq!(missing.code, Some(2));
+}
+
+#[test]
+fn a_configuration_that_is_wrong_is_told_and_not_passed_over() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("iaasmon");
+    std::fs::create_dir(&folder).unwrap();
+    let generate = || run(command().env("XDG_CONFIG_HOME", home.path()).args(["generate", "rules"]), b"");
+    std::fs::write(folder.join("config.toml"), "[defaults]\ncheck_label = 7\n").unwrap();
+    let refused = generate();
+    assert_eq!(refused.code, Some(2), "{}", refused.stdout);
+    assert!(refused.stderr.contains("config.toml:2"), "{}", refused.stderr);
+    let named = "[defaults]\ncheck_label = \"name\"\n[[cluster]]\nname = \"east\"\nalertmanager = [\"http://am:1\"]\n";
+    std::fs::write(folder.join("config.toml"), named).unwrap();
+    let rules = generate();
+    assert_eq!(rules.code, Some(0), "{}", rules.stderr);
+    assert!(rules.stdout.contains("{{ $labels.name }}"), "{}", rules.stdout);
 }

@@ -1,7 +1,7 @@
 //! `iaasmon generate ...`: what stands around iaasmon, written from its configuration.
 
 use super::error::{AppError, Exit};
-use crate::config::{self, Defaults, Env};
+use crate::config::{self, Env};
 use crate::generate::header;
 use crate::generate::rules::{Options, rules, tests};
 use clap::{Args, Subcommand};
@@ -48,7 +48,8 @@ pub fn run(
     err: &mut dyn Write,
 ) -> Result<Exit, AppError> {
     let GenerateCommand::Rules(args) = command;
-    let defaults = defaults(config, env)?;
+    // Without a configuration the names are those of iaasmon itself.
+    let defaults = config::load_if_there(config, env)?.unwrap_or_default().defaults;
     let options = Options {
         job: args.job.clone(),
         status_metric: defaults.status_metric,
@@ -66,15 +67,6 @@ pub fn run(
             out.write_all(text.as_bytes())?;
             Ok(Exit::Done)
         }
-    }
-}
-
-/// Returns the names that the configuration gives; without one those of iaasmon itself.
-fn defaults(config: Option<&Path>, env: &Env) -> Result<Defaults, AppError> {
-    match config::load(config, env) {
-        Ok(loaded) => Ok(loaded.defaults),
-        Err(_) if config.is_none() => Ok(Defaults::default()),
-        Err(errors) => Err(errors.into()),
     }
 }
 

@@ -63,23 +63,37 @@ pub fn load(explicit: Option<&Path>, env: &Env) -> Result<Config, ConfigErrors> 
     load_with(explicit, &[], env).map(|loaded| loaded.config)
 }
 
+/// As [`load`]; `None` where no file is named and none of the usual ones is there.
+pub fn load_if_there(explicit: Option<&Path>, env: &Env) -> Result<Option<Config>, ConfigErrors> {
+    let is_named = explicit.is_some() || env.get("IAASMON_CONFIG").is_some();
+    match is_named || usual(env).iter().any(|file| is_there(file)) {
+        true => load(explicit, env).map(Some),
+        false => Ok(None),
+    }
+}
+
 /// Loads the configuration with values given by flags, and says where everything came from.
 pub fn load_with(explicit: Option<&Path>, flags: &[Flag], env: &Env) -> Result<Loaded, ConfigErrors> {
     let named = explicit.map(Path::to_path_buf).or_else(|| env.get("IAASMON_CONFIG").map(PathBuf::from));
     match named {
         Some(file) => load_files(&[file], flags, env),
-        None => {
-            let usual: Vec<PathBuf> = env.user_file().into_iter().chain([SYSTEM_FILE.into()]).collect();
-            load_usual(&usual, flags, env)
-        }
+        None => load_usual(&usual(env), flags, env),
     }
+}
+
+/// Returns the files that are read where none is named, the strongest first.
+fn usual(env: &Env) -> Vec<PathBuf> {
+    env.user_file().into_iter().chain([SYSTEM_FILE.into()]).collect()
+}
+
+/// A file that is there but cannot be reached counts as there: the reason must be seen.
+fn is_there(file: &Path) -> bool {
+    file.try_exists().unwrap_or(true)
 }
 
 /// Loads those of `usual` that exist, the strongest first.
 fn load_usual(usual: &[PathBuf], flags: &[Flag], env: &Env) -> Result<Loaded, ConfigErrors> {
-    // A file that is there but cannot be reached counts as there: the reason must be seen.
-    let found: Vec<PathBuf> =
-        usual.iter().filter(|file| file.try_exists().unwrap_or(true)).cloned().collect();
+    let found: Vec<PathBuf> = usual.iter().filter(|file| is_there(file)).cloned().collect();
     if found.is_empty() {
         let places: Vec<String> = usual.iter().map(|file| file.display().to_string()).collect();
         let problem = Problem::general("no configuration found")

@@ -20,7 +20,7 @@ pub mod web;
 
 pub use env::Env;
 pub use files::reason;
-pub use load::{Flag, Loaded, SYSTEM_FILE, load, load_with, parse};
+pub use load::{Flag, Loaded, SYSTEM_FILE, load, load_if_there, load_with, parse};
 pub use problem::{ConfigErrors, Problem};
 pub use show::{EXAMPLE, to_json, to_toml};
 pub use valid::{
