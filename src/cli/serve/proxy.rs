@@ -56,9 +56,9 @@ pub struct ProxyArgs {
     /// Let details be fetched from these addresses, beside private networks on port 10105 [can be repeated]
     #[arg(long, value_name = "CIDR[:PORT]")]
     pub allow: Vec<Allowed>,
-    /// How many bytes of an output go into an alert
-    #[arg(long, value_name = "BYTES", default_value_t = OUTPUT_CAP)]
-    pub output_limit: usize,
+    /// How many bytes of an output go into an alert [default: 2048; [[enrich]] of the configuration says it by rule]
+    #[arg(long, value_name = "BYTES")]
+    pub output_limit: Option<usize>,
     /// Make an annotation of this attribute of the check's definition, such as a playbook [can be repeated]
     #[arg(long, value_name = "ATTRIBUTE")]
     pub copy: Vec<String>,
@@ -79,7 +79,10 @@ impl ProxyArgs {
         // What flags name needs no file, and a file that is there has the rules.
         let config = match by_flags && config.is_none() {
             true => Config::default(),
-            false => config::load(config, env)?,
+            false => config::load(config, env).map_err(|errors| {
+                AppError::from(errors)
+                    .hint("a proxy can do without: --alertmanager URL --detail-url TEMPLATE")
+            })?,
         };
         let mut cluster = if by_flags { self.of_flags(&config.defaults) } else { chosen(&config, cluster)? };
         // Requests to members are longer than those of people: they carry 256 outputs.
@@ -109,10 +112,16 @@ impl ProxyArgs {
         let of_checks = || vec![Matcher::new(&cluster.check_label, MatchOp::NotEqual, "")];
         let default_url = self.detail_url.as_ref().or(cluster.detail_url.as_ref());
         let one = [Enrich {
-            output_limit: u64::try_from(self.output_limit.max(1)).unwrap_or(u64::MAX),
+            output_limit: self.output_limit.unwrap_or(OUTPUT_CAP).max(1) as u64,
             copy: self.copy.clone(),
             ..Enrich::default()
         }];
+        if !configured.is_empty() && (self.output_limit.is_some() || !self.copy.is_empty()) {
+            return Err(AppError::usage(
+                "--output-limit and --copy are for a proxy without rules, and the configuration has some",
+            )
+            .hint("write output_limit and copy into its [[enrich]]"));
+        }
         let rules = if configured.is_empty() { &one[..] } else { configured };
         let rule = |rule: &Enrich| {
             Some(Rule {
