@@ -17,7 +17,7 @@ use crate::model::labels::Labels;
 use crate::model::time::Timestamp;
 use crate::sys::clock::Moment;
 use crate::wire::am_post::Posted;
-use foldhash::{HashMap, HashMapExt as _};
+use foldhash::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -99,10 +99,6 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn new() -> Self {
-        Self { known: HashMap::new(), ..Self::default() }
-    }
-
     /// Has a member be sent what is received from now on.
     pub(super) fn join(&mut self, member: Member) {
         self.lanes.entry(member).or_default();
@@ -180,8 +176,7 @@ impl Exchange {
                 ticket::fail(&mut known.waiters, copy.age.receipt, *member);
             }
         }
-        let members = self.lanes.keys().copied().collect::<Vec<_>>();
-        ticket::settle(&mut known.waiters, &members, &mut self.tickets);
+        ticket::settle(&mut known.waiters, &self.lanes, &mut self.tickets);
     }
 
     /// Takes out what goes to a member next: so many copies at most, of so many bytes together, unless one alone has more.
@@ -239,10 +234,9 @@ impl Exchange {
     }
 
     fn tell_failure(&mut self, copy: &Outgoing, member: Member) {
-        let members = self.lanes.keys().copied().collect::<Vec<_>>();
         if let Some(known) = self.known.get_mut(&copy.labels) {
             ticket::fail(&mut known.waiters, copy.age.receipt, member);
-            ticket::settle(&mut known.waiters, &members, &mut self.tickets);
+            ticket::settle(&mut known.waiters, &self.lanes, &mut self.tickets);
         }
     }
 

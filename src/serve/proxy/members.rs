@@ -49,18 +49,17 @@ impl Members {
         self.known().all.values().map(|(delivery, _)| delivery.clone()).collect()
     }
 
-    /// Looks members up until `end`; each has a task that delivers to it.
+    /// Looks members up again and again until `end`.
     pub(super) async fn follow(&self, shared: &Arc<Shared>, end: &CancellationToken) {
-        while !end.is_cancelled() {
-            self.look(shared, end).await;
+        loop {
             tokio::select! {
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-                () = end.cancelled() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => self.look(shared, end).await,
+                () = end.cancelled() => return,
             }
         }
     }
 
-    /// Looks members up once: new ones join, and those that are gone leave.
+    /// Looks members up: new ones join, each with a task that delivers to it, and those that are gone leave.
     pub(super) async fn look(&self, shared: &Arc<Shared>, end: &CancellationToken) {
         let mut urls = self.cluster.alertmanager.clone();
         match self.targets().await {

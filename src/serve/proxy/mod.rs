@@ -124,7 +124,7 @@ impl Proxy {
         let meter = Arc::new(Meter::default());
         let enricher = Enricher::new(rules, cluster.check_label.clone(), fetcher.clone(), meter.clone());
         let shared = Shared {
-            exchange: Mutex::new(Exchange::new()),
+            exchange: Mutex::default(),
             members: Members::new(cluster, targets),
             tasks: TaskTracker::new(),
             enricher,

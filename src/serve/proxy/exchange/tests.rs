@@ -28,7 +28,7 @@ fn outgoing(received: &Received, revision: u32, now: Moment) -> Outgoing {
 }
 
 fn exchange() -> Exchange {
-    let mut exchange = Exchange::new();
+    let mut exchange = Exchange::default();
     MEMBERS.iter().for_each(|member| exchange.join(*member));
     exchange
 }
@@ -182,6 +182,17 @@ struct World {
 }
 
 impl World {
+    fn new() -> Self {
+        Self {
+            exchange: exchange(),
+            members: Default::default(),
+            now: clock::moment(),
+            enriching: Vec::new(),
+            newest: BTreeMap::new(),
+            revisions: 0,
+        }
+    }
+
     fn step(&mut self, step: &Step) {
         match step {
             Step::Receive(key, resolved) => {
@@ -239,14 +250,7 @@ proptest! {
 
     #[test]
     fn whatever_happens_every_member_ends_with_the_newest_of_every_alert(steps in steps()) {
-        let mut world = World {
-            exchange: exchange(),
-            members: Default::default(),
-            now: clock::moment(),
-            enriching: Vec::new(),
-            newest: BTreeMap::new(),
-            revisions: 0,
-        };
+        let mut world = World::new();
         steps.iter().for_each(|step| world.step(step));
         while !world.enriching.is_empty() {
             world.step(&Step::Enriched(0));
@@ -268,14 +272,7 @@ proptest! {
 
     #[test]
     fn who_is_told_that_it_is_accepted_has_it_at_a_member(steps in steps()) {
-        let mut world = World {
-            exchange: exchange(),
-            members: Default::default(),
-            now: clock::moment(),
-            enriching: Vec::new(),
-            newest: BTreeMap::new(),
-            revisions: 0,
-        };
+        let mut world = World::new();
         let mut waiting = Vec::new();
         for step in &steps {
             if let Step::Receive(key, resolved) = step {

@@ -1,7 +1,8 @@
 //! What a sender is told: each alert of its request is with a member, or none takes it.
 
-use super::Member;
+use super::{Lane, Member};
 use foldhash::HashMap;
+use std::collections::BTreeMap;
 use tokio::sync::oneshot;
 
 /// What became of a request.
@@ -105,7 +106,7 @@ pub(super) fn fail(waiters: &mut [Waiter], receipt: u64, member: Member) {
 }
 
 /// Tells those whom every member has failed.
-pub(super) fn settle(waiters: &mut Vec<Waiter>, members: &[Member], tickets: &mut Tickets) {
-    let failed = |waiter: &mut Waiter| members.iter().all(|member| waiter.failed.contains(member));
+pub(super) fn settle(waiters: &mut Vec<Waiter>, lanes: &BTreeMap<Member, Lane>, tickets: &mut Tickets) {
+    let failed = |waiter: &mut Waiter| lanes.keys().all(|member| waiter.failed.contains(member));
     waiters.extract_if(.., failed).for_each(|waiter| tickets.fail(waiter.ticket));
 }
