@@ -56,7 +56,7 @@ pub struct ProxyArgs {
     /// Let details be fetched from these addresses, beside private networks on port 10105 [can be repeated]
     #[arg(long, value_name = "CIDR[:PORT]")]
     pub allow: Vec<Allowed>,
-    /// How many bytes of an output go into an alert [default: 2048; [[enrich]] of the configuration says it by rule]
+    /// How many bytes of an output go into an alert [default: 2048; the rules of a configuration say it by rule]
     #[arg(long, value_name = "BYTES")]
     pub output_limit: Option<usize>,
     /// Make an annotation of this attribute of the check's definition, such as a playbook [can be repeated]
