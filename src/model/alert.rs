@@ -202,6 +202,11 @@ impl Alert {
         self.labels.get("alertname")
     }
 
+    /// Returns what stands where a node would, for an alert that is about none: its job, as a matcher; nothing without one.
+    pub fn job(&self) -> String {
+        of_job(&self.labels)
+    }
+
     /// Returns the best one-line text: summary, else description, else message, else nothing.
     pub fn summary(&self) -> &str {
         ["summary", "description", "message"]
@@ -209,5 +214,13 @@ impl Alert {
             .map(|name| self.annotations.get(name))
             .find(|text| !text.is_empty())
             .unwrap_or("")
+    }
+}
+
+/// Returns the job of what has no node as it is written in a matcher, by which it is found; nothing without one.
+pub fn of_job(labels: &Labels) -> String {
+    match labels.get("job") {
+        "" => String::new(),
+        job => format!("job={job}"),
     }
 }

@@ -6,6 +6,9 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// The metric of a check's status, which exporters and pushgateways expose.
+pub const STATUS_METRIC: &str = "iaasmon_check_status";
+
 /// One check of one node as Prometheus knows it: a number, no text.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CheckState {

@@ -4,6 +4,21 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
 
+/// The job of a cluster's Prometheus servers in what `iaasmon generate` writes.
+pub const PROMETHEUS_JOB: &str = "iaasmon-prometheus";
+/// The job of its Alertmanagers.
+pub const ALERTMANAGER_JOB: &str = "iaasmon-alertmanager";
+/// The job of its proxies.
+pub const PROXY_JOB: &str = "iaasmon-proxy";
+/// The job of its pushgateways.
+pub const PUSHGATEWAY_JOB: &str = "iaasmon-pushgateway";
+/// The job of what pushes there.
+pub const PUSHER_JOB: &str = "iaasmon-pusher";
+/// A pattern of the jobs of this cluster's servers.
+pub const SERVER_JOBS: &str = "iaasmon-(prometheus|alertmanager|proxy|pushgateway|pusher)";
+/// A pattern of the jobs of peers' servers; their series have a label `peer`.
+pub const PEER_JOBS: &str = "iaasmon-peer-(prometheus|alertmanager|proxy)";
+
 /// The name of a cluster: one pair set of Prometheus and Alertmanager servers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClusterName(Arc<str>);
@@ -49,6 +64,8 @@ pub enum ReplicaKind {
     Alertmanager,
     /// One of our alert proxies.
     Proxy,
+    /// A pushgateway that takes the results of checks, too.
+    Pushgateway,
     /// A node's detail API.
     Node,
     /// Sensu's API, while both systems run.
@@ -62,6 +79,7 @@ impl ReplicaKind {
             Self::Prometheus => "prometheus",
             Self::Alertmanager => "alertmanager",
             Self::Proxy => "proxy",
+            Self::Pushgateway => "pushgateway",
             Self::Node => "node",
             Self::Sensu => "sensu",
         }

@@ -1,5 +1,16 @@
-//! The text formats that Prometheus scrapes: 0.0.4, and OpenMetrics 1.0.
+//! The text formats that Prometheus scrapes: 0.0.4, and OpenMetrics 1.0. Below it, what is pushed: [`parse`] and [`protobuf`]
+//! read families, [`mod@write`] writes them; [`extent`] knows beforehand what that takes.
 
+pub mod extent;
+mod fold;
+#[cfg(test)]
+mod laws;
+pub mod parse;
+pub mod protobuf;
+mod token;
+pub mod write;
+
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// A text format.
@@ -37,6 +48,12 @@ impl Format {
         best.1
     }
 
+    /// Returns the one of these that an `Accept` header likes best, the first where it likes none.
+    pub fn among(formats: &[Self], accept: &str) -> Self {
+        let wanted = Self::negotiate(accept);
+        if formats.contains(&wanted) { wanted } else { formats.first().copied().unwrap_or(Self::Text) }
+    }
+
     /// Returns the value of `Content-Type`; Prometheus 3 fails a scrape without one.
     pub fn content_type(self) -> &'static str {
         match self {
@@ -57,6 +74,8 @@ pub enum Kind {
     Info,
     /// Counts of values up to bounds ([`Exposition::histogram`]).
     Histogram,
+    /// Count and sum of values ([`Exposition::summaries`]).
+    Summary,
 }
 
 /// Writes families one after the other.
@@ -66,16 +85,34 @@ pub struct Exposition {
     text: String,
     family: String,
     kind: Kind,
+    /// The lines of others for families that are still to come, with heads of their own in case these do not.
+    guests: BTreeMap<String, (String, String)>,
+    /// Those of the family that was begun last.
+    guest: String,
 }
 
 impl Exposition {
     /// Begins an empty page.
     pub fn new(format: Format) -> Self {
-        Self { format, text: String::with_capacity(8 * 1024), family: String::new(), kind: Kind::Gauge }
+        Self {
+            format,
+            text: String::with_capacity(8 * 1024),
+            family: String::new(),
+            kind: Kind::Gauge,
+            guests: BTreeMap::new(),
+            guest: String::new(),
+        }
+    }
+
+    /// Takes the lines of somebody else's samples of a family that may be begun later: they follow its own, for a family
+    /// stands in one piece. Where it is not begun they stand below `head`.
+    pub fn host(&mut self, family: &str, head: String, lines: String) {
+        self.guests.insert(family.to_owned(), (head, lines));
     }
 
     /// Begins a family; what follows are its samples. A family may be begun once a page.
     pub fn family(&mut self, name: &str, help: &str, kind: Kind) {
+        self.seat();
         self.family.clear();
         self.family.push_str(name);
         self.kind = kind;
@@ -84,6 +121,7 @@ impl Exposition {
             (Kind::Counter, _) => "counter",
             (Kind::Info, Format::OpenMetrics) => "info",
             (Kind::Histogram, _) => "histogram",
+            (Kind::Summary, _) => "summary",
         };
         // In 0.0.4 a family is called what its samples are called.
         let suffix = match self.format {
@@ -96,13 +134,21 @@ impl Exposition {
         self.text.push(' ');
         escape(help, self.format == Format::OpenMetrics, &mut self.text);
         let _ = write!(self.text, "\n# TYPE {name}{suffix} {word}\n");
+        if !self.guests.is_empty() {
+            self.guest = self.guests.remove(&format!("{name}{suffix}")).unwrap_or_default().1;
+        }
+    }
+
+    /// Ends the family that was begun last.
+    fn seat(&mut self) {
+        self.text.push_str(&std::mem::take(&mut self.guest));
     }
 
     fn suffix(&self) -> &'static str {
         match self.kind {
             Kind::Counter => "_total",
             Kind::Info => "_info",
-            Kind::Gauge | Kind::Histogram => "",
+            Kind::Gauge | Kind::Histogram | Kind::Summary => "",
         }
     }
 
@@ -144,8 +190,36 @@ impl Exposition {
         part("_sum", None, sum);
     }
 
+    /// Writes summaries without quantiles as a family of its own: of each a label, how many values there were, and their sum.
+    pub fn summaries<'l>(
+        &mut self,
+        name: &str,
+        help: &str,
+        summaries: impl Iterator<Item = ((&'l str, &'l str), u64, f64)>,
+    ) {
+        self.family(name, help, Kind::Summary);
+        for (label, count, sum) in summaries {
+            for (suffix, value) in [("_sum", sum), ("_count", count as f64)] {
+                self.family.truncate(name.len());
+                self.family.push_str(suffix);
+                self.sample(&[label], value);
+            }
+        }
+    }
+
+    /// Appends families that are written already, in the page's format.
+    pub fn append(&mut self, write: impl FnOnce(&mut String)) {
+        self.seat();
+        write(&mut self.text);
+    }
+
     /// Ends the page.
     pub fn finish(mut self) -> String {
+        self.seat();
+        for (head, lines) in std::mem::take(&mut self.guests).into_values() {
+            self.text.push_str(&head);
+            self.text.push_str(&lines);
+        }
         if self.format == Format::OpenMetrics {
             self.text.push_str("# EOF\n");
         }
@@ -153,6 +227,7 @@ impl Exposition {
     }
 }
 
+/// Writes text with escapes for backslashes and ends of lines, and for quotes where it stands in some.
 fn escape(text: &str, quotes: bool, out: &mut String) {
     let mut plain = 0;
     for (at, byte) in text.bytes().enumerate() {
@@ -216,6 +291,23 @@ mod tests {
             assert!(open.lines().any(|known| known == line), "{line}: {open}");
         }
         assert!(open.ends_with("\n# EOF\n"));
+    }
+
+    #[test]
+    fn samples_of_others_stand_in_the_family_that_has_their_name() {
+        let mut page = Exposition::new(Format::Text);
+        for (family, line) in [("a_total", "a_total{job=\"j\"} 2\n"), ("c", "c 3\n")] {
+            page.host(family, format!("# TYPE {family} gauge\n"), line.to_owned());
+        }
+        page.family("a", "A.", Kind::Counter);
+        page.sample(&[], 1.0);
+        page.family("b", "B.", Kind::Gauge);
+        page.append(|text| text.push_str("# TYPE d untyped\n"));
+        assert_eq!(
+            page.finish(),
+            "# HELP a_total A.\n# TYPE a_total counter\na_total 1\na_total{job=\"j\"} 2\n\
+             # HELP b B.\n# TYPE b gauge\n# TYPE d untyped\n# TYPE c gauge\nc 3\n"
+        );
     }
 
     #[test]

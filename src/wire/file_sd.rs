@@ -18,8 +18,11 @@ struct Group {
 /// Reads a file and returns the URL of every target; `__scheme__` among the labels may say `https`.
 ///
 /// # Errors
-/// What is wrong with it, with the target that is.
+/// What is wrong with it, with the target that is. Nothing at all is a file that is being written; `[]` names nobody.
 pub fn decode_targets(text: &str) -> Result<Vec<Url>, WireError> {
+    if text.trim().is_empty() {
+        return Err(WireError::Json("it is empty; [] would name nobody".to_owned()));
+    }
     // JSON is YAML, but for the words of its errors.
     let groups: Vec<Group> = match text.trim_start().starts_with('[') {
         true => serde_json::from_str(text)?,
@@ -34,7 +37,11 @@ pub fn decode_targets(text: &str) -> Result<Vec<Url>, WireError> {
             let wrong = |why: String| WireError::Json(format!("target `{target}`: {why}"));
             let url =
                 Url::parse(&format!("{scheme}://{target}")).map_err(|error| wrong(error.to_string()))?;
-            if !matches!(scheme, "http" | "https") || url.path() != "/" || url.query().is_some() {
+            if !matches!(scheme, "http" | "https")
+                || url.path() != "/"
+                || url.query().is_some()
+                || target.contains('@')
+            {
                 return Err(wrong("write host:port".to_owned()));
             }
             urls.push(url);
@@ -62,13 +69,13 @@ mod tests {
             assert_eq!(urls.iter().map(|url| url.as_str()).collect::<Vec<_>>(), expected, "{text}");
         }
         assert_eq!(decode_targets("[]").expect("empty"), []);
-        assert_eq!(decode_targets("").expect("empty"), []);
         for (text, why) in [
             (r#"[{"targets": ["am-1/x"]}]"#, "target `am-1/x`: write host:port"),
             (r#"[{"targets": ["a b"]}]"#, "target `a b`"),
             (r#"[{"targets": ["a"], "labels": {"__scheme__": "file"}}]"#, "write host:port"),
             ("- targets: 7", "targets"),
             ("[{", "line 1"),
+            ("\n", "it is empty"),
         ] {
             let error = decode_targets(text).expect_err(text).to_string();
             assert!(error.contains(why), "{error}");

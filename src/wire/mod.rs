@@ -1,13 +1,19 @@
 //! Bytes of foreign formats to and from the model: one file a format, no I/O.
 
+pub mod am_message;
 pub mod am_post;
 pub mod am_v2;
 pub mod detail;
 pub mod elements;
 pub mod exposition;
 pub mod file_sd;
+pub mod go;
+pub mod mail;
 pub mod prom_config;
 pub mod prom_json;
+pub mod push_groups;
+pub mod push_line;
+pub mod push_path;
 mod seed;
 pub mod sensu_api;
 pub mod sensu_json;

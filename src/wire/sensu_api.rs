@@ -1,6 +1,7 @@
-//! Sensu's API: `GET /events`, as far as the parallel run needs it.
+//! Sensu's API: `GET /events` and `GET /clients`, as far as moving away from it needs them.
 
 use super::WireError;
+use super::sensu_json::{Object, Value, field};
 use serde::Deserialize;
 
 /// An event: a check that is not well on a client.
@@ -57,6 +58,48 @@ pub fn decode_events(body: &[u8]) -> Result<Vec<SensuEvent>, WireError> {
         silenced: raw.silenced,
     };
     Ok(raw.into_iter().map(event).collect())
+}
+
+/// A client: where a sensu-client runs, or what a result was about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SensuClient {
+    /// Its name.
+    pub name: String,
+    /// Its address, as it says.
+    pub address: Option<String>,
+    /// Whether it sends keepalives; what the server made of a `source` does not.
+    pub keepalives: bool,
+    attributes: Object,
+}
+
+impl SensuClient {
+    /// Takes a client as the API and definitions have it; none without a name.
+    pub fn of(client: &Object) -> Option<Self> {
+        let text = |name| field(client, name).and_then(Value::as_str);
+        Some(Self {
+            name: text("name").filter(|name| !name.is_empty())?.to_owned(),
+            address: text("address").map(str::to_owned),
+            keepalives: field(client, "keepalives").and_then(Value::as_bool) != Some(false),
+            attributes: client.clone(),
+        })
+    }
+
+    /// Returns an attribute that is a text, a number, or true or false.
+    pub fn attribute(&self, name: &str) -> Option<String> {
+        match field(&self.attributes, name)? {
+            Value::Object(_) | Value::Array(_) | Value::Null => None,
+            Value::String(text) => Some(String::from_utf8_lossy(text).into_owned()),
+            other => Some(String::from_utf8_lossy(&other.to_bytes()).into_owned()),
+        }
+    }
+}
+
+/// Decodes the list of clients.
+pub fn decode_clients(body: &[u8]) -> Result<Vec<SensuClient>, WireError> {
+    let read = Value::parse(body).map_err(|error| WireError::Json(error.to_string()))?;
+    let list = read.as_array().ok_or_else(|| WireError::Json("a list of clients is expected".to_owned()))?;
+    let nameless = || WireError::Json("a client without a name".to_owned());
+    list.iter().map(|one| one.as_object().and_then(SensuClient::of).ok_or_else(nameless)).collect()
 }
 
 #[cfg(test)]

@@ -5,13 +5,6 @@ use super::utf8::Problem;
 use super::{MatchOp, Matcher};
 use std::borrow::Cow;
 
-/// Reports whether `name` is a label name of the data model before UTF-8 names.
-pub(super) fn is_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    let first = |b: u8| b.is_ascii_alphabetic() || b == b'_';
-    bytes.next().is_some_and(first) && bytes.all(|b| first(b) || b.is_ascii_digit())
-}
-
 /// Parses one matcher. `at` of a problem counts bytes of `input`.
 ///
 /// Upstream's regex: `^\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(=~|=|!=|!~)\s*((?s).*?)\s*$`.

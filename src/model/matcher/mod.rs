@@ -19,6 +19,7 @@ pub use parse::{
 };
 
 use super::labels::Labels;
+use super::names::Names;
 use regex::Compiled;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -140,7 +141,7 @@ impl Matcher {
 
     /// Reports whether every Alertmanager takes the name; other names need 0.27 or newer.
     pub fn has_classic_name(&self) -> bool {
-        classic::is_name(&self.name)
+        Names::Legacy.take_label(&self.name)
     }
 }
 
