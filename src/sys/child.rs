@@ -4,14 +4,18 @@
 //! time limit the *whole* group is ended for certain. The original looks at the shell alone and leaves a script that ignores
 //! TERM running once its shell is gone.
 
+mod attended;
 mod group;
 mod guard;
+mod kept;
 mod user;
 
+pub use attended::{Attended, Finish, Output, Running, Uncopied, attend};
 pub use group::{Group, members};
 pub use guard::{Guard, Other, watch};
 pub use user::{RunAs, become_user};
 
+use kept::Kept;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::ffi::{OsStr, OsString};
@@ -31,6 +35,9 @@ const PIECE: usize = 8192;
 /// So long is waited for a command's end before its output is read: most have ended by then and have written less than a pipe
 /// holds (64 KiB), and so wake us once and not with each line. One that writes more waits as long.
 const UNREAD: Duration = Duration::from_millis(100);
+
+/// So many pieces are read without looking up: more than a pipe holds, and an end for a command that writes as fast as we read.
+const AT_ONCE: usize = 64;
 
 /// What every command of a process finds around it.
 #[derive(Debug, Clone, Default)]
@@ -74,7 +81,7 @@ pub struct Ended {
 /// Whether a command gave an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Its exit code, or the bare number of the signal that ended the shell.
+    /// Its exit code, or the signal that ended it: its bare number as a check has it, 128 more for one that is attended.
     Exited(i32),
     /// The time limit came first.
     TimedOut,
@@ -88,7 +95,8 @@ impl Ended {
     }
 }
 
-/// Runs a command to its end: until the shell has exited *and* nobody holds its output any more, or until the limit.
+/// Runs a command to its end: until the shell has exited *and* nobody holds its output any more, or until the limit. Of one that
+/// met the limit there is no output.
 pub async fn run(command: Command<'_>, guard: Option<&Guard>) -> Ended {
     let (mut child, output) = match start(&command) {
         Ok(started) => started,
@@ -98,19 +106,20 @@ pub async fn run(command: Command<'_>, guard: Option<&Guard>) -> Ended {
         return Ended::without_output(Outcome::Failed("the process has no id".to_owned()));
     };
     let watched = guard.map(|guard| guard.watch(group));
-    let mut kept = Kept { bytes: Vec::new(), total: 0, most: command.keep };
+    let mut kept = Kept::new(command.keep, 0);
+    // One that is ended and says a last word must not die of nobody reading it.
+    let open = output.try_clone();
     let whole = work(&mut child, output, command.stdin, &mut kept);
-    let done = match command.limit {
-        Some(limit) => tokio::time::timeout(limit, whole).await.ok(),
-        None => Some(whole.await),
+    let done = tokio::select! {
+        biased;
+        done = whole => Some(done),
+        () = over(command.limit) => None,
     };
     let ended = match done {
-        Some(Ok(status)) => Ended {
-            outcome: Outcome::Exited(number(status)),
-            output: kept.bytes,
-            output_bytes: kept.total,
-            lingering: None,
-        },
+        Some(Ok(status)) => {
+            let outcome = Outcome::Exited(number(status));
+            Ended { outcome, output: kept.bytes, output_bytes: kept.total, lingering: None }
+        }
         Some(Err(error)) => {
             let lingering = group.end(&mut child).await;
             Ended { lingering, ..Ended::without_output(Outcome::Failed(words(&error))) }
@@ -123,7 +132,16 @@ pub async fn run(command: Command<'_>, guard: Option<&Guard>) -> Ended {
     if let Some(watched) = watched {
         watched.ended();
     }
+    drop(open);
     ended
+}
+
+/// Waits until the limit is over; where there is none, for ever.
+async fn over(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Starts `sh -c` with one pipe for both of its outputs.
@@ -165,7 +183,7 @@ async fn work(
     let read = async {
         // How it ended is asked for again below.
         let _ = tokio::time::timeout(UNREAD, child.wait()).await;
-        kept.read(output).await
+        read(output, kept).await
     };
     let (read, ()) = tokio::join!(read, feed(input, stdin));
     read?;
@@ -180,41 +198,25 @@ async fn feed(input: Option<ChildStdin>, bytes: Option<Vec<u8>>) {
     }
 }
 
-/// Output as far as it is kept.
-struct Kept {
-    bytes: Vec<u8>,
-    total: u64,
-    most: usize,
-}
-
-impl Kept {
-    /// Reads to the end: what is there at once, and only where more is to come is that waited for.
-    async fn read(&mut self, mut output: PipeReader) -> io::Result<()> {
-        fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        let mut piece = vec![0; PIECE];
-        loop {
-            match output.read(&mut piece) {
-                Ok(0) => return Ok(()),
-                Ok(read) => self.take(&piece[..read]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let mut output = pipe::Receiver::from_owned_fd(output.into())?;
-        loop {
-            let read = output.read(&mut piece).await?;
-            if read == 0 {
-                return Ok(());
-            }
-            self.take(&piece[..read]);
+/// Reads to the end: what is there at once, and only where more is to come is that waited for.
+async fn read(mut output: PipeReader, kept: &mut Kept) -> io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    for _ in 0..AT_ONCE {
+        match output.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(read) => kept.take(&piece[..read]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
-
-    fn take(&mut self, piece: &[u8]) {
-        self.total += piece.len() as u64;
-        let room = self.most - self.bytes.len();
-        self.bytes.extend_from_slice(&piece[..piece.len().min(room)]);
+    let mut output = pipe::Receiver::from_owned_fd(output.into())?;
+    loop {
+        match output.read(&mut piece).await? {
+            0 => return Ok(()),
+            read => kept.take(&piece[..read]),
+        }
     }
 }
 

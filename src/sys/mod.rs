@@ -8,6 +8,7 @@ pub mod journal;
 pub mod logfile;
 pub mod pidfile;
 pub mod process;
+pub mod signals;
 pub mod store;
 pub mod tail;
 pub mod telemetry;

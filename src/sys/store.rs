@@ -5,10 +5,13 @@
 //! database. A full or read-only disk is an error and nothing more: the next call tries again. Whoever needs an
 //! acknowledged write to be on the disk commits with [`Durability::Immediate`].
 //!
-//! Memory stays small: the cache is 1 MiB (the database's own default is 1 GiB).
+//! Memory stays small: the cache is 1 MiB unless an owner asks for more (the database's own default is 1 GiB).
 
 mod aside;
 mod batch;
+#[cfg(test)]
+pub(crate) mod faulty;
+mod salvage;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +26,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use redb::{Database, ReadableDatabase, TableDefinition, TableHandle};
 
 pub use batch::Batch;
+pub use salvage::{Salvage, is_like_a_store, salvage};
 
 /// The database's cache.
 const CACHE_BYTES: usize = 1024 * 1024;
@@ -171,6 +175,7 @@ fn table(name: &str) -> TableDefinition<'_, &'static [u8], &'static [u8]> {
 pub struct Store {
     path: PathBuf,
     limit: u64,
+    cache: usize,
     place: RwLock<Place>,
 }
 
@@ -211,12 +216,17 @@ impl Store {
     ///
     /// The file takes up to twice as much for pages of powers of two, and up to twice that for having grown by doubling.
     pub fn open_limited(path: impl Into<PathBuf>, limit: u64) -> Result<Opened, StoreError> {
-        let store = Store { path: path.into(), limit, place: RwLock::default() };
+        Store::open_cached(path, limit, CACHE_BYTES)
+    }
+
+    /// Opens or makes the store at `path` as [`Store::open_limited`] does, with a cache of so many bytes.
+    pub fn open_cached(path: impl Into<PathBuf>, limit: u64, cache: usize) -> Result<Opened, StoreError> {
+        let store = Store { path: path.into(), limit, cache, place: RwLock::default() };
         let mut set_aside = None;
-        let database = match open_database(&store.path) {
+        let database = match open_database(&store.path, cache) {
             Err(Fault::Damage(_)) => aside::set_aside(&store.path).map_err(Fault::Io).and_then(|aside| {
                 set_aside = Some(aside);
-                open_database(&store.path)
+                open_database(&store.path, cache)
             }),
             other => other,
         };
@@ -234,6 +244,17 @@ impl Store {
     /// Opens the file where it is not open.
     pub fn try_open(&self) -> Result<(), StoreError> {
         self.reopen()
+    }
+
+    /// Closes the file: the next call opens it anew and looks at all of it. For who sees that somebody else wrote to it.
+    pub fn close(&self) {
+        self.write_lock().close();
+    }
+
+    /// Returns a number that is another one after the file was opened anew: what is in it may be less than what was written
+    /// before, since a damaged file is set aside whoever finds it.
+    pub fn generation(&self) -> u64 {
+        self.read_lock().generation
     }
 
     /// Returns the store's file.
@@ -396,7 +417,7 @@ impl Store {
         }
         let mut place = self.write_lock();
         if place.database.is_none() {
-            match open_database(&self.path) {
+            match open_database(&self.path, self.cache) {
                 Ok(database) => place.put(database),
                 Err(fault) => {
                     let generation = place.generation;
@@ -427,7 +448,7 @@ impl Store {
                 match aside::set_aside(&path) {
                     Ok(set_aside) => {
                         // If this fails, the next call says why.
-                        open_database(&path).map(|database| place.put(database)).ok();
+                        open_database(&path, self.cache).map(|database| place.put(database)).ok();
                         StoreError::Damaged { path, set_aside, reason }
                     }
                     Err(source) => StoreError::Io { path, source },
@@ -468,7 +489,7 @@ impl Drop for Store {
 }
 
 /// Opens the database, and reads all of it once: what is damaged is found now.
-fn open_database(path: &Path) -> Result<Database, Fault> {
+fn open_database(path: &Path, cache: usize) -> Result<Database, Fault> {
     // Check output may be confidential; only the owner reads it.
     let mut options = fs::OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -477,13 +498,21 @@ fn open_database(path: &Path) -> Result<Database, Fault> {
     let attempt = aside::Attempt::begin(path)?;
     let database = guarded(|| {
         let mut builder = Database::builder();
-        builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
-        let database = builder.create(path)?;
+        builder.set_cache_size(cache).set_check_integrity_on_open(true);
+        let database = create(&builder, path)?;
         check_tables(&database)?;
         Ok(database)
     });
     attempt.end();
     database
+}
+
+#[cfg(test)]
+use faulty::create;
+
+#[cfg(not(test))]
+fn create(builder: &redb::Builder, path: &Path) -> Result<Database, redb::DatabaseError> {
+    builder.create(path)
 }
 
 /// Tables of other types are those of a foreign database.

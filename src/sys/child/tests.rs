@@ -1,4 +1,4 @@
-use super::{Command, Ended, Outcome, Surroundings, run};
+use super::{Attended, Command, Ended, Finish, Outcome, Surroundings, attend, run};
 use crate::sys::clock;
 use std::time::Duration;
 
@@ -109,6 +109,69 @@ async fn who_ignores_term_is_killed_though_its_shell_has_gone() {
     assert_eq!(ended.outcome, Outcome::TimedOut);
     assert!(ended.lingering.is_none());
     assert!(!runs("sleep 31.4152"));
+}
+
+async fn attended(line: &str, attended: Attended<'_>) -> Finish {
+    let words = ["sh", "-c", line].map(Into::into);
+    attend(&Attended { words: &words, keep: 10, tail: 8, ..attended }, None).await
+}
+
+#[tokio::test]
+async fn who_waits_for_a_command_is_told_how_its_output_ended_also_at_the_limit() {
+    let ended = attended("seq 1 1000", Attended::default()).await;
+    assert_eq!((&*ended.output, &*ended.tail), (&b"1\n2\n3\n4\n5\n"[..], &b"99\n1000\n"[..]));
+    assert_eq!((ended.output_bytes, ended.is_held), (3893, false));
+    let limited = Attended { limit: Some(Duration::from_secs(1)), ..Attended::default() };
+    let ended = attended("trap 'echo last; exit' TERM; echo a; sleep 31.4153 & wait", limited).await;
+    assert_eq!((&ended.outcome, &*ended.output), (&Outcome::TimedOut, &b"a\nlast\n"[..]));
+    assert!(!runs("sleep 31.4153"));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_command_is_told_its_end_as_a_shell_tells_it() {
+    for (line, code) in
+        [("exit 3", 3), ("kill -9 $$", 137), ("exec /nonexistent/backup", 127), ("exec /", 126)]
+    {
+        assert_eq!(attended(line, Attended::default()).await.outcome, Outcome::Exited(code), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_a_command_can_send_it_a_signal_and_it_takes_its_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("begun");
+    let begin = format!("sh -c '> {}; exec sleep 31.4154' & wait", file.display());
+    let line = format!("trap 'sleep 0.5; echo last; exit 5' TERM; echo a; {begin}");
+    let words = ["sh", "-c", &line].map(Into::into);
+    let sent = Attended { words: &words, keep: 100, ..Attended::default() };
+    let pass = async {
+        while !file.exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        sent.running.pass(nix::sys::signal::Signal::SIGTERM);
+    };
+    let (ended, ()) = tokio::join!(attend(&sent, None), pass);
+    assert_eq!((&ended.outcome, &*ended.output), (&Outcome::Exited(5), &b"a\nlast\n"[..]));
+    assert!(!sent.running.is_so() && !runs("sleep 31.4154"));
+}
+
+#[tokio::test]
+async fn a_command_that_has_ended_has_ended_though_what_it_began_has_its_output_in_hand() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pid = folder.path().join("pid");
+    let line = format!("echo a; sleep 31.4155 & echo $! > {}; exit 4", pid.display());
+    let begun = clock::instant();
+    let limited = Attended { limit: Some(Duration::from_millis(1500)), ..Attended::default() };
+    let ended = attended(&line, limited).await;
+    assert_eq!((&ended.outcome, &*ended.output, ended.is_held), (&Outcome::Exited(4), &b"a\n"[..], true));
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    let pid = std::fs::read_to_string(pid).expect("it ran").trim().parse().expect("a number");
+    // It runs on: the limit of one that has ended is no limit of others.
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL)
+        .expect("it runs");
+    // What comes late is not late while it is waited for.
+    let ended = attended("echo a; (sleep 0.3; echo late) &", Attended::default()).await;
+    assert_eq!((&*ended.output, ended.is_held), (&b"a\nlate\n"[..], false));
 }
 
 #[tokio::test]
