@@ -2,6 +2,8 @@
 //!
 //! Runs are kept in rings: a run's number says which place it takes, so nothing is ever searched for or swept up.
 
+pub mod room;
+
 use super::latest::{Key, Run};
 use super::pack::{Pack, Unpack};
 use crate::model::time::Timestamp;
@@ -67,21 +69,40 @@ fn place(key: &Key, number: u64, ring: u32) -> [u8; 12] {
     place
 }
 
-/// Writes one run; `output` is the run's and the number of outputs that were kept before it.
+/// Writes one run, and returns how much room it takes; `output` is the run's and the number of outputs that were kept before it.
 pub fn write(
     batch: &mut Batch<'_>,
     key: &Key,
     run: &Run,
     output: Option<(u64, &[u8])>,
     depth: Depth,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let mut pack = Pack::default();
     pack.number(run.number.cast_signed()).number(run.executed.timestamp_millis()).number(run.status);
     pack.float(run.duration).number(i64::from(run.changed)).bytes(&run.sha256);
-    batch.put(RUNS, &place(key, run.number, depth.runs), &pack.done())?;
+    let packed = pack.done();
+    batch.put(RUNS, &place(key, run.number, depth.runs), &packed)?;
+    let mut taken = room::room(packed.len());
     if let Some((kept, output)) = output {
         pack.number(run.number.cast_signed()).number(run.executed.timestamp_millis()).bytes(output);
-        batch.put(OUTPUTS, &place(key, kept, depth.outputs), &pack.done())?;
+        let packed = pack.done();
+        batch.put(OUTPUTS, &place(key, kept, depth.outputs), &packed)?;
+        taken += room::room(packed.len());
+    }
+    Ok(taken)
+}
+
+/// Takes a run back that may have been written, or not.
+pub fn take_back(batch: &mut Batch<'_>, key: &Key, number: u64, depth: Depth) -> Result<(), StoreError> {
+    for (table, ring) in [(RUNS, depth.runs), (OUTPUTS, depth.outputs)] {
+        for at in 0..ring {
+            let place = place(key, at.into(), ring);
+            let found = batch.get(table, &place)?;
+            let found = found.and_then(|value| number_and_time(&mut Unpack(&value)));
+            if found.is_some_and(|(found, _)| found == number) {
+                batch.remove(table, &place)?;
+            }
+        }
     }
     Ok(())
 }
@@ -191,7 +212,7 @@ mod tests {
         };
         let written = store.commit(Durability::Immediate, |batch| {
             (0..10).try_for_each(|number| {
-                write(batch, &key, &run(number), Some((number, b"DISK OK")), Depth::default())
+                write(batch, &key, &run(number), Some((number, b"DISK OK")), Depth::default()).map(drop)
             })
         });
         written.expect("written");

@@ -1,5 +1,6 @@
 //! Labels that a definition adds to its series: `"prometheus_labels": {"team": "storage"}`.
 
+use crate::model::names::{Names, is_reserved};
 use crate::wire::sensu_json::Value;
 
 /// More than this is no label but a record.
@@ -31,13 +32,7 @@ pub fn read(raw: &[u8]) -> (Vec<Label>, usize) {
 
 /// The label names of the text format, but for those that are taken.
 fn is_name(name: &str) -> bool {
-    let mut bytes = name.bytes();
-    let begins = bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_');
-    begins
-        && name.len() <= LONGEST
-        && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        && !name.starts_with("__")
-        && !TAKEN.contains(&name)
+    name.len() <= LONGEST && Names::Legacy.take_label(name) && !is_reserved(name) && !TAKEN.contains(&name)
 }
 
 #[cfg(test)]

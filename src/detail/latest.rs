@@ -2,8 +2,10 @@
 //!
 //! A line costs a walk over its bytes and one copy; nothing is parsed into values before somebody asks for the detail.
 
+mod stored;
+
 use super::bound::{Bound, GRACE_SECONDS, Judged};
-use super::pack::{Pack, Unpack};
+use super::statuses::Statuses;
 use super::{labels, trim};
 use crate::model::status::Status;
 use crate::model::time::Timestamp;
@@ -16,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::BuildHasher as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How many checks are known at most; no node comes near.
@@ -45,8 +48,8 @@ struct Name<'a> {
     check: &'a str,
 }
 
-impl Equivalent<Key> for Name<'_> {
-    fn equivalent(&self, key: &Key) -> bool {
+impl Equivalent<Arc<Key>> for Name<'_> {
+    fn equivalent(&self, key: &Arc<Key>) -> bool {
         self.source == key.source.as_deref() && self.check == &*key.check
     }
 }
@@ -76,6 +79,8 @@ pub struct Entry {
     pub last_ok: Option<Timestamp>,
     /// How many results in a row had this status.
     pub occurrences: u32,
+    /// The statuses of the newest runs.
+    pub history: Statuses,
     /// How many results there were since this check was first seen.
     pub runs: u64,
     /// The log that it came from, by its place.
@@ -130,10 +135,10 @@ pub enum Took {
     NotJson,
 }
 
-/// The newest result of every check.
-#[derive(Debug)]
+/// The newest result of every check. A copy of it shares them: it costs the same however much was said.
+#[derive(Debug, Clone)]
 pub struct Latest {
-    entries: IndexMap<Key, Entry, RandomState>,
+    entries: IndexMap<Arc<Key>, Arc<Entry>, RandomState>,
     /// Which checks each log said to be scheduled.
     scheduled: Vec<Option<HashSet<Box<str>>>>,
     /// Which checks each log once said to be scheduled, and no longer does.
@@ -162,7 +167,28 @@ impl Latest {
 
     /// Returns all checks, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&Key, &Entry)> {
-        self.entries.iter()
+        self.entries.iter().map(|(key, entry)| (&**key, &**entry))
+    }
+
+    /// Returns the checks that `other` does not have as they are here.
+    pub fn beyond<'a>(&'a self, other: Option<&Self>) -> impl Iterator<Item = (&'a Key, &'a Entry)> {
+        let is_same = move |key: &Arc<Key>, entry: &Arc<Entry>| {
+            other.and_then(|other| other.entries.get(key)).is_some_and(|theirs| Arc::ptr_eq(theirs, entry))
+        };
+        let all = self.entries.iter();
+        all.filter(move |(key, entry)| !is_same(key, entry)).map(|(key, entry)| (&**key, &**entry))
+    }
+
+    /// Returns how many bytes of words are held.
+    pub fn held(&self) -> usize {
+        self.words
+    }
+
+    /// Forgets one check, and reports whether it was known.
+    pub fn remove(&mut self, key: &Key) -> bool {
+        let gone = self.entries.swap_remove(key);
+        self.words -= gone.as_ref().map_or(0, |entry| entry.words());
+        gone.is_some()
     }
 
     /// Returns how many checks are known.
@@ -177,7 +203,17 @@ impl Latest {
 
     /// Returns one check.
     pub fn get(&self, key: &Key) -> Option<&Entry> {
-        self.entries.get(key)
+        self.entries.get(key).map(|entry| &**entry)
+    }
+
+    /// Returns the check that somebody asks for. Who is named as the source of its own results is no other host, as when they came.
+    pub fn find(&self, key: &Key) -> Option<(&Key, &Entry)> {
+        let own = Name { source: None, check: &key.check };
+        let (known, entry) = self.entries.get_key_value(key).or_else(|| {
+            let source = key.source.as_deref()?;
+            self.entries.get_key_value(&own).filter(|(_, entry)| &*entry.client == source)
+        })?;
+        Some((known, entry))
     }
 
     /// Takes one line of a log, named by its place; each result that is the newest is told to `run`, with the run before it and
@@ -211,10 +247,11 @@ impl Latest {
             None if self.entries.len() >= self.most(log, name.check) => return Took::Refused,
             None => {
                 let key = Key { source: name.source.map(Into::into), check: name.check.into() };
-                self.entries.insert_full(key, Entry::first(status, executed)).0
+                self.entries.insert_full(key.into(), Entry::first(status, executed).into()).0
             }
         };
         let (key, entry) = self.entries.get_index_mut(place).expect("found or put there just now");
+        let entry = Arc::make_mut(entry);
         let changed = entry.runs == 0 || entry.status != status;
         let ended = (changed && entry.runs > 0).then(|| (entry.run(), entry.output.clone()));
         entry.advance(status, executed, changed);
@@ -255,7 +292,7 @@ impl Latest {
             let was = before.as_ref().is_some_and(|before| before.contains(&key.check));
             entry.log == log && (was || entry.was_scheduled()) && !names.contains(&key.check)
         });
-        let gone: Vec<Key> = gone.map(|(key, _)| key).collect();
+        let gone: Vec<Key> = gone.map(|(key, _)| Arc::unwrap_or_clone(key)).collect();
         let dropped = self.dropped.get_mut(usize::from(log));
         if let (Some(dropped), Some(before)) = (dropped, before.as_ref()) {
             dropped.extend(before.iter().cloned());
@@ -277,7 +314,7 @@ impl Latest {
     }
 
     fn count_words(&mut self) {
-        self.words = self.entries.values().map(Entry::words).sum();
+        self.words = self.entries.values().map(|entry| entry.words()).sum();
     }
 
     /// Forgets what no log names as scheduled and what was silent for so long, while its log went on. Silence is counted by
@@ -298,7 +335,7 @@ impl Latest {
             let goes_on = newest.get(log).copied().flatten();
             !named && goes_on.is_some_and(|newest| newest.saturating_duration_since(entry.heard) > after)
         });
-        let gone = gone.map(|(key, _)| key).collect();
+        let gone = gone.map(|(key, _)| Arc::unwrap_or_clone(key)).collect();
         self.forget(gone);
     }
 
@@ -313,7 +350,7 @@ impl Latest {
     ///
     /// Checks without a bound say nothing about it, unless there are no others.
     pub fn is_runner_stale(&self, now: Moment) -> bool {
-        let seconds = |entry: &Entry| (now.wall - entry.ran(now)).num_milliseconds() as f64 / 1000.0;
+        let seconds = |entry: &Arc<Entry>| (now.wall - entry.ran(now)).num_milliseconds() as f64 / 1000.0;
         let (mut stale, mut held) = (0, 0);
         let (mut given, mut should) = (f64::INFINITY, f64::INFINITY);
         for entry in self.entries.values().filter(|entry| entry.bound.is_bounded()) {
@@ -358,6 +395,7 @@ impl Entry {
             status_since: executed,
             last_ok: None,
             occurrences: 0,
+            history: Statuses::default(),
             runs: 0,
             log: 0,
             bound: Bound::default(),
@@ -422,6 +460,7 @@ impl Entry {
         }
         self.occurrences = self.occurrences.saturating_add(1);
         self.runs += 1;
+        self.history.push(status);
         self.status = status;
         self.executed = executed;
         if status == 0 {
@@ -482,57 +521,6 @@ impl Entry {
     fn was_scheduled(&self) -> bool {
         self.bound.is_scheduled() && memchr::memmem::find(&self.fields, b"\"command\":").is_some()
     }
-
-    /// Packs the entry for the store, with at most so many bytes of its output and of its attributes.
-    pub fn pack(&self, key: &Key, most: usize) -> Vec<u8> {
-        let millis = |time: Timestamp| time.timestamp_millis();
-        let mut pack = Pack::default();
-        pack.bytes(key.source.as_deref().unwrap_or_default().as_bytes());
-        pack.bytes(key.check.as_bytes()).bytes(self.client.as_bytes());
-        pack.number(self.status).number(millis(self.executed)).float(self.duration);
-        pack.bytes(&trim::fields(&self.fields, most))
-            .bytes(trim::output(&self.output, most))
-            .number(self.output_bytes.cast_signed())
-            .bytes(&self.sha256);
-        pack.number(millis(self.status_since)).number(self.last_ok.map_or(i64::MIN, millis));
-        pack.number(self.occurrences.into()).number(self.runs.cast_signed()).number(self.log.into());
-        pack.done()
-    }
-
-    /// Reads what [`Entry::pack`] wrote; none where it is something else.
-    pub fn unpack(bytes: &[u8]) -> Option<(Key, Self)> {
-        let mut read = Unpack(bytes);
-        let time = |millis: i64| chrono::DateTime::from_timestamp_millis(millis);
-        let text = |bytes: &[u8]| Some(Box::<str>::from(std::str::from_utf8(bytes).ok()?));
-        let source = text(read.bytes()?)?;
-        let key =
-            Key { source: Some(source).filter(|source| !source.is_empty()), check: text(read.bytes()?)? };
-        let client = text(read.bytes()?)?;
-        let mut entry = Self::first(read.number()?, time(read.number()?)?);
-        entry.client = client;
-        entry.duration = read.float()?;
-        entry.fields = read.bytes()?.into();
-        entry.output = read.bytes()?.into();
-        entry.output_bytes = read.number()?.cast_unsigned();
-        entry.sha256 = read.bytes()?.try_into().ok()?;
-        entry.status_since = time(read.number()?)?;
-        entry.last_ok = Some(read.number()?).filter(|millis| *millis != i64::MIN).and_then(time);
-        entry.occurrences = u32::try_from(read.number()?).ok()?;
-        entry.runs = read.number()?.cast_unsigned();
-        entry.log = u16::try_from(read.number()?).ok()?;
-        // What the definition says is read from it again.
-        let line = [
-            br#"{"message":"publishing check result","payload":{"client":"","check":"#,
-            &*entry.fields,
-            b"}}",
-        ]
-        .concat();
-        if let Line::Result(result) = crate::wire::sensu_log::read(&line) {
-            entry.bound.update(&result.bound, entry.executed);
-            entry.take_labels(result.labels);
-        }
-        Some((key, entry))
-    }
 }
 
 impl Latest {
@@ -541,7 +529,7 @@ impl Latest {
         entry.hear(now);
         if self.entries.len() < MOST_CHECKS && usize::from(entry.log) < self.scheduled.len() {
             self.words += entry.words();
-            if let Some(replaced) = self.entries.insert(key, entry) {
+            if let Some(replaced) = self.entries.insert(key.into(), entry.into()) {
                 self.words -= replaced.words();
             }
         }
@@ -555,11 +543,11 @@ impl Latest {
             if own.is_some_and(|own| own.executed >= entry.executed) {
                 continue;
             }
-            let mut entry = entry.clone();
+            let mut entry = Entry::clone(entry);
             // Numbers of runs only grow: they say what is newer.
             entry.runs = entry.runs.max(own.map_or(0, |own| own.runs + 1));
-            self.entries.insert(key.clone(), entry);
-            taken.push(key.clone());
+            self.entries.insert(key.clone(), entry.into());
+            taken.push(Key::clone(key));
         }
         self.count_words();
         // The same definitions were read again.

@@ -2,48 +2,55 @@
 
 /// Appends fields.
 #[derive(Debug, Default)]
-pub(super) struct Pack(Vec<u8>);
+pub struct Pack(Vec<u8>);
 
 impl Pack {
-    pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+    /// Appends bytes.
+    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         self.0.extend(length.to_le_bytes());
         self.0.extend(&bytes[..length as usize]);
         self
     }
 
-    pub(super) fn number(&mut self, number: i64) -> &mut Self {
+    /// Appends a number.
+    pub fn number(&mut self, number: i64) -> &mut Self {
         self.0.extend(number.to_le_bytes());
         self
     }
 
-    pub(super) fn float(&mut self, number: Option<f64>) -> &mut Self {
+    /// Appends a number that may be missing.
+    pub fn float(&mut self, number: Option<f64>) -> &mut Self {
         // No duration is ever NaN.
         self.0.extend(number.unwrap_or(f64::NAN).to_le_bytes());
         self
     }
 
-    pub(super) fn done(&mut self) -> Vec<u8> {
+    /// Returns all of it.
+    pub fn done(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.0)
     }
 }
 
 /// Reads fields in the order in which they were appended; none where they end early.
-pub(super) struct Unpack<'a>(pub(super) &'a [u8]);
+pub struct Unpack<'a>(pub &'a [u8]);
 
 impl<'a> Unpack<'a> {
-    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
+    /// Takes bytes.
+    pub fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = u32::from_le_bytes(self.fixed()?) as usize;
         let (bytes, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(bytes)
     }
 
-    pub(super) fn number(&mut self) -> Option<i64> {
+    /// Takes a number.
+    pub fn number(&mut self) -> Option<i64> {
         self.fixed().map(i64::from_le_bytes)
     }
 
-    pub(super) fn float(&mut self) -> Option<Option<f64>> {
+    /// Takes a number that may be missing.
+    pub fn float(&mut self) -> Option<Option<f64>> {
         self.fixed().map(f64::from_le_bytes).map(|number| Some(number).filter(|number| !number.is_nan()))
     }
 

@@ -85,6 +85,7 @@ pub fn detail(origin: Origin<'_>, key: &Key, entry: &Entry, judged: &Judged) -> 
     page.insert("issued".into(), json!(issued.map(time)));
     page.insert("handlers".into(), handlers(&definition));
     page.insert("occurrences".into(), entry.occurrences.into());
+    page.insert("history".into(), entry.history.as_bytes().into());
     page.insert("last_ok".into(), json!(entry.last_ok.map(time)));
     page.insert("status_since".into(), time(entry.status_since).into());
     if Status::from_value(entry.status as f64) != judged.status || !(0..=3).contains(&entry.status) {

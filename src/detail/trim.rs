@@ -11,7 +11,7 @@ const DROPPED: &str = "dropped_attributes";
 const MOST_NAMED: usize = 20;
 
 /// Cuts an output, where it has to be, behind the last white space: half a password would not be known for one.
-pub(super) fn output(output: &[u8], keep: usize) -> &[u8] {
+pub fn output(output: &[u8], keep: usize) -> &[u8] {
     if output.len() <= keep {
         return output;
     }
@@ -25,7 +25,7 @@ pub(super) fn output(output: &[u8], keep: usize) -> &[u8] {
 
 /// Drops the longest attributes of a `check` object, as it stands in a line, until it is no longer than `most`, and names them
 /// in one of its own.
-pub(super) fn fields(fields: &[u8], most: usize) -> Cow<'_, [u8]> {
+pub fn fields(fields: &[u8], most: usize) -> Cow<'_, [u8]> {
     if fields.len() <= most {
         return Cow::Borrowed(fields);
     }

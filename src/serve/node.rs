@@ -2,7 +2,7 @@
 
 use super::exporter::Exporter;
 use super::runner::{Runner, Works};
-use super::skeleton::{ServeError, Service, Skeleton};
+use super::skeleton::{Pages, ServeError, Service, Skeleton};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -56,5 +56,6 @@ fn service(works: Option<Works>, exporter: &Exporter) -> Service {
             }
         }),
         reload: Arc::new(move || reload.as_ref().map(Works::reload).transpose()),
+        pages: Pages::default(),
     }
 }

@@ -108,6 +108,7 @@ fn killed_at_any_moment_it_counts_every_result_once() {
         assert_eq!((got.len(), at), (wanted.len(), None), "c{check} of {written}: {}", place.said());
         let detail = place.json(&format!("/api/v1/checks/c{check}"));
         assert_eq!(detail["occurrences"], wanted.len());
+        assert_eq!(detail["history"], serde_json::json!(vec![0; wanted.len().min(21)]));
     }
     assert!(exporter.end(Signal::SIGTERM).success());
     assert!(!place.said().contains("lost"), "{}", place.said());

@@ -163,8 +163,14 @@ impl Cluster {
         self.prometheus.write("prometheus.yml", configuration);
         let reloaded = self.prometheus.send(b"POST /-/reload HTTP/1.0\r\n\r\n").expect("answered");
         assert_eq!(reloaded.code, 200, "{}", reloaded.text());
-        let settings = get_json(&format!("{}/api/v1/status/config", self.url())).expect("answered");
-        assert!(settings.to_string().contains("scrape_interval: 10h"), "{settings}");
+        // Until its discovery has told of them anew, Prometheus goes on with its targets as it was.
+        let all_wait = || {
+            let targets =
+                get_json(&format!("{}/api/v1/targets?state=active", self.url())).unwrap_or_default();
+            let active = targets["data"]["activeTargets"].as_array().cloned().unwrap_or_default();
+            !active.is_empty() && active.iter().all(|target| target["scrapeInterval"] == "10h")
+        };
+        assert!(await_until(SOON, all_wait), "it goes on scraping");
     }
 
     /// Ends the Alertmanager.

@@ -164,6 +164,8 @@ fn after_a_kill_no_check_runs_beside_the_one_that_the_dead_runner_left() {
     };
     let mut runner = world.start(&[]);
     assert!(await_until(SOON, || !pids().is_empty()), "it runs");
+    // One thread begins a check, has it guarded and answers: who is answered finds it guarded.
+    assert!(await_until(SOON, || world.metric("iaasmon_runner_checks_running") == Some(1.0)));
     runner.signal(Signal::SIGKILL);
     runner.wait();
     let mut again = world.start(&[]);
@@ -248,7 +250,7 @@ fn told_twice_to_end_it_waits_for_nothing_and_leaves_nothing() {
     world.await_log("\"message\":\"received signal\",\"signal\":\"INT\"");
     world.await_log("completing checks in progress");
     assert!(lives(runner.pid().as_raw()), "it waits for the check");
-    assert!(runner.end().success());
+    assert!(runner.insist().success());
     let check = nix::unistd::Pid::from_raw(pid().expect("it ran"));
     let gone = || nix::sys::signal::kill(check, None) == Err(nix::errno::Errno::ESRCH);
     assert!(await_until(SOON, gone), "the check is left");

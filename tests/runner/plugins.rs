@@ -1,9 +1,8 @@
 //! Debian's Monitoring Plugins, run unchanged by their definitions: what stands in the log is what they give by hand.
 
 use super::server::{self, Answer};
-use super::support::{SOON, await_until};
+use super::support::{SOON, await_until, server_cache};
 use super::world::World;
-use iaasmon::demo::servers::cache_folder;
 use regex::Regex;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -16,9 +15,7 @@ const INSTALLED: &str = "/usr/lib/nagios/plugins";
 
 /// Finds the plugins as `scripts/servers plugins` does: in `PATH`, where Debian has them, in the cache.
 fn plugins() -> PathBuf {
-    let folder = |name| std::env::var_os(name).map(PathBuf::from);
-    let cache = cache_folder(folder("IAASMON_SERVER_CACHE"), folder("XDG_CACHE_HOME"), folder("HOME"));
-    let cache = cache.as_deref().and_then(|bin| bin.ancestors().nth(2)).map(|cache| cache.join("plugins"));
+    let cache = server_cache().map(|cache| cache.join("plugins"));
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders = std::env::split_paths(&path).chain([INSTALLED.into()]).chain(cache);
     folders.find(|folder| folder.join("check_load").is_file()).expect(

@@ -1,6 +1,6 @@
 //! A folder with definitions and scripts, and the runner that works in it.
 
-use super::support::{PROGRAM, SOON, await_until};
+use super::support::{PROGRAM, SOON, await_until, insist};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::path::{Path, PathBuf};
@@ -132,6 +132,12 @@ impl Runner {
     /// Ends it as a supervisor does and waits for it.
     pub fn end(&mut self) -> ExitStatus {
         self.signal(Signal::SIGTERM);
+        self.wait()
+    }
+
+    /// Tells it to end again and again, as somebody who does not want to wait, until it does.
+    pub fn insist(&mut self) -> ExitStatus {
+        insist(&mut self.child, Signal::SIGTERM);
         self.wait()
     }
 

@@ -159,7 +159,8 @@ pub fn run_node(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<Exit, AppError> {
-    if let Some(done) = args.runner.before(&args.runner.definitions.sources(global, env), out, err)? {
+    let sources = args.runner.definitions.sources(global, env);
+    if let Some(done) = args.runner.before(&sources, |_| Vec::new(), out, err)? {
         return Ok(done);
     }
     let Some(log) = &args.runner.log else {

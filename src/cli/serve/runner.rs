@@ -6,10 +6,10 @@ use crate::cli::error::{AppError, Exit};
 use crate::config::Env;
 use crate::model::text::line;
 use crate::model::time::parse_duration;
-use crate::sensu::definitions::{Notice, Sources, load};
+use crate::sensu::definitions::{Notice, Settings, Sources, load};
 use crate::sensu::level::Level;
 use crate::serve::runner::{Options, Rival, Runner, RunnerError};
-use crate::serve::skeleton::{Service, Skeleton, http::Router};
+use crate::serve::skeleton::{Pages, Service, Skeleton, http::Router};
 use crate::sys::logfile::Rotation;
 use clap::Args;
 use std::io::Write;
@@ -29,7 +29,7 @@ Signals:
   HUP   load the definitions again; the old ones stay where the new are not valid
   USR2  open the log again after it was moved away
   TRAP  switch debug on, or off again
-  TERM  end, once the checks that run have ended; a second one ends at once
+  TERM  end, once the checks that run have ended; another one, a second later or more, ends at once
   INT   as TERM";
 
 /// Run Sensu's check definitions and log each result as sensu-client does
@@ -111,6 +111,9 @@ fn parse_rotate_age(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Says what a service cannot work with in definitions that are valid otherwise.
+pub type Judge = fn(&Settings) -> Vec<String>;
+
 impl RunnerArgs {
     /// Returns what the runner is told.
     ///
@@ -124,10 +127,12 @@ impl RunnerArgs {
             rotation: Rotation { size: self.rotate_size, age: self.rotate_age, keep: self.rotate_keep },
             pid_file: self.pid_file.clone(),
             only: self.only.clone(),
+            alone: self.only.is_empty(),
             bounds: self.around.bounds(),
             around: self.around.around(env)?,
             loaded_folder: SurroundingArgs::loaded_folder(env),
             guard: super::GUARD,
+            receiver: None,
         })
     }
 
@@ -138,11 +143,12 @@ impl RunnerArgs {
     pub fn before(
         &self,
         sources: &Sources,
+        judge: Judge,
         out: &mut dyn Write,
         err: &mut dyn Write,
     ) -> Result<Option<Exit>, AppError> {
         if self.validate_config || self.print_config {
-            return show(sources, self.print_config, out, err).map(Some);
+            return show(sources, self.print_config, judge, out, err).map(Some);
         }
         if self.extensions.is_some() {
             writeln!(err, "note: -e is passed over: there are no extensions")?;
@@ -165,7 +171,7 @@ pub fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Result<Exit, AppError> {
-    if let Some(done) = args.before(&args.definitions.sources(global, env), out, err)? {
+    if let Some(done) = args.before(&args.definitions.sources(global, env), |_| Vec::new(), out, err)? {
         return Ok(done);
     }
     let options = args.options(global, env)?;
@@ -179,6 +185,7 @@ pub fn run(
             routes: Router::new(),
             metrics: Arc::new(move |out| metrics.write_metrics(out)),
             reload: Arc::new(move || reload.reload().map(Some)),
+            pages: Pages::default(),
         };
         let (readiness, ending) = (skeleton.readiness(), skeleton.ending());
         let bound = skeleton.bind().await?;
@@ -191,21 +198,35 @@ pub fn run(
 const DEFAULT_LISTEN: &str = "127.0.0.1:10107";
 
 /// `--validate_config` and `--print_config` (cli.rs, settings.rs): the original's words and exit codes.
-fn show(sources: &Sources, print: bool, out: &mut dyn Write, err: &mut dyn Write) -> Result<Exit, AppError> {
+fn show(
+    sources: &Sources,
+    print: bool,
+    judge: Judge,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<Exit, AppError> {
     let mut notices = Vec::new();
     let loaded = load(sources, &mut notices);
     for what in notices.iter().filter_map(Notice::passed_over) {
         writeln!(err, "warning: {}", line(&what))?;
     }
     let mut text = Vec::new();
+    let unfit = loaded.as_ref().map(judge).unwrap_or_default();
+    for problem in &unfit {
+        writeln!(err, "error: {}", line(problem))?;
+    }
     let exit = match loaded {
         Ok(settings) if print => {
             settings.redacted().write_indented(&mut text);
             Exit::Done
         }
-        Ok(_) => {
+        Ok(_) if unfit.is_empty() => {
             text.extend(b"configuration is valid");
             Exit::Done
+        }
+        Ok(_) => {
+            text.extend(b"configuration is invalid");
+            Exit::Usage
         }
         Err(refused) => {
             text.extend(b"configuration is invalid\n");
@@ -227,6 +248,10 @@ pub fn refusal(error: RunnerError) -> AppError {
                 told = told.hint(problem);
             }
             told
+        }
+        RunnerError::Unfit(problems) => {
+            let told = AppError::usage("the definitions are not fit for this service");
+            problems.iter().fold(told, |told, problem| told.hint(problem))
         }
         RunnerError::Rival(rival) => {
             let told = AppError::usage(error.to_string());

@@ -2,6 +2,7 @@ use super::{Entry, FEW_WORDS, Key, Latest, MOST_CHECKS, MOST_WORDS, Run, Took};
 use crate::model::time::Timestamp;
 use crate::sys::clock::{self, Moment};
 use proptest::prelude::*;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn at(seconds: i64) -> Timestamp {
@@ -34,6 +35,7 @@ fn the_newest_result_is_kept_with_what_it_follows_from() {
     let entry = latest.get(&key("disk")).expect("known");
     assert_eq!((entry.status, entry.executed, entry.occurrences, entry.runs), (2, at(120), 2, 3));
     assert_eq!((entry.status_since, entry.last_ok), (at(110), Some(at(100))));
+    assert_eq!(entry.history.as_bytes(), [0, 2, 2]);
     assert_eq!((&*entry.output, entry.output_bytes), (&b"a\n"[..], 13));
     assert!(String::from_utf8_lossy(&entry.fields).contains(r#""output":"","status":2}"#));
 }
@@ -149,7 +151,7 @@ fn a_log_that_says_nothing_of_its_schedule_loses_what_fell_silent_while_it_went_
     take(&mut latest, 0, &line("new", 2_600_000, 0, "x"), 2_600_000);
     latest.retire(Duration::from_secs(60));
     assert_eq!(latest.len(), 3);
-    latest.entries.get_mut(&key("new")).expect("known").heard += Duration::from_secs(3600);
+    Arc::make_mut(latest.entries.get_mut(&key("new")).expect("known")).heard += Duration::from_secs(3600);
     latest.retire(Duration::from_secs(7200));
     assert_eq!(latest.len(), 3);
     latest.retire(Duration::from_secs(60));
@@ -316,8 +318,13 @@ proptest! {
         let mut latest = Latest::new(1, 64);
         take(&mut latest, 0, &line(&check, executed, status, &output), executed);
         let entry = latest.get(&key(&check)).expect("known");
-        let (read_key, read) = Entry::unpack(&entry.pack(&key(&check), usize::MAX)).expect("our own");
+        let packed = entry.pack(&key(&check), usize::MAX);
+        let (read_key, read) = Entry::unpack(&packed).expect("our own");
         prop_assert_eq!(read_key, key(&check));
+        prop_assert_eq!(&read.history, &entry.history);
+        // A store from before there was a history: its length and one status.
+        let (_, old) = Entry::unpack(&packed[..packed.len() - 5]).expect("our own");
+        prop_assert!(old.history.as_bytes().is_empty() && old.runs == entry.runs);
         prop_assert_eq!(format!("{:?}", (read.status, read.executed, &read.output, read.sha256, read.bound.interval())),
             format!("{:?}", (entry.status, entry.executed, &entry.output, entry.sha256, entry.bound.interval())));
     }

@@ -69,19 +69,10 @@ pub(super) fn routes(shared: Arc<Shared>) -> Router {
 }
 
 impl Shared {
-    /// Returns the refusal where this client may not read the words of checks (DESIGN, rule 10).
+    /// Returns the refusal where this client may not read the words of checks.
     fn refuse(&self, peer: &Peer) -> Option<Response> {
-        let allowed = |address: std::net::SocketAddr| {
-            self.options.detail_allow.iter().any(|network| network.holds(address.ip()))
-        };
-        if peer.is_local() || peer.is_authenticated() || peer.address.is_some_and(allowed) {
-            return None;
-        }
-        let address = peer.address.map(|address| address.ip().to_canonical().to_string()).unwrap_or_default();
-        let error = format!(
-            "{address} may not read the output of checks: start the exporter with --detail-allow {address}, or authenticate (--web.config.file)"
-        );
-        Some(refusal(StatusCode::FORBIDDEN, &error))
+        let why = peer.may_not_read(&self.options.detail_allow, "exporter")?;
+        Some(refusal(StatusCode::FORBIDDEN, &why))
     }
 
     /// The name that the results give this node.
@@ -135,33 +126,33 @@ async fn detail(
     let node = shared.node();
     let now = clock::moment();
     let state = shared.state();
-    let Some(entry) = state.latest.get(&key) else {
+    let Some((key, entry)) = state.latest.find(&key) else {
         return answer(StatusCode::NOT_FOUND, &page::unknown(&key.check, state.latest.len()));
     };
     let judged = entry.judge(state.latest.is_runner_stale(now), now);
     let address = local.map(|Extension(LocalAddress(address))| address.ip().to_canonical().to_string());
     let log = shared.options.logs.get(usize::from(entry.log)).map(PathBuf::as_path);
     let origin = page::Origin { node: &node, address: address.as_deref(), log };
-    answer(StatusCode::OK, &page::detail(origin, &key, entry, &judged))
+    answer(StatusCode::OK, &page::detail(origin, key, entry, &judged))
 }
 
 async fn history(State(shared): Exporter, Which { key, limit }: Which) -> Response {
     let node = shared.node();
     let (known, unkept) = {
         let state = shared.state();
+        let Some((known, _)) = state.latest.find(&key) else {
+            return answer(StatusCode::NOT_FOUND, &page::unknown(&key.check, state.latest.len()));
+        };
         let mut unkept: Vec<Past> = state
             .unkept()
-            .filter(|unkept| unkept.key == key)
+            .filter(|unkept| unkept.key == *known)
             .map(|unkept| Past {
                 run: unkept.run.clone(),
                 output: unkept.output.as_ref().map(|(_, output)| output.to_vec()),
             })
             .collect();
         unkept.dedup_by_key(|past| past.run.number);
-        if state.latest.get(&key).is_none() {
-            return answer(StatusCode::NOT_FOUND, &page::unknown(&key.check, state.latest.len()));
-        }
-        (key, unkept)
+        (known.clone(), unkept)
     };
     let (reader, of) = (shared.clone(), known.clone());
     let kept = apart(move || reader.keeper.as_ref().map_or(Ok(Vec::new()), |keeper| keeper.read(&of))).await;

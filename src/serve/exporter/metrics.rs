@@ -4,6 +4,7 @@ use super::Options;
 use super::state::State;
 use crate::detail::bound::Judged;
 use crate::detail::latest::{Entry, Key};
+use crate::model::check::STATUS_METRIC;
 use crate::model::status::Status;
 use crate::sys::clock::Moment;
 use crate::wire::exposition::{Exposition, Kind};
@@ -33,7 +34,7 @@ pub(super) fn write(
     rows.sort_unstable_by_key(|(key, _, _)| *key);
     let status = "The status of each check: 0 OK, 1 WARN, 2 CRIT, 3 UNKNOWN. Past its time an OK becomes its ttl_status, or 3; \
         what fails stays as it is.";
-    series(out, "iaasmon_check_status", status, &rows, |_, judged| Some(judged.status.value().into()));
+    series(out, STATUS_METRIC, status, &rows, |_, judged| Some(judged.status.value().into()));
     if options.extra_series.executed {
         let help = "When each check last ran.";
         let name = "iaasmon_check_executed_timestamp_seconds";

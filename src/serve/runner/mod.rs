@@ -1,5 +1,5 @@
 //! The runner: takes sensu-client's place on a node. It runs the checks and writes their results to a log in sensu-client's
-//! own format, which is the hand-over to whoever reads it.
+//! own format, which is the hand-over to whoever reads it. Who is in the same process may have the results directly, too.
 
 mod fit;
 mod http_socket;
@@ -14,7 +14,7 @@ pub use journal::{Journal, Output, Written};
 pub use rival::Rival;
 
 use crate::sensu::definitions::{LoadedFiles, Notice, Refused, Settings, Sources, load};
-use crate::sensu::engine::{Bounds, Engine, Event, payload};
+use crate::sensu::engine::{Bounds, Engine, Event, Tell, payload};
 use crate::sensu::level::Level;
 use crate::serve::skeleton::{Ending, Readiness};
 use crate::sys::child::{Guard, Surroundings};
@@ -50,6 +50,8 @@ pub struct Options {
     pub pid_file: Option<PathBuf>,
     /// Run these checks alone: another client runs the rest.
     pub only: Vec<String>,
+    /// Whether it takes a client's place: with its sockets, and with nobody beside it.
+    pub alone: bool,
     /// What bounds every check.
     pub bounds: Bounds,
     /// Folder and environment of every command.
@@ -58,6 +60,26 @@ pub struct Options {
     pub loaded_folder: PathBuf,
     /// The hidden argument of this program that is the guard.
     pub guard: &'static str,
+    /// Who gets the results beside the log.
+    pub receiver: Option<Receiver>,
+}
+
+/// Who gets every result of a check that ran, beside the log.
+#[derive(Clone)]
+pub struct Receiver {
+    /// Takes the payload of a result. It is called on the engine's own thread, so it must not wait.
+    pub take: Arc<dyn Fn(&Object) + Send + Sync>,
+    /// Says what it cannot work with in definitions that are valid otherwise.
+    pub judge: fn(&Settings) -> Vec<String>,
+    /// Hears of definitions before they are in force: from then on nothing is to be expected of any other check, but for the end
+    /// of what runs.
+    pub define: Arc<dyn Fn(&Settings) + Send + Sync>,
+}
+
+impl std::fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Receiver")
+    }
 }
 
 /// Why a runner did not start.
@@ -66,6 +88,9 @@ pub enum RunnerError {
     /// The definitions are wrong; every problem stands in the log too.
     #[error("the definitions are not valid")]
     Refused(Refused),
+    /// The definitions are valid, but not for who receives the results.
+    #[error("the definitions are not fit: {}", .0.join("; "))]
+    Unfit(Vec<String>),
     /// Another client is at work.
     #[error(transparent)]
     Rival(#[from] Rival),
@@ -120,6 +145,7 @@ pub struct Works {
     sources: Arc<Sources>,
     loaded_files: Option<Arc<LoadedFiles>>,
     reloads: Arc<[AtomicU64; 2]>,
+    receiver: Option<Receiver>,
 }
 
 impl Runner {
@@ -144,19 +170,21 @@ impl Runner {
             journal.line(Level::Fatal, "SENSU NOT RUNNING!", &[]);
             RunnerError::Refused(refused)
         })?;
-        let alone = options.only.is_empty();
-        if alone {
+        let unfit = unfit(options.receiver.as_ref(), &settings);
+        if !unfit.is_empty() {
+            return Err(RunnerError::Unfit(unfit));
+        }
+        if options.alone {
             rival::look()?;
         }
-        let sockets = Sockets::bind(&settings, &journal, alone).await?;
+        let sockets = Sockets::bind(&settings, &journal, options.alone).await?;
         if let Some(file) = &mut pid_file {
             file.write().map_err(io("the pid file"))?;
         }
         let limit = Value::from(i64::try_from(settings.spawn_limit()).unwrap_or(i64::MAX));
         let spawn = Value::Object(Object::from_iter([(b"limit"[..].into(), limit)]));
         journal.line(Level::Info, "configuring sensu spawn", &[("settings", &spawn)]);
-        let teller = journal.clone();
-        let tell = Arc::new(move |event: Event| teller.take(event));
+        let tell = teller(journal.clone(), options.receiver.as_ref());
         let mut around = options.around;
         let loaded_files = LoadedFiles::write(&options.loaded_folder, &settings);
         let loaded_files = loaded_files.inspect_err(|error| {
@@ -167,7 +195,7 @@ impl Runner {
         around.variables.extend(loaded_files.as_ref().map(|file| file.variable()));
         let engine = Engine::new(settings, around, Some(guard), options.bounds, tell);
         engine.set_debug(journal.is_debug());
-        if !alone {
+        if !options.only.is_empty() {
             engine.only(options.only.iter().cloned());
             let scheduled = engine.scheduled();
             if let Some(name) = options.only.iter().find(|name| !scheduled.contains(name)) {
@@ -180,6 +208,7 @@ impl Runner {
             sources: Arc::new(options.sources),
             loaded_files,
             reloads: Arc::default(),
+            receiver: options.receiver,
         };
         Ok(Self { works, sockets, pid_file, signals })
     }
@@ -196,6 +225,7 @@ impl Runner {
         retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let intake = Intake { engine: works.engine.clone(), journal: works.journal.clone() };
         let mut listening = sockets.listen(&intake);
+        works.define(&works.engine.settings());
         works.say_scheduled();
         let working = async {
             works.engine.run(ending.begun().clone()).await;
@@ -232,18 +262,19 @@ impl Works {
         notices.iter().for_each(|notice| say(&self.journal, notice));
         let [good, bad] = &*self.reloads;
         let refused = match loaded {
-            Ok(settings) => match loss(&settings, &self.engine.settings()) {
+            Ok(settings) => match self.objection(&settings) {
                 None => {
                     if let Some(file) = &self.loaded_files {
                         // The old list is better than none.
                         let _ = file.renew(&settings);
                     }
+                    self.define(&settings);
                     self.engine.replace(settings);
                     self.say_scheduled();
                     good.fetch_add(1, Ordering::Relaxed);
                     return Ok("definitions");
                 }
-                Some(loss) => format!("the old definitions stay: {loss}"),
+                Some(why) => format!("the old definitions stay: {why}"),
             },
             Err(refused) => {
                 // They are fatal at the start only: here the old definitions stay in force.
@@ -255,6 +286,18 @@ impl Works {
         };
         bad.fetch_add(1, Ordering::Relaxed);
         Err(refused)
+    }
+
+    fn define(&self, settings: &Settings) {
+        if let Some(receiver) = &self.receiver {
+            (receiver.define)(settings);
+        }
+    }
+
+    /// Returns why definitions that are valid do not take the place of those in force.
+    fn objection(&self, settings: &Settings) -> Option<String> {
+        let unfit = unfit(self.receiver.as_ref(), settings);
+        loss(settings, &self.engine.settings()).or_else(|| (!unfit.is_empty()).then(|| unfit.join("; ")))
     }
 
     /// Writes the runner's own metrics.
@@ -335,6 +378,21 @@ impl Works {
         set(&mut check, "executed", now);
         self.journal.take(Event::Result(payload(check, &settings)));
     }
+}
+
+fn unfit(receiver: Option<&Receiver>, settings: &Settings) -> Vec<String> {
+    receiver.map(|receiver| (receiver.judge)(settings)).unwrap_or_default()
+}
+
+/// Where the engine's events go: into the log, and results also to the receiver.
+fn teller(journal: Arc<Journal>, receiver: Option<&Receiver>) -> Tell {
+    let take = receiver.map(|receiver| receiver.take.clone());
+    Arc::new(move |event: Event| {
+        if let (Some(take), Event::Result(payload)) = (&take, &event) {
+            take(payload);
+        }
+        journal.take(event);
+    })
 }
 
 fn say(journal: &Journal, notice: &Notice) {
