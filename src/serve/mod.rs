@@ -3,5 +3,7 @@
 pub mod exporter;
 pub mod node;
 pub mod proxy;
+pub mod pusher;
+pub mod pushgateway;
 pub mod runner;
 pub mod skeleton;

@@ -1,6 +1,7 @@
 //! Who is answered: passwords, checked slowly once and quickly after that, and a rate for all.
 
 use crate::config::web::{Rate, Web};
+use crate::model::network::Network;
 use crate::sys::apart::apart;
 use crate::sys::clock;
 use axum::http::{HeaderMap, header};
@@ -36,6 +37,19 @@ impl Peer {
     /// Whether the request came from this machine.
     pub fn is_local(&self) -> bool {
         self.address.is_none_or(super::listen::is_loopback)
+    }
+
+    /// Returns why the sender may not read the words of checks, where it may not: they are for this machine, for clients that
+    /// proved who they are, and for networks that were named (DESIGN, rule 10).
+    pub fn may_not_read(&self, allowed: &[Network], service: &str) -> Option<String> {
+        let is_named = |address: SocketAddr| allowed.iter().any(|network| network.holds(address.ip()));
+        if self.is_local() || self.is_authenticated() || self.address.is_some_and(is_named) {
+            return None;
+        }
+        let address = self.address.map(|address| address.ip().to_canonical().to_string()).unwrap_or_default();
+        Some(format!(
+            "{address} may not read the output of checks: start the {service} with --detail-allow {address}, or authenticate (--web.config.file)"
+        ))
     }
 
     /// Whether the sender proved who it is.

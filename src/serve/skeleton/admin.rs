@@ -4,7 +4,7 @@ use super::access::Peer;
 use super::meter::Meter;
 use super::ready::Readiness;
 use super::web::WebFile;
-use super::{Reload, WriteMetrics, notify};
+use super::{Pages, Reload, WriteMetrics, notify};
 use crate::sys::apart::apart;
 use crate::sys::telemetry::LogLevel;
 use crate::sys::{clock, process};
@@ -28,6 +28,7 @@ pub(super) struct Admin {
     /// One reload at a time.
     pub(super) reloading: Mutex<()>,
     pub(super) level: LogLevel,
+    pub(super) pages: Pages,
 }
 
 type Shared = State<Arc<Admin>>;
@@ -39,7 +40,7 @@ impl Admin {
             .route("/-/ready", get(ready))
             .route("/-/reload", post(reload))
             .route("/-/log-level", get(level).put(set_level))
-            .route("/metrics", get(metrics))
+            .route(&self.pages.metrics.clone(), get(metrics))
             .with_state(self)
     }
 
@@ -65,20 +66,7 @@ impl Admin {
 
     fn write(&self, out: &mut Exposition) {
         (self.metrics)(out);
-        self.meter.write(out);
-        if let Some(not_after) = self.web.current().not_after {
-            out.family("iaasmon_tls_not_after_timestamp_seconds", "When the certificate ends.", Kind::Gauge);
-            out.sample(&[], not_after as f64);
-        }
-        out.family(
-            "iaasmon_ready",
-            "Whether the service can do its job; /-/ready says why not.",
-            Kind::Gauge,
-        );
-        out.sample(&[], f64::from(u8::from(self.reasons().is_empty())));
-        out.family("iaasmon_build", "The build.", Kind::Info);
-        out.sample(&[("version", env!("CARGO_PKG_VERSION")), ("service", self.name)], 1.0);
-        write_process(out);
+        write_own(self.name, &self.meter, &self.web, self.reasons().is_empty(), out);
     }
 
     fn reasons(&self) -> Vec<String> {
@@ -97,6 +85,20 @@ fn outcome(parts: [Result<Option<&str>, String>; 2]) -> Result<(), String> {
     let loaded = loaded.into_iter().filter_map(Result::ok).flatten();
     told.extend(loaded.map(|name| format!("loaded: the new {name}")));
     Err(told.join("; "))
+}
+
+/// What every service tells of itself.
+pub(super) fn write_own(name: &str, meter: &Meter, web: &WebFile, is_ready: bool, out: &mut Exposition) {
+    meter.write(out);
+    if let Some(not_after) = web.current().not_after {
+        out.family("iaasmon_tls_not_after_timestamp_seconds", "When the certificate ends.", Kind::Gauge);
+        out.sample(&[], not_after as f64);
+    }
+    out.family("iaasmon_ready", "Whether the service can do its job; /-/ready says why not.", Kind::Gauge);
+    out.sample(&[], f64::from(u8::from(is_ready)));
+    out.family("iaasmon_build", "The build.", Kind::Info);
+    out.sample(&[("version", env!("CARGO_PKG_VERSION")), ("service", name)], 1.0);
+    write_process(out);
 }
 
 /// The names that every Prometheus client library gives them.
@@ -158,16 +160,22 @@ fn refuse(peer: &Peer) -> Option<Response> {
 
 async fn metrics(State(admin): Shared, headers: HeaderMap) -> Response {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let format = Format::negotiate(text(header::ACCEPT));
-    let mut page = Exposition::new(format);
-    admin.write(&mut page);
-    let kind = (header::CONTENT_TYPE, format.content_type());
-    ([kind], page.finish()).into_response()
+    let format = Format::among(admin.pages.formats, text(header::ACCEPT));
+    let long = admin.pages.long.clone();
+    let write = move || {
+        let mut page = Exposition::new(format);
+        admin.write(&mut page);
+        ([(header::CONTENT_TYPE, format.content_type())], page.finish()).into_response()
+    };
+    match long {
+        Some(long) => long.answer(write).await,
+        None => write(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Admin, outcome};
+    use super::{Admin, Pages, outcome};
     use crate::serve::skeleton::meter::Meter;
     use crate::serve::skeleton::web::WebFile;
     use crate::sys::telemetry::LogLevel;
@@ -209,6 +217,7 @@ mod tests {
             }),
             reloading: tokio::sync::Mutex::default(),
             level: LogLevel::detached(),
+            pages: Pages::default(),
         };
         let meanwhile = async {
             for _ in 0..2 {

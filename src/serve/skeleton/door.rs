@@ -44,7 +44,8 @@ pub struct Limits {
     pub head: Duration,
     /// How long a connection may rest between two requests.
     pub idle: Duration,
-    /// How long a whole request may take, its body and our work included; none is without end.
+    /// How long a whole request may take, its body and our work included, and how long we wait for the client to take the
+    /// answer; none is without end.
     pub request: Option<Duration>,
     /// Whether a connection may carry more than one request.
     pub keep_alive: bool,
@@ -244,12 +245,23 @@ struct Beat {
     last: Instant,
     /// No byte has come yet.
     fresh: bool,
+    /// Since when the client takes nothing of what is to be sent.
+    stuck: Option<Instant>,
+    /// How long it took nothing before, of the same answer.
+    waited: Duration,
 }
 
 impl Pulse {
     /// A client that connects wants to ask something: its time for the head runs from the start.
     fn new(now: Instant) -> Self {
-        Self(Arc::new(Mutex::new(Beat { running: false, head: Some(now), last: now, fresh: true })))
+        Self(Arc::new(Mutex::new(Beat {
+            running: false,
+            head: Some(now),
+            last: now,
+            fresh: true,
+            stuck: None,
+            waited: Duration::ZERO,
+        })))
     }
 
     fn beat(&self) -> MutexGuard<'_, Beat> {
@@ -258,11 +270,15 @@ impl Pulse {
 
     fn deadline(&self, limits: &Limits) -> Option<Instant> {
         let beat = self.beat();
-        match beat.head {
+        let asks = match beat.head {
             _ if beat.running => None,
             Some(began) => Some(began + limits.head),
             None => Some(beat.last + limits.idle),
-        }
+        };
+        // A byte now and then would make an answer last as long as somebody likes.
+        let takes =
+            beat.stuck.zip(limits.request).map(|(since, most)| since + most.saturating_sub(beat.waited));
+        asks.into_iter().chain(takes).min()
     }
 
     fn is_fresh(&self) -> bool {
@@ -284,7 +300,19 @@ impl Pulse {
     }
 
     fn has_written(&self) {
+        self.has_flushed();
         self.beat().last = Instant::now();
+    }
+
+    fn has_flushed(&self) {
+        let mut beat = self.beat();
+        if let Some(since) = beat.stuck.take() {
+            beat.waited += since.elapsed();
+        }
+    }
+
+    fn has_to_wait(&self) {
+        self.beat().stuck.get_or_insert_with(Instant::now);
     }
 }
 
@@ -296,6 +324,7 @@ impl<'p> Running<'p> {
         let mut beat = pulse.beat();
         beat.running = true;
         beat.head = None;
+        beat.waited = Duration::ZERO;
         drop(beat);
         Self(pulse)
     }
@@ -333,14 +362,21 @@ impl AsyncRead for Watched {
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.socket).poll_write(cx, bytes);
-        if outcome.is_ready() {
-            self.pulse.has_written();
+        match outcome.is_ready() {
+            true => self.pulse.has_written(),
+            false => self.pulse.has_to_wait(),
         }
         outcome
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        let outcome = Pin::new(&mut self.socket).poll_flush(cx);
+        // Under TLS what was written may still wait here.
+        match outcome.is_ready() {
+            true => self.pulse.has_flushed(),
+            false => self.pulse.has_to_wait(),
+        }
+        outcome
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

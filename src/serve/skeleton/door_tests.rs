@@ -104,6 +104,31 @@ async fn a_client_that_does_not_finish_its_head_is_cut_off() {
     assert!(!rest(ask(running.at[0], "GET / HTTP/1.1\r\nHost:").await).await.contains("200"));
 }
 
+/// Takes an answer by drops for a while, then all that is left, and returns how much that is.
+async fn taken_by_drops(at: SocketAddr) -> usize {
+    let mut stream = ask(at, ONE_REQUEST).await;
+    let (mut taken, mut drop) = (0, [0; 512]);
+    for _ in 0..80 {
+        taken += stream.read(&mut drop).await.unwrap_or_default();
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut rest = Vec::new();
+    // A connection that is reset has brought something before.
+    let _ =
+        tokio::time::timeout(SOON, stream.read_to_end(&mut rest)).await.expect("the connection is closed");
+    taken + rest.len()
+}
+
+#[tokio::test]
+async fn a_client_that_takes_its_answer_by_drops_is_cut_off() {
+    const SIZE: usize = 32 << 20;
+    for (request, whole) in [(Some(Duration::from_millis(200)), false), (Some(SOON), true), (None, true)] {
+        let router = Router::new().route("/", get(async || "x".repeat(SIZE)));
+        let running = start(router, Limits { request, ..Limits::default() }, 1).await;
+        assert_eq!(taken_by_drops(running.at[0]).await > SIZE, whole, "{request:?}");
+    }
+}
+
 #[tokio::test]
 async fn one_connection_more_than_allowed_waits_for_its_turn() {
     let router = Router::new().route("/", get(async || "served"));

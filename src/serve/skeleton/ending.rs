@@ -1,8 +1,10 @@
-//! How a service is told to end: the first TERM or INT has it finish what it does, a second one has it end at once.
+//! How a service is told to end: the first TERM or INT has it finish what it does, one that comes a second later or more has it
+//! end at once.
 
+use crate::sys::signals::{self, Signals};
+use nix::sys::signal::Signal;
 use std::io;
 use std::sync::{Arc, OnceLock};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// The end of a service; each copy is the same one.
@@ -19,17 +21,16 @@ impl Ending {
     /// # Errors
     /// When the system's signals cannot be had.
     pub(super) fn on_signals() -> io::Result<Self> {
-        let (mut terminate, mut interrupt) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let mut signals = Signals::hear([Signal::SIGTERM, Signal::SIGINT])?;
         let ending = Self::default();
         let heard = ending.clone();
         tokio::spawn(async move {
-            let name = next(&mut terminate, &mut interrupt).await;
+            let name = signals::name(signals.next().await);
             tracing::info!(signal = name, "ending");
             // Nobody else sets it.
             let _ = heard.signal.set(name);
             heard.begun.cancel();
-            let name = next(&mut terminate, &mut interrupt).await;
+            let name = signals::name(signals.next().await);
             tracing::warn!(signal = name, "ending at once");
             heard.at_once.cancel();
         });
@@ -49,12 +50,5 @@ impl Ending {
     /// Returns the name of the signal that began it, without `SIG`; none where it was no signal.
     pub fn signal(&self) -> Option<&'static str> {
         self.signal.get().copied()
-    }
-}
-
-async fn next(terminate: &mut Signal, interrupt: &mut Signal) -> &'static str {
-    tokio::select! {
-        _ = terminate.recv() => "TERM",
-        _ = interrupt.recv() => "INT",
     }
 }

@@ -2,6 +2,7 @@
 
 use super::access::{Peer, Verdict};
 use super::gzip;
+use super::long;
 use super::meter::Meter;
 use super::tls::Acceptor;
 use super::web::WebFile;
@@ -67,6 +68,7 @@ impl Front {
         if packed {
             response = gzip::compress(response).await;
         }
+        response = long::hold(response);
         for (name, value) in &current.headers {
             response.headers_mut().insert(name.clone(), value.clone());
         }

@@ -17,6 +17,7 @@ mod ending;
 mod front;
 mod gzip;
 mod listen;
+mod long;
 mod meter;
 mod notify;
 mod ready;
@@ -27,11 +28,12 @@ pub use access::Peer;
 pub use door::{Limits, LocalAddress, serve};
 pub use ending::Ending;
 pub use listen::Address;
+pub use long::LongAnswers;
 pub use ready::Readiness;
 
 use crate::config::web::WebErrors;
 use crate::sys::telemetry::LogLevel;
-use crate::wire::exposition::Exposition;
+use crate::wire::exposition::{Exposition, Format};
 use door::Hall;
 use front::Front;
 use listen::{Doors, Listener};
@@ -48,10 +50,10 @@ pub mod http {
     pub use axum::body::{Body, Bytes, to_bytes};
     pub use axum::extract::{DefaultBodyLimit, Extension, FromRequestParts, Path, Query, Request, State};
     pub use axum::http::request::Parts;
-    pub use axum::http::{Method, StatusCode, header};
+    pub use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
     pub use axum::middleware::{Next, from_fn_with_state};
     pub use axum::response::{IntoResponse, Response};
-    pub use axum::routing::{any, get, post};
+    pub use axum::routing::{any, get, post, put};
 }
 
 /// How a service listens and whom it answers.
@@ -104,6 +106,32 @@ pub struct Service {
     pub metrics: WriteMetrics,
     /// What a reload does.
     pub reload: Reload,
+    /// Where its pages are.
+    pub pages: Pages,
+}
+
+/// Where a service's pages are, and what its metrics can be read as.
+#[derive(Debug, Clone)]
+pub struct Pages {
+    /// What comes before every path; empty for nothing.
+    pub prefix: String,
+    /// Where its metrics are.
+    pub metrics: String,
+    /// What they can be read as, the usual one first.
+    pub formats: &'static [Format],
+    /// Where they are so long that they are written beside the requests, who else makes such answers.
+    pub long: Option<LongAnswers>,
+}
+
+impl Default for Pages {
+    fn default() -> Self {
+        Self {
+            prefix: String::new(),
+            metrics: "/metrics".to_owned(),
+            formats: &[Format::Text, Format::OpenMetrics],
+            long: None,
+        }
+    }
 }
 
 /// A service's frame, before anything is bound: all that can be wrong with it has been looked at.
@@ -170,6 +198,21 @@ impl Skeleton {
 }
 
 impl Bound {
+    /// Returns what the service tells its readiness to.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+
+    /// Returns how the service is told to end.
+    pub fn ending(&self) -> Ending {
+        self.ending.clone()
+    }
+
+    /// Writes what a service of this name tells of itself by being one.
+    pub fn write_metrics(&self, name: &'static str, out: &mut Exposition) {
+        admin::write_own(name, &Meter::default(), &self.web, true, out);
+    }
+
     /// Says that it is ready, and serves for as long as `work` goes on, which is to end some time after the service was told to.
     pub async fn serve_during(self, service: Service, work: impl Future<Output = ()>) {
         let closing = CancellationToken::new();
@@ -192,8 +235,18 @@ impl Bound {
             reload: service.reload,
             reloading: tokio::sync::Mutex::default(),
             level: options.level,
+            pages: service.pages.clone(),
         });
         let router = service.routes.merge(admin.clone().routes());
+        let router = match service.pages.prefix.as_str() {
+            "" => router,
+            // Its first page is behind a slash, as Go's router has it: relative links of a page need that.
+            prefix => {
+                let whole = format!("{prefix}/");
+                let moved = (http::StatusCode::MOVED_PERMANENTLY, [(http::header::LOCATION, whole.clone())]);
+                http::Router::new().nest(&whole, router).route(prefix, http::get(async move || moved))
+            }
+        };
         let front = Front::new(router, Some(web), meter, options.limits.request);
         for listener in &listeners {
             tracing::info!(address = listener.name(), "listening");
