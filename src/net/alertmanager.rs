@@ -1,11 +1,11 @@
 //! The client of one Alertmanager member (API v2).
 
+use super::deadline::Deadline;
 use super::error::{NetError, NetErrorKind};
-use super::http::{Ask, Deadline, Http, Passed, Payload, Raw, Reply};
+use super::http::{Ask, Http, Passed, Payload, Raw, Reply};
 use crate::model::alert::AmAlert;
 use crate::model::cluster::Replica;
 use crate::model::silence::Silence;
-use crate::wire::WireError;
 use crate::wire::am_v2::{self, AlertStream, AmStatus, Annotations, SilenceRequest};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -90,14 +90,14 @@ impl Alertmanager {
     /// Asks for every silence, expired ones included.
     pub async fn silences(&self) -> Result<Reply<Vec<Silence>>, NetError> {
         let raw = self.http.ask(Ask::get("/api/v2/silences"), am_v2::error_text).await?;
-        self.decode("/api/v2/silences", raw, am_v2::decode_silences).await
+        self.http.reply("/api/v2/silences", raw, am_v2::decode_silences).await
     }
 
     /// Asks for one silence; a member that does not know it answers 404.
     pub async fn silence(&self, id: &str) -> Result<Reply<Silence>, NetError> {
         let path = silence_path(id);
         let raw = self.http.ask(Ask::get(&path), am_v2::error_text).await?;
-        self.decode("/api/v2/silence", raw, am_v2::decode_silence).await
+        self.http.reply("/api/v2/silence", raw, am_v2::decode_silence).await
     }
 
     /// Creates or updates a silence and returns its id, which for an update may be a new one.
@@ -111,7 +111,7 @@ impl Alertmanager {
             ..Ask::get("/api/v2/silences")
         };
         let raw = self.http.ask(ask, am_v2::error_text).await?;
-        self.decode("/api/v2/silences", raw, am_v2::decode_silence_id).await
+        self.http.reply("/api/v2/silences", raw, am_v2::decode_silence_id).await
     }
 
     /// Expires a silence. Expiring an expired one changes nothing, so this may be repeated.
@@ -119,7 +119,7 @@ impl Alertmanager {
         let path = silence_path(id);
         let ask = Ask { method: reqwest::Method::DELETE, ..Ask::get(&path) };
         let raw = self.http.ask(ask, am_v2::error_text).await?;
-        self.decode("/api/v2/silence", raw, |_| Ok(())).await
+        self.http.reply("/api/v2/silence", raw, |_| Ok(())).await
     }
 
     /// Hands over alerts, a list of them as JSON. Never repeated: what arrives last is what counts.
@@ -132,7 +132,7 @@ impl Alertmanager {
             ..Ask::get(path)
         };
         let raw = self.http.ask(ask, am_v2::error_text).await?;
-        self.decode(path, raw, |_| Ok(())).await
+        self.http.reply(path, raw, |_| Ok(())).await
     }
 
     /// Passes a request for something below `/api/v2/` on and returns the answer as it comes; a write with its method and body.
@@ -153,23 +153,13 @@ impl Alertmanager {
     /// Asks for version, uptime and the gossip cluster.
     pub async fn status(&self) -> Result<Reply<AmStatus>, NetError> {
         let raw = self.http.ask(Ask::get("/api/v2/status"), am_v2::error_text).await?;
-        self.decode("/api/v2/status", raw, am_v2::decode_status).await
+        self.http.reply("/api/v2/status", raw, am_v2::decode_status).await
     }
 
     /// Asks the member's own metrics what it sent and failed to send.
     pub async fn notifications(&self) -> Result<Reply<NotificationCounts>, NetError> {
         let raw = self.http.ask(Ask::get("/metrics"), am_v2::error_text).await?;
-        self.decode("/metrics", raw, |body| Ok(notification_counts(&String::from_utf8_lossy(body)))).await
-    }
-
-    async fn decode<T: Send + 'static>(
-        &self,
-        path: &str,
-        raw: Raw,
-        decode: impl FnOnce(&[u8]) -> Result<T, WireError> + Send + 'static,
-    ) -> Result<Reply<T>, NetError> {
-        let (value, meta) = self.http.decode(raw, decode).await.map_err(|kind| self.failed(path, kind))?;
-        Ok(Reply { value, meta, warnings: Vec::new() })
+        self.http.reply("/metrics", raw, |body| Ok(notification_counts(&String::from_utf8_lossy(body)))).await
     }
 
     fn failed(&self, path: &str, kind: NetErrorKind) -> NetError {

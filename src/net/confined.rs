@@ -5,12 +5,15 @@ use super::error::NetErrorKind;
 use super::http::{build, client_builder, one_line, read_capped};
 use crate::config::{Cluster, Tls};
 use crate::model::network::{BadNetwork, Network};
+use crate::sys::apart::apart;
 use reqwest::Client;
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
 use url::{Host, Url};
 
 /// The port of the exporter.
@@ -19,6 +22,12 @@ const EXPORTER: u16 = 10105;
 const PRIVATE: [&str; 5] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"];
 /// Each has a client of its own.
 const MOST_PORTS: usize = 64;
+/// A node that lives takes a connection at once; this leaves a lost packet its second chance. A machine without power must not
+/// hold a place for as long as a script may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+/// So many names are looked up at a time. A lookup cannot be called off, and where no name server answers it holds a thread of the
+/// whole program's pool for up to a minute: the alerts' own way needs some, too.
+static LOOKUPS: Semaphore = Semaphore::const_new(64);
 
 /// Addresses that may be asked: a network, on one port or on all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +115,32 @@ pub struct Confined {
     cluster: Cluster,
     door: Arc<Door>,
     cap: u64,
-    clients: Mutex<HashMap<(u16, bool), Client>>,
+    clients: Mutex<Clients>,
+}
+
+/// A client by port and scheme.
+#[derive(Debug, Default)]
+struct Clients {
+    all: HashMap<(u16, bool), (Client, u64)>,
+    uses: u64,
+}
+
+impl Clients {
+    fn get(&mut self, door: (u16, bool)) -> Option<Client> {
+        self.uses += 1;
+        let (client, used) = self.all.get_mut(&door)?;
+        *used = self.uses;
+        Some(client.clone())
+    }
+
+    /// Keeps a client, in the place of the one that was not used for longest where there are too many.
+    fn put(&mut self, door: (u16, bool), client: Client) {
+        if self.all.len() >= MOST_PORTS {
+            let oldest = self.all.iter().min_by_key(|(_, (_, used))| *used).map(|(door, _)| *door);
+            oldest.and_then(|door| self.all.remove(&door));
+        }
+        self.all.insert(door, (client, self.uses));
+    }
 }
 
 impl Confined {
@@ -187,19 +221,17 @@ impl Confined {
             }
         }
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = clients.get(&(port, https)) {
-            return Ok(client.clone());
-        }
-        if clients.len() >= MOST_PORTS {
-            return unsent(format!("more than {MOST_PORTS} different ports"));
+        if let Some(client) = clients.get((port, https)) {
+            return Ok(client);
         }
         let resolver = Resolver { door: self.door.clone(), port };
         let client = client_builder(&self.cluster, url).and_then(|(_, builder)| {
+            let builder = builder.connect_timeout(CONNECT_WITHIN.min(self.cluster.timeout));
             // A node is asked once a minute: 20,000 connections that wait for it would cost more than opening them.
             build(builder.dns_resolver(Arc::new(resolver)).pool_max_idle_per_host(0))
         });
         let client = client.map_err(NetErrorKind::Unsent)?;
-        clients.insert((port, https), client.clone());
+        clients.put((port, https), client.clone());
         Ok(client)
     }
 }
@@ -220,7 +252,9 @@ impl reqwest::dns::Resolve for Resolver {
     fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
         let (door, port) = (self.door.clone(), self.port);
         Box::pin(async move {
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), port)).await?.collect();
+            let wanted = name.as_str().to_owned();
+            let found = one_of(&LOOKUPS, move || (wanted.as_str(), port).to_socket_addrs()).await?;
+            let found: Vec<SocketAddr> = found.collect();
             let named = door.is_named(name.as_str(), port);
             let fit = |address: &SocketAddr| named || door.is_open(address.ip(), port);
             let fitting: Vec<SocketAddr> = found.iter().copied().filter(fit).collect();
@@ -235,14 +269,31 @@ impl reqwest::dns::Resolve for Resolver {
     }
 }
 
+/// Does something on a thread of its own, as one of so many. Its place is free when it is done, however soon nobody waits for it.
+async fn one_of<T: Send + 'static>(
+    places: &'static Semaphore,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let place = places.acquire().await;
+    apart(move || {
+        let _place = place;
+        work()
+    })
+    .await
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Allowed, Confined};
+    use super::{Allowed, Confined, MOST_PORTS, one_of};
     use crate::config::{Cluster, Defaults};
     use crate::net::NetErrorKind;
+    use crate::sys::apart::apart;
     use std::io::{Read as _, Write as _};
     use std::net::TcpListener;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
     use std::time::Duration;
+    use tokio::sync::Semaphore;
 
     fn confined(allowed: &[&str]) -> Confined {
         let mut cluster = Cluster::new("east", &Defaults::default());
@@ -337,5 +388,40 @@ mod tests {
         assert_eq!(confined.get(&url, text).await, Err(NetErrorKind::TooLarge(1000)));
         let status = NetErrorKind::Status { status: 404, message: "unknown".to_owned() };
         assert_eq!(confined.get(&url, text).await, Err(status));
+    }
+
+    #[tokio::test]
+    async fn every_port_is_asked_however_many_there_are() {
+        let confined = confined(&["127.0.0.0/8"]);
+        let first = u16::try_from(MOST_PORTS).expect("few");
+        // All of them are reserved; whoever listens there nevertheless is asked.
+        for port in 1..=first + 6 {
+            let url = format!("http://127.41.0.1:{port}/").parse().expect("a URL");
+            let answer = confined.get(&url, |_| String::new()).await;
+            assert!(matches!(answer, Err(NetErrorKind::Connect(_))), "{port}: {answer:?}");
+        }
+        assert_eq!(confined.clients.lock().expect("kept").all.len(), MOST_PORTS);
+    }
+
+    #[tokio::test]
+    async fn lookups_that_hang_leave_threads_to_others() {
+        static PLACES: Semaphore = Semaphore::const_new(3);
+        static BEGUN: AtomicUsize = AtomicUsize::new(0);
+        let mut held = Vec::new();
+        for _ in 0..20 {
+            let (release, hung) = mpsc::channel::<()>();
+            held.push(release);
+            let work = move || {
+                BEGUN.fetch_add(1, Ordering::SeqCst);
+                let _ = hung.recv();
+            };
+            // Whoever asked gives up.
+            let answer = tokio::time::timeout(Duration::from_millis(20), one_of(&PLACES, work)).await;
+            assert!(answer.is_err());
+        }
+        assert_eq!(apart(|| 7).await, 7);
+        assert_eq!(BEGUN.load(Ordering::SeqCst), 3);
+        drop(held);
+        assert_eq!(one_of(&PLACES, || 8).await, 8);
     }
 }

@@ -1,8 +1,10 @@
 //! The client of the detail API: a check's output and its past, fetched straight from its node.
 
+use super::deadline::Deadline;
 use super::error::{NetError, NetErrorKind};
-use super::http::{Ask, Deadline, Http, Reply};
+use super::http::{Ask, Http, Reply};
 use crate::config::{Cluster, Tls};
+use crate::model::alert::of_job;
 use crate::model::check::{Detail, History};
 use crate::model::cluster::ReplicaKind;
 use crate::model::labels::Labels;
@@ -38,8 +40,12 @@ impl DetailClient {
 
     /// Fetches the detail of `check` from where the cluster's `detail_url` points for these labels.
     pub async fn fetch(&self, check: &str, labels: &Labels) -> Result<Reply<Detail>, NetError> {
-        let url = self.url(labels)?;
-        self.get(&url, |body| decode_detail(check, body)).await
+        self.ask_each(self.urls(labels)?, |body| decode_detail(check, body)).await
+    }
+
+    /// Reports whether it is a pushgateway that has the detail of a check with these labels, and not a node.
+    pub fn is_pushed(&self, labels: &Labels) -> bool {
+        Places::of(&self.cluster).has_pushed(labels)
     }
 
     /// Fetches the newest `limit` runs of `check`, from below its detail.
@@ -49,10 +55,19 @@ impl DetailClient {
         labels: &Labels,
         limit: usize,
     ) -> Result<Reply<History>, NetError> {
-        let mut url = self.url(labels)?;
-        url.set_path(&format!("{}/history", url.path().trim_end_matches('/')));
-        url.query_pairs_mut().append_pair("limit", &limit.to_string());
-        self.get(&url, |body| decode_history(check, body)).await
+        let mut urls = self.urls(labels)?;
+        for url in &mut urls {
+            url.set_path(&format!("{}/history", url.path().trim_end_matches('/')));
+            url.query_pairs_mut().append_pair("limit", &limit.to_string());
+        }
+        self.ask_each(urls, |body| decode_history(check, body)).await
+    }
+
+    /// Asks whether a pushgateway lets us read what it knows of checks, as we are when we fetch one.
+    pub async fn lists_checks(&self, pushgateway: &Url) -> Result<(), NetError> {
+        let mut url = pushgateway.clone();
+        url.set_path(&format!("{}/api/v1/checks", url.path().trim_end_matches('/')));
+        self.get(&url, self.deadline, |_| Ok(())).await.map(drop)
     }
 
     /// Fetches the samples of these metrics from the node's own `/metrics`, where `detail_url` leads to the nodes
@@ -61,7 +76,7 @@ impl DetailClient {
         let template = self.cluster.detail_url.as_deref().unwrap_or_default();
         let host = &template[..host_end(template)];
         let url = match host {
-            "" => self.url(labels)?,
+            "" => return Err(self.nowhere(labels)),
             host if !host.contains('{') => {
                 let why = "detail_url leads to one host for all nodes, not to the nodes themselves";
                 return Err(self.unsent(labels, why.into()));
@@ -69,15 +84,39 @@ impl DetailClient {
             host => expand_detail_url(&format!("{host}/metrics"), labels)
                 .map_err(|why| self.unsent(labels, why))?,
         };
-        self.get(&url, |body| Ok(live_samples(names, &String::from_utf8_lossy(body)))).await
+        self.get(&url, self.deadline, |body| Ok(live_samples(names, &String::from_utf8_lossy(body)))).await
     }
 
-    fn url(&self, labels: &Labels) -> Result<Url, NetError> {
-        let template = self.cluster.detail_url.as_deref().unwrap_or_default();
-        if template.is_empty() {
-            return Err(self.unsent(labels, "detail_url is not configured for this cluster".into()));
+    fn urls(&self, labels: &Labels) -> Result<Vec<Url>, NetError> {
+        let urls = Places::of(&self.cluster).urls(labels).map_err(|why| self.unsent(labels, why))?;
+        if urls.is_empty() { Err(self.nowhere(labels)) } else { Ok(urls) }
+    }
+
+    fn nowhere(&self, labels: &Labels) -> NetError {
+        self.unsent(labels, "detail_url is not configured for this cluster".into())
+    }
+
+    /// Asks one after the other until one has it. Each has its part of the time that is left, so that one that hangs leaves some to
+    /// the next.
+    async fn ask_each<T>(
+        &self,
+        urls: Vec<Url>,
+        decode: impl Fn(&[u8]) -> Result<T, WireError>,
+    ) -> Result<Reply<T>, NetError> {
+        let mut failed: Option<NetError> = None;
+        for (url, left) in urls.iter().zip((1..=urls.len()).rev()) {
+            let parts = u32::try_from(left).unwrap_or(u32::MAX);
+            let deadline = self.deadline.map(|deadline| deadline.one_of(parts));
+            match self.get(url, deadline, &decode).await {
+                Err(error) if !error.kind.is_final() => {
+                    // Who did not answer may have what another one does not know.
+                    let told = failed.filter(|before| !before.kind.is_not_found());
+                    failed = Some(told.unwrap_or(error));
+                }
+                done => return done,
+            }
         }
-        detail_url(template, labels).map_err(|why| self.unsent(labels, why))
+        Err(failed.unwrap_or_else(|| self.nowhere(&Labels::default())))
     }
 
     fn unsent(&self, labels: &Labels, why: String) -> NetError {
@@ -85,7 +124,10 @@ impl DetailClient {
             replica: crate::model::cluster::Replica {
                 cluster: self.cluster.name.clone(),
                 kind: ReplicaKind::Node,
-                name: labels.get(&self.cluster.node_label).into(),
+                name: match labels.get(&self.cluster.node_label) {
+                    "" => of_job(labels).into(),
+                    node => node.into(),
+                },
             },
             request: self.cluster.detail_url.clone().unwrap_or_default(),
             kind: NetErrorKind::Unsent(why),
@@ -95,13 +137,14 @@ impl DetailClient {
     async fn get<T>(
         &self,
         url: &Url,
+        deadline: Option<Deadline>,
         decode: impl FnOnce(&[u8]) -> Result<T, WireError>,
     ) -> Result<Reply<T>, NetError> {
         let mut base = url.clone();
         base.set_path("");
         base.set_query(None);
         let mut http = Http::open_one(&self.cluster, ReplicaKind::Node, &base);
-        if let Some(deadline) = self.deadline {
+        if let Some(deadline) = deadline {
             http = http.by(deadline);
         }
         let query: Vec<(String, String)> = url.query_pairs().into_owned().collect();
@@ -165,6 +208,80 @@ fn host_end(template: &str) -> usize {
     template.find("://").map_or(0, |i| template[i + 3..].find('/').map_or(template.len(), |j| i + 3 + j))
 }
 
+/// Where the details of a cluster's checks are: at the nodes, and at the pushgateways for what was pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    nodes: Option<String>,
+    pushed: Vec<String>,
+    node_label: String,
+}
+
+impl Places {
+    /// Returns those that a cluster names. Of several pushgateways the first that has it is meant.
+    pub fn of(cluster: &Cluster) -> Self {
+        let at = |url: &Url| {
+            format!(
+                "{}/api/v1/checks/{{{}}}?{{{ALL}}}",
+                url.as_str().trim_end_matches('/'),
+                cluster.check_label
+            )
+        };
+        let pushed = cluster.pushgateway.iter().map(at).collect();
+        Self { nodes: cluster.detail_url.clone(), pushed, node_label: cluster.node_label.clone() }
+    }
+
+    /// Returns one place for all of them.
+    pub fn one(template: String) -> Self {
+        Self { nodes: Some(template), pushed: Vec::new(), node_label: String::new() }
+    }
+
+    /// Returns whether there is any.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_none() && self.pushed.is_empty()
+    }
+
+    /// Returns where the detail of a check with these labels may be, in the order in which they are to be asked; none where no place
+    /// is named.
+    ///
+    /// # Errors
+    /// As [`expand_detail_url`].
+    pub fn urls(&self, labels: &Labels) -> Result<Vec<Url>, String> {
+        if self.has_pushed(labels) {
+            return self.pushed.iter().map(|template| detail_url(template, labels)).collect();
+        }
+        self.nodes.iter().map(|template| detail_url(template, labels)).collect()
+    }
+
+    /// Returns whether a pushgateway has the detail of a check with these labels.
+    pub fn has_pushed(&self, labels: &Labels) -> bool {
+        !self.pushed.is_empty() && self.is_of_no_node(labels)
+    }
+
+    /// What was pushed has no node: no instance, or one that no exporter listens at. A node's has a port, unless the template
+    /// brings one, and whatever else the template wants to know of a node.
+    fn is_of_no_node(&self, labels: &Labels) -> bool {
+        let node = labels.get(&self.node_label);
+        if node.is_empty() || self.nodes.as_ref().is_some_and(|template| lacks_one(template, labels)) {
+            return true;
+        }
+        let place = format!("{{{}}}", self.node_label);
+        let is_whole = |template: &String| template[..host_end(template)].ends_with(&place);
+        let has_port =
+            |node: &str| node.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        self.nodes.as_ref().is_none_or(is_whole) && !has_port(node)
+    }
+}
+
+/// Whether a label that names the host of a template is missing.
+fn lacks_one(template: &str, labels: &Labels) -> bool {
+    let mut places =
+        template[..host_end(template)].split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    places.any(|name| labels.get(name).is_empty())
+}
+
+/// The place of all labels, as a query: a pushgateway finds the group that they are of.
+const ALL: &str = "labels";
+
 /// Returns the URL of a check's detail. A result about another host is asked for by it: the node may have a check of its own by
 /// that name.
 ///
@@ -173,7 +290,8 @@ fn host_end(template: &str) -> usize {
 pub fn detail_url(template: &str, labels: &Labels) -> Result<Url, String> {
     let mut url = expand_detail_url(template, labels)?;
     let source = labels.get("source");
-    if !source.is_empty() && !template.contains("{source}") {
+    let is_told = template.contains("{source}") || template.contains("{labels}");
+    if !source.is_empty() && !is_told {
         url.query_pairs_mut().append_pair("source", source);
     }
     Ok(url)
@@ -190,6 +308,12 @@ pub fn expand_detail_url(template: &str, labels: &Labels) -> Result<Url, String>
     while let Some(open) = rest.find('{') {
         let close = rest[open..].find('}').ok_or("detail_url: `{` without `}`")? + open;
         let name = &rest[open + 1..close];
+        if name == ALL && rest[..open].contains('?') {
+            text.push_str(&rest[..open]);
+            text.push_str(&as_query(labels));
+            rest = &rest[close + 1..];
+            continue;
+        }
         let value = labels.get(name);
         // A URL parser resolves `.` and `..` even when they are percent-encoded.
         if matches!(value, "" | "." | "..") {
@@ -205,6 +329,14 @@ pub fn expand_detail_url(template: &str, labels: &Labels) -> Result<Url, String>
     }
     text.push_str(rest);
     Url::parse(&text).map_err(|e| format!("detail_url: {text}: {e}"))
+}
+
+fn as_query(labels: &Labels) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    labels.iter().filter(|(_, value)| !value.is_empty()).for_each(|(name, value)| {
+        query.append_pair(name, value);
+    });
+    query.finish()
 }
 
 fn host_value<'a>(name: &str, value: &'a str) -> Result<&'a str, String> {
@@ -251,10 +383,44 @@ mod tests {
     }
 
     #[test]
+    fn what_was_pushed_is_asked_of_the_pushgateway_with_all_its_labels() {
+        let mut cluster = Cluster::new("east", &crate::config::Config::default().defaults);
+        cluster.pushgateway = vec!["http://push:9091/gate/".parse().expect("a URL")];
+        let url = |cluster: &Cluster, labels: &[(&str, &str)]| {
+            let labels: Labels = labels.iter().copied().collect();
+            let urls = Places::of(cluster).urls(&labels).expect("URLs");
+            let [url] = &urls[..] else { panic!("{urls:?}") };
+            url.to_string()
+        };
+        let pushed = [("check", "etcd health"), ("job", "a/b&c"), ("source", "s"), ("empty", "")];
+        let found =
+            "http://push:9091/gate/api/v1/checks/etcd%20health?check=etcd+health&job=a%2Fb%26c&source=s";
+        assert_eq!(url(&cluster, &pushed), found);
+        cluster.detail_url = Some(TEMPLATE.to_owned());
+        assert_eq!(url(&cluster, &pushed), found);
+        let with = |instance| [("check", "c"), ("instance", instance)];
+        assert!(url(&cluster, &with("db1")).starts_with("http://push:9091/"));
+        assert_eq!(url(&cluster, &with("db1:10105")), "http://db1:10105/api/v1/checks/c");
+        cluster.detail_url = Some("http://{instance}:10105/api/v1/checks/{check}".to_owned());
+        assert_eq!(url(&cluster, &with("db1")), "http://db1:10105/api/v1/checks/c");
+        cluster.detail_url = Some("http://{address}/api/v1/checks/{check}".to_owned());
+        assert!(url(&cluster, &with("db1")).starts_with("http://push:9091/"), "no node has no address");
+        let node = [("check", "c"), ("instance", "hv-1"), ("address", "10.0.0.7:10105")];
+        assert_eq!(url(&cluster, &node), "http://10.0.0.7:10105/api/v1/checks/c");
+        cluster.pushgateway.push("http://other:9091".parse().expect("a URL"));
+        let urls = Places::of(&cluster).urls(&pushed.into_iter().collect()).expect("URLs");
+        assert_eq!(urls.iter().filter_map(Url::host_str).collect::<Vec<_>>(), ["push", "other"]);
+        cluster.pushgateway.clear();
+        assert_eq!(url(&cluster, &node), "http://10.0.0.7:10105/api/v1/checks/c");
+        cluster.detail_url = None;
+        assert_eq!(Places::of(&cluster).urls(&Labels::default()), Ok(Vec::new()));
+    }
+
+    #[test]
     fn a_result_about_another_host_is_asked_for_by_it() {
         let mut cluster = Cluster::new("east", &crate::config::Config::default().defaults);
         let url = |cluster: &Cluster, labels: &Labels| {
-            DetailClient::new(cluster).url(labels).expect("a URL").to_string()
+            DetailClient::new(cluster).urls(labels).expect("URLs")[0].to_string()
         };
         cluster.detail_url = Some(TEMPLATE.to_owned());
         let own = labels("h:1", "ping");

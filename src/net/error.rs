@@ -59,6 +59,11 @@ pub enum NetErrorKind {
 }
 
 impl NetErrorKind {
+    /// Reports whether the server has what was asked for and says what is wrong with the question: another one would say the same.
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Status { status: 409, .. })
+    }
+
     /// Reports whether the server may have acted on the request although we have no answer.
     /// Repeating a write is safe only where this is false.
     pub fn may_have_arrived(&self) -> bool {

@@ -1,5 +1,6 @@
 //! The HTTP client of one cluster: time limits, authentication, TLS, caps, and typed errors.
 
+use super::deadline::Deadline;
 use super::error::{NetError, NetErrorKind};
 use crate::config::{Auth, Cluster, reason};
 use crate::model::cluster::{Replica, ReplicaKind};
@@ -14,7 +15,7 @@ use reqwest::{Certificate, Client, ClientBuilder, Identity, Method, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use url::Url;
 
@@ -31,30 +32,6 @@ const LARGE: usize = 1 << 20;
 /// A list of alerts is decoded while it comes and may be so many times as large as any other answer: 50,000 alerts
 /// with their outputs are 100 MB, which an Alertmanager before 0.26 sends uncompressed.
 const STREAMED: u64 = 8;
-
-/// When a whole question must have its answer, however many requests it takes.
-#[derive(Debug, Clone, Copy)]
-pub struct Deadline {
-    until: Instant,
-    limit: Duration,
-}
-
-impl Deadline {
-    /// The question began just now and may take as long as `limit`.
-    pub fn after(limit: Duration) -> Self {
-        Self { until: clock::instant() + limit, limit }
-    }
-
-    /// Returns an earlier one, at `part` of `whole` of the time: what is asked later needs time, too.
-    pub fn part(self, part: u32, whole: u32) -> Self {
-        let rest = self.limit - self.limit * part / whole;
-        Self { until: self.until - rest, limit: self.limit - rest }
-    }
-
-    fn left(self) -> Duration {
-        self.until.saturating_duration_since(clock::instant())
-    }
-}
 
 /// When and how a request was answered.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -107,6 +84,8 @@ pub(super) struct Ask<'a> {
     /// Below the base URL, with a leading slash.
     pub path: &'a str,
     pub query: &'a [(&'a str, &'a str)],
+    /// What is told beside what every request tells.
+    pub headers: &'a [(&'static str, &'a str)],
     pub body: Payload<'a>,
     /// Whether a repetition does no harm.
     pub repeatable: bool,
@@ -119,14 +98,19 @@ pub(super) enum Payload<'a> {
     Form(&'a [(&'a str, &'a str)]),
     /// JSON that is written already.
     Written(Vec<u8>),
+    /// Metrics as text.
+    Metrics(&'a [u8]),
 }
 
 impl<'a> Ask<'a> {
     /// A plain GET.
     pub fn get(path: &'a str) -> Self {
-        Self { method: Method::GET, path, query: &[], body: Payload::None, repeatable: true }
+        Self { method: Method::GET, path, query: &[], headers: &[], body: Payload::None, repeatable: true }
     }
 }
+
+/// Reads the server's words out of an error body.
+pub(super) type ErrorText<'a> = dyn Fn(&[u8]) -> String + Sync + 'a;
 
 /// An answer that is passed on.
 pub struct Passed {
@@ -160,7 +144,8 @@ impl Http {
 
     /// Opens the door of one replica, at this one of the addresses that its name has.
     pub fn open_at(cluster: &Cluster, kind: ReplicaKind, url: &Url, address: Option<SocketAddr>) -> Self {
-        let name = address.map_or_else(|| replica_name(url), |address| address.to_string());
+        let name = replica_name(url);
+        let name = address.map_or_else(|| name.clone(), |address| format!("{name} ({address})"));
         let replica = Replica { cluster: cluster.name.clone(), kind, name: name.into() };
         let (base, client) = match build_client(cluster, url, address) {
             Ok((base, client)) => (base, Ok(client)),
@@ -193,9 +178,22 @@ impl Http {
         self.deadline.map_or(self.timeout, |deadline| deadline.left().min(self.timeout))
     }
 
+    /// Makes a reply of the answer to what was asked at `path`.
+    pub(super) async fn reply<T: Send + 'static>(
+        &self,
+        path: &str,
+        raw: Raw,
+        decode: impl FnOnce(&[u8]) -> Result<T, WireError> + Send + 'static,
+    ) -> Result<Reply<T>, NetError> {
+        match self.decode(raw, decode).await {
+            Ok((value, meta)) => Ok(Reply { value, meta, warnings: Vec::new() }),
+            Err(kind) => Err(NetError { replica: self.replica().clone(), request: path.to_owned(), kind }),
+        }
+    }
+
     /// Decodes a body within the time that its request has left. A large one is decoded on a thread of its own:
     /// on that of the requests it would hold up everybody else's answers and time limits.
-    pub(super) async fn decode<T: Send + 'static>(
+    async fn decode<T: Send + 'static>(
         &self,
         raw: Raw,
         decode: impl FnOnce(&[u8]) -> Result<T, WireError> + Send + 'static,
@@ -231,13 +229,22 @@ impl Http {
 
     /// What a request that took too long is told to have taken.
     fn limit(&self) -> Duration {
-        self.deadline.map_or(self.timeout, |deadline| deadline.limit.min(self.timeout))
+        self.deadline.map_or(self.timeout, |deadline| deadline.limit().min(self.timeout))
     }
 
     /// Sends a request and reads its body, all within the cluster's time limit.
     ///
     /// `error_text` reads the server's words out of an error body.
     pub(super) async fn ask(&self, ask: Ask<'_>, error_text: fn(&[u8]) -> String) -> Result<Raw, NetError> {
+        self.ask_looking(ask, &error_text).await
+    }
+
+    /// As [`Self::ask`], where `error_text` looks at an error body for more than the words.
+    pub(super) async fn ask_looking(
+        &self,
+        ask: Ask<'_>,
+        error_text: &ErrorText<'_>,
+    ) -> Result<Raw, NetError> {
         let take = |body: &mut Vec<u8>, chunk: &[u8]| {
             body.extend_from_slice(chunk);
             Ok(())
@@ -254,13 +261,13 @@ impl Http {
         begin: impl Fn(usize) -> B,
         take: impl Fn(&mut B, &[u8]) -> Result<(), WireError>,
     ) -> Result<Raw<B>, NetError> {
-        self.receive(ask, error_text, self.max_body.saturating_mul(STREAMED), begin, take).await
+        self.receive(ask, &error_text, self.max_body.saturating_mul(STREAMED), begin, take).await
     }
 
     async fn receive<B>(
         &self,
         ask: Ask<'_>,
-        error_text: fn(&[u8]) -> String,
+        error_text: &ErrorText<'_>,
         cap: u64,
         begin: impl Fn(usize) -> B,
         take: impl Fn(&mut B, &[u8]) -> Result<(), WireError>,
@@ -292,7 +299,7 @@ impl Http {
     async fn send<B>(
         &self,
         ask: &Ask<'_>,
-        error_text: fn(&[u8]) -> String,
+        error_text: &ErrorText<'_>,
         cap: u64,
         begin: &impl Fn(usize) -> B,
         take: &impl Fn(&mut B, &[u8]) -> Result<(), WireError>,
@@ -336,8 +343,11 @@ impl Http {
         let prefix = self.base.path().trim_end_matches('/');
         let url = self.base.join(&format!("{prefix}{path_and_query}"));
         let url = url.map_err(|error| NetErrorKind::Unsent(error.to_string()))?;
-        // `..` must not lead out of the API.
-        if url.origin() != self.base.origin() || !url.path().starts_with(&format!("{prefix}/api/v2/")) {
+        // `..` must not lead out of the API, nor what a server behind this one reads as dots and slashes.
+        let is_below = url.path().starts_with(&format!("{prefix}/api/v2/"));
+        let coded = url.path().to_ascii_lowercase();
+        let hides = ["%2f", "%5c", "%2e"].iter().any(|hidden| coded.contains(hidden));
+        if url.origin() != self.base.origin() || !is_below || hides {
             return Err(NetErrorKind::Unsent(format!("{} is not below /api/v2/", url.path())));
         }
         let request = client.request(method, url).timeout(self.timeout * 12);
@@ -383,12 +393,17 @@ impl Http {
         url: Url,
     ) -> Result<reqwest::Response, NetErrorKind> {
         let request = client.request(ask.method.clone(), url);
+        let request =
+            ask.headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let request = match &ask.body {
             Payload::None => request,
             Payload::Json(json) => request.json(json),
             Payload::Form(form) => request.form(form),
             Payload::Written(json) => {
                 request.header(reqwest::header::CONTENT_TYPE, "application/json").body(json.clone())
+            }
+            Payload::Metrics(text) => {
+                request.header(reqwest::header::CONTENT_TYPE, "text/plain; version=0.0.4").body(text.to_vec())
             }
         };
         let request = match &self.auth {
@@ -399,7 +414,7 @@ impl Http {
     }
 
     /// Joins the path to the base, keeping the base's own prefix (`/prometheus`).
-    fn url(&self, path: &str) -> Url {
+    pub(super) fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
         let prefix = self.base.path().trim_end_matches('/');
         url.set_path(&format!("{prefix}{path}"));
@@ -408,7 +423,7 @@ impl Http {
 }
 
 /// Returns what an operator calls a server: `host:port` and the path prefix, if any.
-fn replica_name(url: &Url) -> String {
+pub fn replica_name(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     let port = url.port_or_known_default().unwrap_or_default();
     format!("{host}:{port}{}", url.path().trim_end_matches('/'))

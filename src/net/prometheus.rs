@@ -1,13 +1,15 @@
 //! The client of one Prometheus replica, or of anything that speaks its query API.
 
+use super::deadline::Deadline;
 use super::error::NetError;
-use super::http::{Ask, Deadline, Http, Payload, Raw, Reply};
+use super::http::{Ask, Http, Payload, Raw, Reply};
 use crate::model::alert::PromAlert;
 use crate::model::cluster::Replica;
 use crate::model::labels::Interner;
 use crate::model::time::Timestamp;
 use crate::wire::WireError;
 use crate::wire::prom_json::{self, Answered, QueryValue, Sample};
+use prometheus_parse::{Scrape, Value};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -40,6 +42,26 @@ pub struct RuntimeInfo {
 pub struct PrometheusSettings {
     /// The configuration file's text (YAML), secrets masked by Prometheus.
     pub yaml: String,
+}
+
+/// What a Prometheus counted on its way to one Alertmanager or proxy since it started.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct SendCounts {
+    /// Alerts that it dropped.
+    pub dropped: f64,
+    /// Sends that failed: batches, from 3.1 on alerts.
+    pub errors: f64,
+}
+
+/// The way of alerts out of a Prometheus, as it counts it itself.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sending {
+    /// By whom it sent to; `""` where it does not tell them apart: before 3.10 it drops for all of them at once.
+    pub counts: BTreeMap<String, SendCounts>,
+    /// Alerts that wait in the fullest queue.
+    pub queued: f64,
+    /// How many a queue takes.
+    pub capacity: f64,
 }
 
 impl PrometheusClient {
@@ -129,6 +151,15 @@ impl PrometheusClient {
         Ok(reply.map(|a| a.active.len()))
     }
 
+    /// Asks it what became of its alerts: its own metrics, for it may not scrape itself.
+    pub async fn sending(&self) -> Result<Reply<Sending>, NetError> {
+        let raw = self.http.ask(Ask::get("/metrics"), error_text).await?;
+        let decode = |body: &[u8]| {
+            Ok(Answered { value: sending(&String::from_utf8_lossy(body)), warnings: Vec::new() })
+        };
+        self.decode("/metrics", raw, decode).await
+    }
+
     /// Asks for the configuration file.
     pub async fn settings(&self) -> Result<Reply<PrometheusSettings>, NetError> {
         let reply: Reply<PrometheusSettings> =
@@ -150,11 +181,30 @@ impl PrometheusClient {
         raw: Raw,
         decode: impl FnOnce(&[u8]) -> Result<Answered<T>, WireError> + Send + 'static,
     ) -> Result<Reply<T>, NetError> {
-        match self.http.decode(raw, decode).await {
-            Ok((answer, meta)) => Ok(Reply { value: answer.value, meta, warnings: answer.warnings }),
-            Err(kind) => Err(NetError { replica: self.replica().clone(), request: path.to_owned(), kind }),
+        let Reply { value: answer, meta, .. } = self.http.reply(path, raw, decode).await?;
+        Ok(Reply { value: answer.value, meta, warnings: answer.warnings })
+    }
+}
+
+/// Reads what Prometheus counts of its notifications. The one label here is a URL, which holds no comma.
+fn sending(text: &str) -> Sending {
+    let wanted = text.lines().filter(|line| line.starts_with("prometheus_notifications_"));
+    let scrape = Scrape::parse(wanted.map(|line| Ok(line.to_owned())));
+    let mut sending = Sending::default();
+    for sample in scrape.map(|scrape| scrape.samples).unwrap_or_default() {
+        let (Value::Counter(value) | Value::Gauge(value) | Value::Untyped(value)) = sample.value else {
+            continue;
+        };
+        let to = sample.labels.get("alertmanager").unwrap_or_default().to_owned();
+        match sample.metric.as_str() {
+            "prometheus_notifications_dropped_total" => sending.counts.entry(to).or_default().dropped = value,
+            "prometheus_notifications_errors_total" => sending.counts.entry(to).or_default().errors = value,
+            "prometheus_notifications_queue_length" => sending.queued = sending.queued.max(value),
+            "prometheus_notifications_queue_capacity" => sending.capacity = value,
+            _ => {}
         }
     }
+    sending
 }
 
 #[derive(Deserialize)]
@@ -188,5 +238,29 @@ fn error_text(body: &[u8]) -> String {
     match prom_json::decode_error(body) {
         Some(error) => error.to_string(),
         None => String::from_utf8_lossy(body).trim().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SendCounts, Sending, sending};
+
+    #[test]
+    fn what_was_lost_is_read_by_whom_it_was_for() {
+        let old = "# HELP x y\nprometheus_notifications_dropped_total 35\n\
+            prometheus_notifications_errors_total{alertmanager=\"http://am-1:9093/api/v2/alerts\"} 4\n\
+            prometheus_notifications_queue_length 7\nprometheus_notifications_queue_capacity 50\n";
+        let read = sending(old);
+        let am = "http://am-1:9093/api/v2/alerts";
+        assert_eq!(read.counts[""], SendCounts { dropped: 35.0, errors: 0.0 });
+        assert_eq!(read.counts[am], SendCounts { dropped: 0.0, errors: 4.0 });
+        assert_eq!((read.queued, read.capacity), (7.0, 50.0));
+        // From 3.10 on every receiver has a queue of its own.
+        let new = "prometheus_notifications_dropped_total{alertmanager=\"http://a\"} 1\n\
+            prometheus_notifications_queue_length{alertmanager=\"http://a\"} 3\n\
+            prometheus_notifications_queue_length{alertmanager=\"http://b\"} 2\n";
+        let read = sending(new);
+        assert_eq!((read.counts["http://a"].dropped, read.queued), (1.0, 3.0));
+        assert_eq!(sending("garbage {{{"), Sending::default());
     }
 }

@@ -1,7 +1,8 @@
 //! The client of one of our alert proxies: its ledger.
 
+use super::deadline::Deadline;
 use super::error::NetError;
-use super::http::{Ask, Deadline, Http, Reply};
+use super::http::{Ask, Http, Reply};
 use crate::model::cluster::Replica;
 use prometheus_parse::{Scrape, Value};
 use std::collections::BTreeMap;
@@ -19,9 +20,13 @@ pub struct Ledger {
     pub superseded: f64,
     /// Those that could not be sent while they meant something.
     pub expired: f64,
+    /// Those of them that no other Alertmanager has either.
+    pub lost: f64,
+    /// Whether the last request to it failed.
+    pub down: bool,
     /// Those that wait or are under way.
     pub queued: f64,
-    /// For how many seconds the first of them waits.
+    /// For how many seconds it is without the first of them.
     pub waiting: f64,
 }
 
@@ -51,13 +56,7 @@ impl ProxyClient {
     pub async fn ledger(&self) -> Result<Reply<BTreeMap<String, Ledger>>, NetError> {
         let path = "/metrics";
         let raw = self.http.ask(Ask::get(path), |body| String::from_utf8_lossy(body).into_owned()).await?;
-        let decoded = self.http.decode(raw, |body| Ok(ledger(&String::from_utf8_lossy(body)))).await;
-        let (value, meta) = decoded.map_err(|kind| NetError {
-            replica: self.replica().clone(),
-            request: path.to_owned(),
-            kind,
-        })?;
-        Ok(Reply { value, meta, warnings: Vec::new() })
+        self.http.reply(path, raw, |body| Ok(ledger(&String::from_utf8_lossy(body)))).await
     }
 }
 
@@ -78,6 +77,8 @@ fn ledger(text: &str) -> BTreeMap<String, Ledger> {
             "iaasmon_proxy_copies_refused_total" => ledger.refused = value,
             "iaasmon_proxy_copies_superseded_total" => ledger.superseded = value,
             "iaasmon_proxy_copies_expired_total" => ledger.expired = value,
+            "iaasmon_proxy_copies_lost_total" => ledger.lost = value,
+            "iaasmon_proxy_alertmanager_up" => ledger.down = value == 0.0,
             "iaasmon_proxy_queue_length" => ledger.queued = value,
             "iaasmon_proxy_queue_age_seconds" => ledger.waiting = value,
             _ => {}
@@ -96,6 +97,9 @@ mod tests {
             iaasmon_proxy_copies_offered_total{alertmanager=\"am-1:9093\"} 12\n\
             iaasmon_proxy_copies_forwarded_total{alertmanager=\"am-1:9093\"} 9\n\
             iaasmon_proxy_copies_expired_total{alertmanager=\"am-1:9093\"} 1\n\
+            iaasmon_proxy_copies_lost_total{alertmanager=\"am-1:9093\"} 1\n\
+            iaasmon_proxy_alertmanager_up{alertmanager=\"am-1:9093\"} 0\n\
+            iaasmon_proxy_alertmanager_up{alertmanager=\"am-2:9093\"} 1\n\
             iaasmon_proxy_queue_length{alertmanager=\"am-1:9093\"} 2\n\
             iaasmon_proxy_queue_age_seconds{alertmanager=\"am-1:9093\"} 7.5\n\
             iaasmon_proxy_copies_offered_total{alertmanager=\"am-2:9093\"} 12\n\
@@ -104,6 +108,8 @@ mod tests {
             offered: 12.0,
             forwarded: 9.0,
             expired: 1.0,
+            lost: 1.0,
+            down: true,
             queued: 2.0,
             waiting: 7.5,
             ..Ledger::default()

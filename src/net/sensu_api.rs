@@ -4,8 +4,9 @@ use super::error::NetError;
 use super::http::{Ask, Http, Reply};
 use crate::config::{Auth, Cluster, Defaults};
 use crate::model::cluster::{Replica, ReplicaKind};
+use crate::wire::WireError;
 use crate::wire::detail::error_text;
-use crate::wire::sensu_api::{SensuEvent, decode_events};
+use crate::wire::sensu_api::{SensuClient, SensuEvent, decode_clients, decode_events};
 use std::path::PathBuf;
 use url::Url;
 
@@ -35,13 +36,20 @@ impl SensuApi {
 
     /// Asks for all events.
     pub async fn events(&self) -> Result<Reply<Vec<SensuEvent>>, NetError> {
-        let path = "/events";
+        self.list("/events", decode_events).await
+    }
+
+    /// Asks for all clients.
+    pub async fn clients(&self) -> Result<Reply<Vec<SensuClient>>, NetError> {
+        self.list("/clients", decode_clients).await
+    }
+
+    async fn list<T: Send + 'static>(
+        &self,
+        path: &str,
+        decode: fn(&[u8]) -> Result<T, WireError>,
+    ) -> Result<Reply<T>, NetError> {
         let raw = self.http.ask(Ask::get(path), error_text).await?;
-        match self.http.decode(raw, decode_events).await {
-            Ok((value, meta)) => Ok(Reply { value, meta, warnings: Vec::new() }),
-            Err(kind) => {
-                Err(NetError { replica: self.http.replica().clone(), request: path.to_owned(), kind })
-            }
-        }
+        self.http.reply(path, raw, decode).await
     }
 }
