@@ -27,6 +27,7 @@ pub fn check(layer: Layer) -> Checked {
     let mut checked = Checked::default();
     checked.defaults(layer.defaults);
     checked.enrich(layer.enrich);
+    checked.generate(layer.generate);
     checked.silence(layer.silence);
     checked.ui(layer.ui);
     if layer.clusters.is_empty() && !layer.flawed {
@@ -103,6 +104,7 @@ impl Checked {
         self.take(&path("alertmanager"), &mut cluster.alertmanager, layer.alertmanager.map(values));
         self.take(&path("proxy"), &mut cluster.proxy, layer.proxy.map(values));
         self.take(&path("pushgateway"), &mut cluster.pushgateway, layer.pushgateway.map(values));
+        self.take(&path("pusher"), &mut cluster.pusher, layer.pusher.map(values));
         self.take_some(&path("detail_url"), &mut cluster.detail_url, layer.detail_url);
         self.take(&path("drop_labels"), &mut cluster.drop_labels, layer.drop_labels.map(values));
         self.take(&path("access"), &mut cluster.access, layer.access);
@@ -151,6 +153,7 @@ impl Checked {
             ("alertmanager", &layer.alertmanager, |c| &c.alertmanager),
             ("proxy", &layer.proxy, |c| &c.proxy),
             ("pushgateway", &layer.pushgateway, |c| &c.pushgateway),
+            ("pusher", &layer.pusher, |c| &c.pusher),
         ] {
             let servers = servers.as_ref().map_or(&[][..], |at| &at.value);
             for (i, server) in servers.iter().enumerate() {

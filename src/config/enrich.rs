@@ -39,7 +39,7 @@ impl EnrichLayer {
 }
 
 /// Parses one matcher, as amtool writes it.
-fn matcher(text: &str) -> Result<Matcher, Wrong> {
+pub(super) fn matcher(text: &str) -> Result<Matcher, Wrong> {
     let parsed =
         parse_matcher(text).map_err(|error| Wrong::new(format!("{} in {}", error.message, quote(text))));
     let matcher = parsed

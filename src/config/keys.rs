@@ -12,7 +12,7 @@ pub struct Section {
 }
 
 pub const ROOT: Section =
-    Section { name: "the top level", keys: &["defaults", "cluster", "enrich", "policy", "ui"] };
+    Section { name: "the top level", keys: &["defaults", "cluster", "enrich", "generate", "policy", "ui"] };
 
 pub const DEFAULTS: Section = Section {
     name: "[defaults]",
@@ -28,6 +28,7 @@ pub const CLUSTER: Section = Section {
         "alertmanager",
         "proxy",
         "pushgateway",
+        "pusher",
         "detail_url",
         "drop_labels",
         "access",
@@ -53,6 +54,35 @@ pub const TLS: Section = Section { name: "tls", keys: &["ca", "cert", "key", "se
 pub const ENRICH: Section =
     Section { name: "[[enrich]]", keys: &["match", "detail_url", "output_limit", "copy", "annotations"] };
 
+pub const GENERATE: Section = Section {
+    name: "[generate]",
+    keys: &["group_by", "group_wait", "group_interval", "repeat_interval", "mail", "slack", "receiver"],
+};
+
+pub const MAIL: Section = Section {
+    name: "[generate.mail]",
+    keys: &[
+        "smarthost",
+        "from",
+        "to",
+        "reply_to",
+        "user",
+        "password_file",
+        "tls",
+        "subject",
+        "body",
+        "html",
+        "gui",
+    ],
+};
+
+pub const SLACK: Section = Section { name: "[generate.slack]", keys: &["webhook_file", "channel"] };
+
+pub const RECEIVER: Section = Section {
+    name: "[[generate.receiver]]",
+    keys: &["name", "match", "mail_to", "slack_channel", "webhook"],
+};
+
 pub const POLICY: Section = Section { name: "[policy]", keys: &["silence"] };
 
 pub const SILENCE: Section = Section {
@@ -65,8 +95,23 @@ pub const CONFIRM_ABOVE: Section =
 
 pub const UI: Section = Section { name: "[ui]", keys: &["theme", "color", "refresh"] };
 
-pub const ALL: [&Section; 11] =
-    [&ROOT, &DEFAULTS, &CLUSTER, &AUTH, &BASIC, &TLS, &ENRICH, &POLICY, &SILENCE, &CONFIRM_ABOVE, &UI];
+pub const ALL: [&Section; 15] = [
+    &ROOT,
+    &DEFAULTS,
+    &CLUSTER,
+    &AUTH,
+    &BASIC,
+    &TLS,
+    &ENRICH,
+    &GENERATE,
+    &MAIL,
+    &SLACK,
+    &RECEIVER,
+    &POLICY,
+    &SILENCE,
+    &CONFIRM_ABOVE,
+    &UI,
+];
 
 impl Section {
     /// Says what the unknown key `key` was probably meant to be: a key of this table, a key of another one, or

@@ -5,6 +5,7 @@
 
 use super::enrich::EnrichLayer;
 use super::files::{Content, Paths};
+use super::generate::GenerateLayer;
 use super::keys;
 use super::origin::{At, List, Origin, Pairs};
 use super::problem::Problem;
@@ -26,6 +27,7 @@ pub struct Layer {
     pub defaults: Common,
     pub clusters: Vec<ClusterLayer>,
     pub enrich: Vec<EnrichLayer>,
+    pub generate: GenerateLayer,
     pub silence: SilenceLayer,
     pub ui: UiLayer,
 }
@@ -57,6 +59,7 @@ pub struct ClusterLayer {
     pub alertmanager: Servers,
     pub proxy: Servers,
     pub pushgateway: Servers,
+    pub pusher: Servers,
     pub detail_url: Option<At<String>>,
     pub drop_labels: Option<At<List<String>>>,
     pub access: Option<At<Access>>,
@@ -102,6 +105,7 @@ impl Layer {
             defaults: root.table("defaults", &keys::DEFAULTS).map(|t| Common::read(&t)).unwrap_or_default(),
             clusters: read_clusters(&root, paths),
             enrich: EnrichLayer::read_all(&root),
+            generate: GenerateLayer::read(&root, paths),
             silence: silence.unwrap_or_default(),
             ui: root.table("ui", &keys::UI).map(|t| UiLayer::read(&t)).unwrap_or_default(),
         };
@@ -142,6 +146,7 @@ impl Layer {
             clusters,
             // Their order is what they mean: those of two files cannot be mixed.
             enrich: if self.enrich.is_empty() { lower.enrich } else { self.enrich },
+            generate: self.generate.over(lower.generate),
             silence: self.silence.over(lower.silence),
             ui: self.ui.over(lower.ui),
         }
@@ -195,8 +200,9 @@ fn read_clusters(root: &Table<'_>, paths: &Paths) -> Vec<ClusterLayer> {
 
 impl ClusterLayer {
     fn read(table: &Table<'_>, paths: &Paths) -> Option<Self> {
-        let [prometheus, alertmanager, proxy, pushgateway] =
-            ["prometheus", "alertmanager", "proxy", "pushgateway"].map(|key| table.list(key, value::url));
+        let servers = ["prometheus", "alertmanager", "proxy", "pushgateway", "pusher"];
+        let [prometheus, alertmanager, proxy, pushgateway, pusher] =
+            servers.map(|key| table.list(key, value::url));
         let labels = table.map("labels", value::cluster_label, value::label_value);
         let detail_url = table.text("detail_url", value::detail_url);
         let drop_labels = table.list("drop_labels", value::label_name);
@@ -215,6 +221,7 @@ impl ClusterLayer {
             alertmanager,
             proxy,
             pushgateway,
+            pusher,
             detail_url,
             drop_labels,
             access,
@@ -236,6 +243,7 @@ impl ClusterLayer {
             alertmanager: self.alertmanager.or(lower.alertmanager),
             proxy: self.proxy.or(lower.proxy),
             pushgateway: self.pushgateway.or(lower.pushgateway),
+            pusher: self.pusher.or(lower.pusher),
             detail_url: self.detail_url.or(lower.detail_url),
             drop_labels: self.drop_labels.or(lower.drop_labels),
             access: self.access.or(lower.access),

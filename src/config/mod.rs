@@ -7,6 +7,7 @@ mod check;
 mod enrich;
 pub mod env;
 mod files;
+mod generate;
 mod keys;
 mod layer;
 mod load;
@@ -20,10 +21,11 @@ pub mod web;
 
 pub use env::Env;
 pub use files::reason;
+pub use generate::{Generate, Grouping, Mail, Receiver, Slack, mail_address};
 pub use load::{Flag, Loaded, SYSTEM_FILE, load, load_if_there, load_with, parse};
 pub use problem::{ConfigErrors, Problem};
 pub use show::{EXAMPLE, to_json, to_toml};
 pub use valid::{
     Access, Auth, Cluster, Color, Config, ConfirmAbove, Defaults, Enrich, SilencePolicy, Tls, Ui,
 };
-pub use value::RESERVED_LABELS;
+pub use value::{RESERVED_LABELS, Wrong, detail_url, url as server_url};

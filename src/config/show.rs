@@ -20,14 +20,23 @@ const MASK: &str = "***";
 /// Headers that name a tenant and are no secret; seeing them is what finds a wrong tenant.
 const OPEN_HEADERS: [&str; 2] = ["x-scope-orgid", "thanos-tenant"];
 
+/// The keys of a table and their values, in the order in which they are read best.
+pub(super) type Entries = Vec<(&'static str, Value)>;
+
 /// One table of the output.
-struct Section {
+pub(super) struct Section {
     /// Its header.
     header: String,
     /// What the origins of its keys begin with.
     path: String,
-    /// Its keys, in the order in which they are read best.
-    entries: Vec<(&'static str, Value)>,
+    /// Its keys.
+    entries: Entries,
+}
+
+impl Section {
+    pub(super) fn new(header: &str, path: &str, entries: Entries) -> Self {
+        Self { header: header.to_owned(), path: path.to_owned(), entries }
+    }
 }
 
 /// Writes `config` as TOML that loads again. With `origins` each line says where its value came from.
@@ -60,7 +69,14 @@ pub fn to_json(config: &Config, origins: Option<&Origins>) -> serde_json::Value 
             Some((list @ ("cluster" | "enrich"), _)) => {
                 data[list].as_array_mut().expect("built above").push(json);
             }
+            Some(("generate", list)) if list.starts_with("receiver.") => {
+                data["generate"]["receiver"].as_array_mut().expect("built with the section").push(json);
+            }
             Some((outer, inner)) => data[outer][inner] = json,
+            None if section.path == "generate" => {
+                data["generate"] = json;
+                data["generate"]["receiver"] = serde_json::json!([]);
+            }
             None => data[&section.path] = json,
         }
     }
@@ -98,6 +114,7 @@ fn sections(config: &Config) -> Vec<Section> {
     let mut sections = vec![defaults(config)];
     sections.extend(config.clusters.iter().map(cluster));
     sections.extend(config.enrich.iter().enumerate().map(enrich));
+    sections.extend(super::generate::sections(config));
     sections.push(silence(config));
     sections.push(ui(config));
     sections
@@ -136,6 +153,7 @@ fn cluster(cluster: &Cluster) -> Section {
     add("alertmanager", urls(&cluster.alertmanager));
     add("proxy", urls(&cluster.proxy));
     add("pushgateway", urls(&cluster.pushgateway));
+    add("pusher", urls(&cluster.pusher));
     if let Some(template) = &cluster.detail_url {
         add("detail_url", text(template));
     }
@@ -210,7 +228,7 @@ fn ui(config: &Config) -> Section {
     Section { header: "[ui]".to_owned(), path: "ui".to_owned(), entries }
 }
 
-fn text(text: &str) -> Value {
+pub(super) fn text(text: &str) -> Value {
     Value::String(text.to_owned())
 }
 

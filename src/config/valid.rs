@@ -3,6 +3,8 @@
 //! Nothing here parses; [`load`](super::load) builds these from files and the environment. All
 //! fields are public so that tests and the demo can build a fleet without a file.
 
+use super::generate::Generate;
+use crate::model::check::STATUS_METRIC;
 use crate::model::cluster::ClusterName;
 use crate::model::matcher::Matcher;
 use crate::model::time::format_duration;
@@ -23,6 +25,8 @@ pub struct Config {
     pub clusters: Vec<Cluster>,
     /// What the proxy adds to which alerts; the first that fits holds. Without any, alerts with a check label get all of it.
     pub enrich: Vec<Enrich>,
+    /// Who is told of alerts, how often, and in which words.
+    pub generate: Generate,
     /// What a silence must fulfil, and from where on it needs a second look.
     pub policy: SilencePolicy,
     /// How the terminal interface looks and how often it asks.
@@ -54,7 +58,7 @@ impl Default for Defaults {
             timeout: Duration::from_secs(5),
             node_label: "instance".to_owned(),
             check_label: "check".to_owned(),
-            status_metric: "iaasmon_check_status".to_owned(),
+            status_metric: STATUS_METRIC.to_owned(),
             bad_metric: "iaasmon_check_status:bad".to_owned(),
             // 200,000 series are 50 MB. 50,000 enriched alerts are 100 MB, but they are decoded while they come and
             // may be eight times as large. More than this is a broken or hostile server.
@@ -78,6 +82,8 @@ pub struct Cluster {
     pub proxy: Vec<Url>,
     /// Pushgateways that also serve check detail.
     pub pushgateway: Vec<Url>,
+    /// What pushes there; Prometheus scrapes them.
+    pub pusher: Vec<Url>,
     /// Where a check's detail is fetched, with `{label}` placeholders; validated.
     pub detail_url: Option<String>,
     /// Labels that tell replicas apart and are dropped before merging.
@@ -116,6 +122,7 @@ impl Cluster {
             alertmanager: Vec::new(),
             proxy: Vec::new(),
             pushgateway: Vec::new(),
+            pusher: Vec::new(),
             detail_url: None,
             drop_labels: Vec::new(),
             access: Access::Rw,
@@ -134,7 +141,8 @@ impl Cluster {
 
     /// Returns how many servers of every kind it names.
     pub fn servers(&self) -> usize {
-        self.prometheus.len() + self.alertmanager.len() + self.proxy.len() + self.pushgateway.len()
+        let kinds = [&self.prometheus, &self.alertmanager, &self.proxy, &self.pushgateway, &self.pusher];
+        kinds.map(Vec::len).iter().sum()
     }
 }
 

@@ -346,7 +346,7 @@ pub fn color(text: &str) -> Result<Color, Wrong> {
     one_of(text, &Color::ALL, Color::word)
 }
 
-fn one_of<T: Copy>(text: &str, choices: &[T], word: fn(T) -> &'static str) -> Result<T, Wrong> {
+pub fn one_of<T: Copy>(text: &str, choices: &[T], word: fn(T) -> &'static str) -> Result<T, Wrong> {
     let words: Vec<&str> = choices.iter().map(|choice| word(*choice)).collect();
     if let Some(found) = choices.iter().find(|choice| word(**choice) == text) {
         return Ok(*found);

@@ -42,6 +42,31 @@ fn shown_with_origins() {
     status_metric = "iaasmon_check_status"  # default
     bad_metric = "iaasmon_check_status:bad"  # default
 
+    [generate]
+    group_by = "check"  # default
+    group_wait = "10s"  # default
+    group_interval = "1m"  # default
+    repeat_interval = "30m"  # default
+
+    [generate.mail]
+    to = []  # default
+    tls = true  # default
+    subject = "{action} - {client}/{check}: {status}"  # default
+    body = """
+    {output}
+    Admin GUI: {gui}
+    Host: {client}
+    Timestamp: {issued}
+    Address:  {address}
+    Check Name:  {check}
+    Command:  {command}
+    Status:  {status}
+    Occurrences:  {occurrences}
+    Playbook:  {playbook}
+    Silence:  {silence}
+    """  # default
+    html = true  # default
+
     [policy.silence]
     comment_required = true  # default
     comment_pattern = 'INC-\d+'  # /c.toml:10:19
@@ -91,6 +116,20 @@ fn shown_as_json() {
           "timeout": "3s"
         },
         "enrich": [],
+        "generate": {
+          "group_by": "check",
+          "group_interval": "1m",
+          "group_wait": "10s",
+          "mail": {
+            "body": "{output}\nAdmin GUI: {gui}\nHost: {client}\nTimestamp: {issued}\nAddress:  {address}\nCheck Name:  {check}\nCommand:  {command}\nStatus:  {status}\nOccurrences:  {occurrences}\nPlaybook:  {playbook}\nSilence:  {silence}\n",
+            "html": true,
+            "subject": "{action} - {client}/{check}: {status}",
+            "tls": true,
+            "to": []
+          },
+          "receiver": [],
+          "repeat_interval": "30m"
+        },
         "policy": {
           "silence": {
             "comment_pattern": "INC-\\d+",
