@@ -11,6 +11,22 @@ mod cluster;
 mod delivery;
 #[path = "proxy/enriching.rs"]
 mod enriching;
+#[path = "proxy/hostile.rs"]
+mod hostile;
+#[path = "proxy/members.rs"]
+mod members;
+#[path = "proxy/nodes.rs"]
+mod nodes;
+#[path = "proxy/prometheus.rs"]
+mod prometheus;
+#[path = "proxy/pushed.rs"]
+mod pushed;
+#[path = "proxy/recovery.rs"]
+mod recovery;
+#[path = "proxy/reload.rs"]
+mod reload;
+#[path = "proxy/senders.rs"]
+mod senders;
 mod support;
 #[path = "proxy/world.rs"]
 mod world;

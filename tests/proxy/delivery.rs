@@ -116,6 +116,11 @@ fn who_reads_reads_an_alertmanager_and_who_writes_is_not_lent_the_proxys_hand() 
     assert_eq!(proxy.send("POST", "/api/v1/alerts", "[]").code, 410);
     assert_eq!(proxy.send("GET", "/api/v2/../../-/reload", "").code, 502);
     assert_eq!(proxy.send("GET", "/api/v2/%2e%2e/%2e%2e/metrics", "").code, 502);
+    for hidden in ["..%2f..%2F-/reload", "..%5c..%5C-/reload", "a%2Fb", "status%2e"] {
+        let answer = proxy.send("GET", &format!("/api/v2/{hidden}"), "");
+        assert_eq!(answer.code, 502, "{hidden}");
+        assert!(answer.text().contains("is not below"), "{hidden}: {}", answer.text());
+    }
 }
 
 #[test]
@@ -133,13 +138,21 @@ fn members_come_and_go_with_the_file_that_names_them() {
     assert_eq!(proxy.post(&json!([firing("One", &node)])).code, 200);
     ams[0].await_annotation("One", "check_output", "CRIT");
     assert!(ams[1].alert("One").is_none());
-    // A file that is being written takes nobody away.
-    proxy.place.write("members.json", "[{");
-    assert!(await_until(SOON, || proxy.place.said().contains("the members stay as they were")));
-    assert_eq!(proxy.post(&json!([firing("One", &node)])).code, 200);
+    // A file that is being written takes nobody away, nor does one that names nobody at all.
+    for (text, why) in [("[{", "line 1"), ("", "it is empty"), ("[]", "no Alertmanager is named any more")] {
+        proxy.place.write("members.json", text);
+        let is_said = || {
+            let said = proxy.place.said();
+            said.lines().any(|line| line.contains("the members stay as they were") && line.contains(why))
+        };
+        assert!(await_until(SOON, is_said), "{text:?}: {}", proxy.place.said());
+        assert_eq!(proxy.post(&json!([firing("One", &node)])).code, 200);
+    }
     proxy.place.write("members.json", named(&[&ams[1]]));
     assert!(await_until(SOON, || proxy.place.said().contains("is no member any more")));
     assert_eq!(proxy.post(&json!([firing("Two", &node)])).code, 200);
     ams[1].await_annotation("Two", "check_output", "CRIT");
     assert!(ams[0].alert("Two").is_none());
+    // It may have been away: it has what still fires.
+    ams[1].await_annotation("One", "check_output", "CRIT");
 }

@@ -30,6 +30,14 @@ impl Am {
         am
     }
 
+    /// Starts one with the `alertmanager.yml` that stands in a folder.
+    pub fn generated(place: Place) -> Self {
+        std::fs::rename(place.path("alertmanager.yml"), place.path("am.yml")).unwrap();
+        let mut am = Self { place, running: None };
+        am.run();
+        am
+    }
+
     pub fn run(&mut self) {
         let flag = |name: &str, value: &str| format!("--{name}={value}");
         let mut serve = Command::new(servers().alertmanager);
@@ -82,6 +90,8 @@ pub enum Says {
     Bytes(Vec<u8>),
     /// Takes the connection and says nothing.
     Nothing,
+    /// Begins an answer and says this again and again, a little of it at a time.
+    Drip(&'static [u8]),
 }
 
 /// A node.
@@ -142,6 +152,14 @@ fn answer(mut stream: TcpStream, state: &Mutex<(Says, usize)>) {
             whole(output)
         }
         Says::Bytes(bytes) => bytes,
+        Says::Drip(piece) => {
+            let mut sent = stream.write_all(b"HTTP/1.1 200 OK\r\n");
+            while sent.is_ok() {
+                std::thread::sleep(Duration::from_millis(200));
+                sent = stream.write_all(piece);
+            }
+            return;
+        }
         Says::Nothing => {
             // Until the other side gives up.
             let _ = stream.read(&mut head);
@@ -208,6 +226,16 @@ impl Proxy {
     }
 }
 
+/// A detail of a run at this time, if it tells one.
+pub fn told(output: &str, executed: Option<&str>) -> Says {
+    let mut detail = json!({"v": 1, "check": "disk", "status": 2, "output": output});
+    if let Some(executed) = executed {
+        detail["executed"] = executed.into();
+    }
+    let body = detail.to_string();
+    Says::Bytes(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes())
+}
+
 /// An alert of a check, as a Prometheus sends it.
 pub fn alert(name: &str, node: &Node, ends_in: i64) -> Value {
     let now = iaasmon::sys::clock::now();
@@ -222,6 +250,14 @@ pub fn alert(name: &str, node: &Node, ends_in: i64) -> Value {
 
 pub fn firing(name: &str, node: &Node) -> Value {
     alert(name, node, 240)
+}
+
+/// One that fires for an hour: Alertmanager sends a message as soon as it hears of it.
+pub fn long_firing(name: &str, node: &Node) -> Value {
+    let since = iaasmon::sys::clock::now() - chrono::TimeDelta::hours(1);
+    let mut alert = firing(name, node);
+    alert["startsAt"] = iaasmon::model::time::rfc3339(since).into();
+    alert
 }
 
 pub fn resolved(name: &str, node: &Node) -> Value {

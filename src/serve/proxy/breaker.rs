@@ -15,23 +15,27 @@ const PROBE_FOR: Duration = Duration::from_secs(30);
 pub(super) struct Breaker {
     failures: u32,
     until: Option<Instant>,
+    /// Whether the pause is the time of a probe.
+    is_probed: bool,
     why: String,
 }
 
 impl Breaker {
-    /// Lets a request through, or says why not. Once a pause is over one request is let through, and the next only after that.
+    /// Lets a request through, or says why the last one failed, in the same words each time: they stand in annotations. Once a
+    /// pause is over one request is let through, and the next only after that.
     pub(super) fn admit(&mut self, now: Instant) -> Result<(), String> {
-        match self.until {
-            Some(until) if until > now => {
-                let left = until.duration_since(now).as_secs() + 1;
-                Err(format!("{} (asked again in {left}s)", self.why))
-            }
-            Some(_) => {
-                self.until = Some(now + PROBE_FOR);
-                Ok(())
-            }
-            None => Ok(()),
+        if self.is_open(now) {
+            return Err(self.why.clone());
         }
+        if self.until.is_some() {
+            (self.until, self.is_probed) = (Some(now + PROBE_FOR), true);
+        }
+        Ok(())
+    }
+
+    /// Returns why nothing is asked now, if so.
+    pub(super) fn why_open(&self, now: Instant) -> Option<&str> {
+        self.is_open(now).then_some(self.why.as_str())
     }
 
     /// Notes that the node answered, whatever it said.
@@ -39,14 +43,22 @@ impl Breaker {
         *self = Self::default();
     }
 
-    /// Notes that it did not.
+    /// Notes that it did not. Those that were under way when its pause began say nothing new.
     pub(super) fn failed(&mut self, why: &str, now: Instant) {
+        if self.is_open(now) && !self.is_probed {
+            return;
+        }
         self.failures = self.failures.saturating_add(1);
-        self.why = why.to_owned();
+        (self.is_probed, self.why) = (false, why.to_owned());
         if let Some(over) = self.failures.checked_sub(FAILURES) {
             let pause = FIRST_PAUSE.saturating_mul(1 << over.min(8)).min(LONGEST_PAUSE);
             self.until = Some(now + pause);
         }
+    }
+
+    /// Returns why its last request failed, if so.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        self.is_suspect().then_some(self.why.as_str())
     }
 
     /// Whether its last request failed: it waits apart from those of the others.
@@ -72,9 +84,12 @@ mod tests {
         let at = |seconds| begun + Duration::from_secs(seconds);
         breaker.failed("refused", at(0));
         assert_eq!(breaker.admit(at(0)), Ok(()), "once is no rule");
-        breaker.failed("refused", at(0));
-        assert_eq!(breaker.admit(at(1)), Err("refused (asked again in 10s)".to_owned()));
-        assert!(breaker.is_open(at(9)));
+        // All requests of one moment fail at once, and are no reason for a longer pause.
+        for _ in 0..6 {
+            breaker.failed("refused", at(0));
+        }
+        assert_eq!(breaker.admit(at(1)), Err("refused".to_owned()));
+        assert_eq!((breaker.why_open(at(9)), breaker.why_open(at(10))), (Some("refused"), None));
         assert_eq!(breaker.admit(at(10)), Ok(()), "a probe");
         assert!(breaker.admit(at(10)).is_err(), "one alone");
         breaker.failed("refused", at(12));
@@ -82,13 +97,12 @@ mod tests {
         assert_eq!(breaker.admit(at(32)), Ok(()), "20 s later");
         // A probe that nobody brings to an end does not close the door for ever.
         assert!(breaker.admit(at(61)).is_err());
-        assert_eq!(breaker.admit(at(62)), Ok(()));
-        for _ in 0..20 {
-            breaker.failed("timeout", at(100));
+        for probe in 0..20 {
+            assert_eq!(breaker.admit(at(62 + 60 * probe)), Ok(()), "a minute is the longest pause");
+            breaker.failed("timeout", at(62 + 60 * probe));
+            assert!(breaker.admit(at(62 + 60 * probe + 39)).is_err());
         }
-        assert!(breaker.admit(at(159)).is_err());
-        assert_eq!(breaker.admit(at(160)), Ok(()), "a minute is the longest");
         breaker.answered();
-        assert_eq!((breaker.admit(at(160)), breaker.is_suspect()), (Ok(()), false));
+        assert_eq!((breaker.admit(at(63 + 60 * 19)), breaker.is_suspect()), (Ok(()), false));
     }
 }

@@ -1,28 +1,33 @@
 //! The newest detail of every check that was asked for: bounded, the longest unused goes first.
 
-use crate::model::check::Detail;
+use super::words::Words;
 use foldhash::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// How many details are held at most: all alerts of a storm.
 const MOST: usize = 50_000;
-/// How many bytes of words they have together.
+/// How many bytes they have together.
 const MOST_BYTES: usize = 256 * 1024 * 1024;
-/// What is not kept of an attribute that nobody copies.
-const LONGEST_ATTRIBUTE: usize = 1024;
+/// What a slot takes beside its words.
+const OF_A_SLOT: usize = 128;
 
-/// A detail and when it was fetched; none where that was before a restart.
+/// The words of a detail and when it was fetched; none where that was before a restart.
 #[derive(Debug, Clone)]
 pub(super) struct Cached {
-    pub detail: Arc<Detail>,
+    pub words: Arc<Words>,
     pub fetched: Option<Instant>,
 }
 
 struct Slot {
     cached: Cached,
-    bytes: usize,
     used: u64,
+}
+
+impl Slot {
+    fn bytes(&self, url: &str) -> usize {
+        url.len() + self.cached.words.bytes().len() + OF_A_SLOT
+    }
 }
 
 /// Details by their URL.
@@ -41,6 +46,11 @@ impl Cache {
         Some(slot.cached.clone())
     }
 
+    /// Returns a detail for another reason than to show it: that is no use of it.
+    pub(super) fn peek(&self, url: &str) -> Option<&Cached> {
+        self.slots.get(url).map(|slot| &slot.cached)
+    }
+
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -49,13 +59,12 @@ impl Cache {
         self.bytes
     }
 
-    pub(super) fn put(&mut self, url: &str, detail: Arc<Detail>, fetched: Option<Instant>) {
+    pub(super) fn put(&mut self, url: &str, cached: Cached) {
         self.uses += 1;
-        let bytes = url.len() + weight(&detail);
-        let slot = Slot { cached: Cached { detail, fetched }, bytes, used: self.uses };
-        self.bytes += bytes;
+        let slot = Slot { cached, used: self.uses };
+        self.bytes += slot.bytes(url);
         if let Some(before) = self.slots.insert(url.into(), slot) {
-            self.bytes -= before.bytes;
+            self.bytes -= before.bytes(url);
         }
         if self.slots.len() > MOST || self.bytes > MOST_BYTES {
             self.make_room();
@@ -69,40 +78,14 @@ impl Cache {
         let (_, median, _) = uses.select_nth_unstable(middle);
         let median = *median;
         self.slots.retain(|_, slot| slot.used >= median);
-        self.bytes = self.slots.values().map(|slot| slot.bytes).sum();
+        self.bytes = self.slots.iter().map(|(url, slot)| slot.bytes(url)).sum();
     }
-}
-
-fn weight(detail: &Detail) -> usize {
-    let other: usize = detail.other.iter().map(|(name, value)| name.len() + length(value)).sum();
-    detail.output.len() + detail.command.as_ref().map_or(0, String::len) + other + 256
-}
-
-fn length(value: &serde_json::Value) -> usize {
-    match value {
-        serde_json::Value::String(text) => text.len(),
-        serde_json::Value::Array(items) => items.iter().map(length).sum(),
-        serde_json::Value::Object(fields) => {
-            fields.iter().map(|(name, value)| name.len() + length(value)).sum()
-        }
-        _ => 8,
-    }
-}
-
-/// Cuts a detail to what annotations can hold: `keep` bytes of its output, and no attribute that is long.
-pub(super) fn trim(detail: &mut Detail, keep: usize) {
-    if detail.output.len() > keep {
-        detail.output_bytes.get_or_insert(detail.output.len() as u64);
-        detail.output_truncated = true;
-        detail.output.truncate(detail.output.floor_char_boundary(keep));
-        detail.output.shrink_to_fit();
-    }
-    detail.other.retain(|_, value| length(value) <= LONGEST_ATTRIBUTE);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Cache, MOST, trim};
+    use super::super::words::Words;
+    use super::{Cache, Cached, MOST};
     use crate::sys::clock;
     use crate::wire::detail::decode_detail;
     use std::sync::Arc;
@@ -110,33 +93,19 @@ mod tests {
     #[test]
     fn what_was_not_used_for_longest_goes_when_there_are_too_many() {
         let mut cache = Cache::default();
-        let detail = Arc::new(decode_detail("x", br#"{"output":"o"}"#).expect("a detail"));
+        let detail = decode_detail("x", br#"{"output":"o"}"#).expect("a detail");
+        let cached = Cached { words: Arc::new(Words::of(&detail, 9)), fetched: Some(clock::instant()) };
         for number in 0..=MOST {
             if number % 1000 == 0 {
                 assert!(cache.get("0").is_some() || number == 0, "it is used all the time");
+                assert!(cache.peek("1").is_some() || number == 0, "that is no use of it");
             }
-            cache.put(&number.to_string(), detail.clone(), Some(clock::instant()));
+            cache.put(&number.to_string(), cached.clone());
         }
         assert!(cache.len() <= MOST / 2 + 2, "{}", cache.len());
         assert!(cache.get("0").is_some() && cache.get("1").is_none());
         assert!(cache.get(&MOST.to_string()).is_some());
-        let counted: usize = cache.slots.values().map(|slot| slot.bytes).sum();
+        let counted: usize = cache.slots.iter().map(|(url, slot)| slot.bytes(url)).sum();
         assert_eq!(cache.bytes(), counted);
-    }
-
-    #[test]
-    fn a_long_output_is_held_as_far_as_it_is_shown() {
-        let body = format!(
-            r#"{{"output":"{}","hook":{{"output":"{}"}},"team":"s"}}"#,
-            "ä".repeat(100),
-            "x".repeat(2000)
-        );
-        let mut detail = decode_detail("x", body.as_bytes()).expect("a detail");
-        trim(&mut detail, 51);
-        assert_eq!(
-            (detail.output.len(), detail.output_bytes, detail.output_truncated),
-            (50, Some(200), true)
-        );
-        assert!(detail.other.contains_key("team") && !detail.other.contains_key("hook"));
     }
 }

@@ -1,4 +1,5 @@
-//! Delivering to one member: one request in flight, the next when it is answered.
+//! Delivering to one member: one request in flight, the next when it is answered. One that fails is asked again and again, whether
+//! there is something for it or not: nobody else finds out that it is well again.
 
 use super::Shared;
 use super::exchange::{Member, Outgoing};
@@ -23,15 +24,20 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Delivery {
     pub member: Member,
     pub name: Arc<str>,
-    am: Alertmanager,
+    am: Mutex<Alertmanager>,
     wake: Notify,
     trouble: Mutex<Option<String>>,
 }
 
 impl Delivery {
-    pub(super) fn new(member: Member, am: Alertmanager) -> Arc<Self> {
-        let name = am.replica().name.clone();
-        Arc::new(Self { member, name, am, wake: Notify::new(), trouble: Mutex::default() })
+    pub(super) fn new(member: Member, name: String, am: Alertmanager) -> Arc<Self> {
+        Arc::new(Self {
+            member,
+            name: name.into(),
+            am: Mutex::new(am),
+            wake: Notify::new(),
+            trouble: Mutex::default(),
+        })
     }
 
     /// Says that something is to be sent.
@@ -45,8 +51,13 @@ impl Delivery {
     }
 
     /// Returns the member, to be asked for something.
-    pub(super) fn alertmanager(&self) -> &Alertmanager {
-        &self.am
+    pub(super) fn alertmanager(&self) -> Alertmanager {
+        self.am.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Speaks to it through another door from the next request on: certificates or credentials have changed.
+    pub(super) fn renew(&self, am: Alertmanager) {
+        *self.am.lock().unwrap_or_else(PoisonError::into_inner) = am;
     }
 
     /// Delivers until `end`.
@@ -59,15 +70,15 @@ impl Delivery {
                 let lane = exchange.lanes().find(|(member, _)| *member == self.member);
                 (batch, lane.and_then(|(_, lane)| lane.next_again()))
             };
-            if batch.is_empty() {
-                tokio::select! {
-                    () = self.wake.notified() => {}
-                    () = tokio::time::sleep(until(again)) => {}
-                    () = end.cancelled() => {}
+            let sent = match (batch.is_empty(), self.trouble()) {
+                (true, None) => {
+                    self.rest(until(again), &end).await;
+                    continue;
                 }
-                continue;
-            }
-            match self.deliver(&shared, batch).await {
+                (true, Some(_)) => self.probe(&shared).await,
+                (false, _) => self.deliver(&shared, batch).await,
+            };
+            match sent {
                 Ok(()) => {
                     self.note(None);
                     pause = FIRST_PAUSE;
@@ -75,13 +86,40 @@ impl Delivery {
                 Err(why) => {
                     self.note(Some(why));
                     tokio::select! {
-                        () = tokio::time::sleep(pause) => {}
+                        () = tokio::time::sleep(FIRST_PAUSE) => {}
                         () = end.cancelled() => {}
                     }
+                    // A sender that waits is to hear whether it takes alerts now.
+                    self.rest(pause - FIRST_PAUSE, &end).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
         }
+    }
+
+    /// Waits for so long, or until something is to be sent.
+    async fn rest(&self, longest: Duration, end: &CancellationToken) {
+        tokio::select! {
+            () = self.wake.notified() => {}
+            () = tokio::time::sleep(longest) => {}
+            () = end.cancelled() => {}
+        }
+    }
+
+    /// Asks a member that failed whether it takes alerts, where there are none for it.
+    async fn probe(&self, shared: &Shared) -> Result<(), String> {
+        let taken = self.takes_anything().await;
+        match &taken {
+            Ok(()) => shared.exchange().accepted(self.member, &[], clock::moment()),
+            Err(_) => shared.exchange().failed(self.member, &[], &[], false),
+        }
+        taken
+    }
+
+    /// Reports whether it takes a list of no alerts, at which nobody can take offence.
+    async fn takes_anything(&self) -> Result<(), String> {
+        let answer = self.alertmanager().post_alerts(list(&[])).await;
+        answer.map(drop).map_err(|error| error.kind.to_string())
     }
 
     fn note(&self, trouble: Option<String>) {
@@ -94,16 +132,23 @@ impl Delivery {
         *noted = trouble;
     }
 
-    /// Sends a batch. One that is refused is halved until the alert is found that is at fault.
+    /// Sends a batch. One that is refused is halved until the alert is found that is at fault, unless it is the member that is: what
+    /// refuses no alerts at all speaks TLS there, or is no Alertmanager.
     async fn deliver(&self, shared: &Shared, batch: Vec<Arc<Outgoing>>) -> Result<(), String> {
-        let mut parts = vec![batch];
+        // Whether it refuses everything, once that was asked.
+        let (mut parts, mut is_at_fault) = (vec![batch], None);
         while let Some(mut part) = parts.pop() {
-            let answer = self.am.post_alerts(list(&part)).await;
+            let answer = self.alertmanager().post_alerts(list(&part)).await;
             let Err(error) = answer else {
                 shared.exchange().accepted(self.member, &part, clock::moment());
                 continue;
             };
-            if !is_refusal(&error.kind) {
+            let refused = is_refusal(&error.kind);
+            if refused && is_at_fault.is_none() {
+                is_at_fault = Some(self.takes_anything().await.is_err());
+            }
+            // One that died between two halves refuses nothing.
+            if !refused || is_at_fault == Some(true) {
                 let unsent: Vec<Arc<Outgoing>> = parts.into_iter().rev().flatten().collect();
                 let in_doubt = error.kind.may_have_arrived();
                 shared.exchange().failed(self.member, &part, &unsent, in_doubt);

@@ -4,27 +4,39 @@ use super::annotate::{Found, Rule, annotations};
 use super::cache::Cached;
 use super::exchange::{Age, Outgoing, Received};
 use super::fetch::{Class, Failure, Fetched, Fetcher};
-use super::meter::Meter;
-use crate::model::time::{Timestamp, format_duration};
-use crate::net::detail_url;
+use super::late::Late;
+use super::meter::{Meter, Output};
 use crate::sys::clock;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// A detail is asked for again after so long: less than a minute, after which an alert comes again.
 const FRESH_FOR: Duration = Duration::from_secs(45);
-/// So long after it fired an alert is new: what mails it is about to be sent, and must show the run that failed.
-const NEW_FOR: Duration = Duration::from_secs(60);
+/// So long after it fired an alert is new: what mails it is about to be sent, and must show the run that failed. Its second copy, a
+/// minute later, is not.
+const NEW_FOR: Duration = Duration::from_secs(55);
 /// The detail of a new alert is asked for again after so long.
 const NEW_FRESH_FOR: Duration = Duration::from_secs(2);
 
+/// What an alert says whose words are not there yet: the same in every copy, however long it waited.
+const FOLLOWS: &str = "not fetched in time, it follows";
+
+/// What an alert says for which no place of details is named.
+const NOWHERE: &str = "no place of details is named for a check of a node: detail_url";
+
 /// Enriches alerts by rules.
 pub(super) struct Enricher {
-    rules: Vec<Rule>,
-    check_label: String,
+    rules: RwLock<Arc<Rules>>,
     fetcher: Arc<Fetcher>,
     meter: Arc<Meter>,
+}
+
+/// What a reload may change.
+pub(super) struct Rules {
+    pub all: Vec<Arc<Rule>>,
+    /// The label that names an alert's check.
+    pub check_label: String,
 }
 
 /// One alert that is being enriched.
@@ -34,7 +46,7 @@ pub(super) struct Work {
 }
 
 struct Wanted {
-    rule: usize,
+    rule: Arc<Rule>,
     url: String,
     known: Option<Cached>,
     begun: Instant,
@@ -44,56 +56,54 @@ struct Wanted {
 enum State {
     /// What is known is good enough.
     Fresh,
-    UnderWay(watch::Receiver<Option<Fetched>>),
+    /// With why the node was not reached when it was last asked, if so.
+    UnderWay(watch::Receiver<Option<Fetched>>, Option<String>),
     Done(Fetched),
 }
 
-/// An alert that went out before its detail was there.
-pub(super) struct Late {
-    pub received: Received,
-    rule: usize,
-    url: String,
-    /// When the run was executed that it shows.
-    shown: Option<Timestamp>,
-    /// Whether it fires since a moment ago: a message about it is still to be sent.
-    is_new: bool,
-    flight: watch::Receiver<Option<Fetched>>,
-    begun: Instant,
-}
-
 impl Enricher {
-    pub(super) fn new(
-        rules: Vec<Rule>,
-        check_label: String,
-        fetcher: Arc<Fetcher>,
-        meter: Arc<Meter>,
-    ) -> Self {
-        Self { rules, check_label, fetcher, meter }
+    pub(super) fn new(rules: Rules, fetcher: Arc<Fetcher>, meter: Arc<Meter>) -> Self {
+        Self { rules: RwLock::new(Arc::new(rules)), fetcher, meter }
+    }
+
+    /// Goes by these rules from now on. What is under way is finished by those that it began with.
+    pub(super) fn adopt(&self, rules: Rules) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rules);
+    }
+
+    fn rules(&self) -> Arc<Rules> {
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Begins to fetch what one alert wants and is not known well enough.
     pub(super) fn begin(&self, received: Received) -> Work {
         let labels = &received.alert.labels;
-        let Some((rule, of)) = self.rules.iter().enumerate().find(|(_, rule)| rule.is_for(labels)) else {
+        let rules = self.rules();
+        let Some(rule) = rules.all.iter().find(|rule| rule.is_for(labels)).cloned() else {
             return Work { received, wanted: None };
         };
         let begun = clock::instant();
-        let url = match detail_url(&of.detail_url, labels) {
-            Ok(url) => url,
+        let urls = rule.places.urls(labels);
+        let urls = urls.and_then(|urls| if urls.is_empty() { Err(NOWHERE.to_owned()) } else { Ok(urls) });
+        let urls = match urls {
+            Ok(urls) => urls,
             Err(why) => {
-                let failure = Failure { class: Class::Label, why };
-                let wanted =
-                    Wanted { rule, url: String::new(), known: None, begun, state: State::Done(Err(failure)) };
+                self.meter.failed(Class::Label);
+                let state = State::Done(Err(Failure { class: Class::Label, why }));
+                let wanted = Wanted { rule, url: String::new(), known: None, begun, state };
                 return Work { received, wanted: Some(wanted) };
             }
         };
+        // Of several places the first names what is known, whoever told it: two proxies show the same.
+        let url = urls[0].to_string();
         let known = self.fetcher.known(&url);
         let state = if received.resolved || self.is_fresh(known.as_ref(), &received, begun) {
             State::Fresh
         } else {
-            State::UnderWay(self.fetcher.fetch(&url, labels.get(&self.check_label)))
+            let trouble = self.fetcher.trouble(&urls);
+            State::UnderWay(self.fetcher.fetch(urls, labels.get(&rules.check_label)), trouble)
         };
-        let wanted = Wanted { rule, url: url.into(), known, begun, state };
+        let wanted = Wanted { rule, url, known, begun, state };
         Work { received, wanted: Some(wanted) }
     }
 
@@ -103,12 +113,12 @@ impl Enricher {
         fetched.is_some_and(|fetched| now.saturating_duration_since(fetched) < fresh_for)
     }
 
-    /// Waits for what is under way, for so long at most.
-    pub(super) async fn wait(&self, works: &mut [Work], budget: Duration) {
+    /// Waits for what is under way, until then at the latest.
+    pub(super) async fn wait(&self, works: &mut [Work], until: Instant) {
         let wanted = || works.iter().filter_map(|work| work.wanted.as_ref());
         let flights: Vec<_> = wanted()
             .filter_map(|wanted| match &wanted.state {
-                State::UnderWay(flight) => Some(flight.clone()),
+                State::UnderWay(flight, _) => Some(flight.clone()),
                 State::Fresh | State::Done(_) => None,
             })
             .collect();
@@ -119,63 +129,68 @@ impl Enricher {
             }
         };
         // What did not come in time goes on by itself.
-        let _ = tokio::time::timeout(budget, all).await;
+        let _ = tokio::time::timeout_at(until.into(), all).await;
         for wanted in works.iter_mut().filter_map(|work| work.wanted.as_mut()) {
             let fetched = match &wanted.state {
-                State::UnderWay(flight) => flight.borrow().clone(),
+                State::UnderWay(flight, _) => flight.borrow().clone(),
                 State::Fresh | State::Done(_) => None,
             };
             if let Some(fetched) = fetched {
-                self.meter.fetched(&fetched, wanted.begun.elapsed());
                 wanted.state = State::Done(fetched);
             }
         }
     }
 
     /// Returns the alert as it goes out, and what is to be sent after it.
-    pub(super) fn finish(&self, work: Work, budget: Duration) -> (Outgoing, Option<Late>) {
+    pub(super) fn finish(&self, work: Work) -> (Outgoing, Option<Late>) {
         let Work { received, wanted } = work;
         let Some(wanted) = wanted else {
-            let own = &received.alert.annotations;
-            return (outgoing(&received, 0, own), None);
+            self.meter.enriched(Output::Unwanted, false);
+            return (outgoing(&received, 0, &received.alert.annotations), None);
         };
         let Wanted { rule, url, known, begun, state } = wanted;
-        let known = known.map(|known| known.detail);
-        let (detail, problem, flight) = match state {
-            State::Fresh => (known, None, None),
-            State::Done(Ok(detail)) => (Some(detail), None, None),
-            State::Done(Err(failure)) => (known, Some(failure.why), None),
-            State::UnderWay(flight) => {
-                let late = format!("not fetched within {}, it follows", format_duration(budget));
-                let problem = known.is_none().then_some(late);
-                (known, problem, Some(flight))
+        let since = known.as_ref().and_then(|known| known.fetched);
+        let known = known.map(|known| known.words);
+        let old = if known.is_some() { Output::Known } else { Output::None };
+        let (words, output, problem, flight) = match state {
+            State::Fresh => (known, Output::Hit, None, None),
+            State::Done(Ok(words)) => (Some(words), Output::Fetched, None, None),
+            State::Done(Err(failure)) => (known, old, Some(failure.why), None),
+            State::UnderWay(flight, trouble) => {
+                // What was fetched since this alert fires is of this episode. A node that fell silent is said to be so in the
+                // same words whether it is asked just now or left alone, by this proxy and by the other.
+                let is_of_now = since.is_some_and(|since| since >= received.first);
+                let follows = || (!is_of_now).then(|| FOLLOWS.to_owned());
+                (known, old, trouble.or_else(follows), Some(flight))
             }
         };
-        self.meter.enriched(detail.is_some(), flight.is_some());
-        let found = Found { detail: detail.as_deref(), problem: problem.as_deref(), url: &url };
-        let all = annotations(&received.alert.annotations, found, &self.rules[rule]);
-        let out = outgoing(&received, 0, &all);
-        let shown = detail.and_then(|detail| detail.executed);
-        let is_new = is_new(&received, begun);
-        (out, flight.map(|flight| Late { received, rule, url, shown, is_new, flight, begun }))
+        let output = if received.resolved { Output::Resolved } else { output };
+        self.meter.enriched(output, flight.is_some());
+        let found = Found { words: words.as_deref(), problem: problem.as_deref(), url: &url };
+        let out = written(&received, 0, found, &rule);
+        // For an old one that has its words the next copy will do: what changes in an annotation later is sent to nobody.
+        let late = flight.filter(|_| problem.is_some() || is_new(&received, begun));
+        (out, late.map(|flight| Late { received, rule, url, shown: words, problem, flight }))
     }
 
-    /// Waits for a detail that came too late, and returns the alert with it, if it had none or is new and shows another run now.
-    /// For an old one the next copy will do: what changes in an annotation later is sent to nobody.
-    pub(super) async fn catch_up(&self, late: Late) -> Option<Outgoing> {
-        let Late { received, rule, url, shown, is_new, mut flight, begun } = late;
-        let fetched = flight.wait_for(Option::is_some).await.ok()?.clone()?;
-        self.meter.fetched(&fetched, begun.elapsed());
-        let (detail, problem) = match fetched {
-            Ok(detail) if shown.is_none() || (is_new && detail.executed != shown) => (Some(detail), None),
-            // It said that its words follow, and they do not.
-            Err(failure) if shown.is_none() && is_new => (None, Some(failure.why)),
-            Ok(_) | Err(_) => return None,
+    /// Returns an alert with what came of its fetch, unless that is what it showed.
+    pub(super) fn finish_late(late: Late, fetched: Fetched) -> Option<Outgoing> {
+        let Late { received, rule, url, shown, problem: told, .. } = late;
+        let (words, problem) = match fetched {
+            Ok(words) => (Some(words), None),
+            Err(failure) => (shown.clone(), Some(failure.why)),
         };
-        let found = Found { detail: detail.as_deref(), problem: problem.as_deref(), url: &url };
-        let all = annotations(&received.alert.annotations, found, &self.rules[rule]);
-        Some(outgoing(&received, 1, &all))
+        if (&words, &problem) == (&shown, &told) {
+            return None;
+        }
+        let found = Found { words: words.as_deref(), problem: problem.as_deref(), url: &url };
+        Some(written(&received, 1, found, &rule))
     }
+}
+
+/// The alert with what was found.
+fn written(received: &Received, revision: u32, found: Found<'_>, rule: &Rule) -> Outgoing {
+    outgoing(received, revision, &annotations(&received.alert.annotations, found, rule))
 }
 
 /// Whether an alert fires since a moment ago.
@@ -183,7 +198,11 @@ fn is_new(received: &Received, now: Instant) -> bool {
     now.saturating_duration_since(received.first) < NEW_FOR
 }
 
-fn outgoing(received: &Received, revision: u32, annotations: &[(String, String)]) -> Outgoing {
+fn outgoing(
+    received: &Received,
+    revision: u32,
+    annotations: &[(impl AsRef<str>, impl AsRef<str>)],
+) -> Outgoing {
     let mut body = Vec::new();
     received.alert.write(annotations, &mut body);
     Outgoing {
@@ -192,6 +211,6 @@ fn outgoing(received: &Received, revision: u32, annotations: &[(String, String)]
         resolved: received.resolved,
         ends_at: received.alert.ends_at,
         received: received.at,
-        body: body.into(),
+        body,
     }
 }

@@ -6,6 +6,7 @@
 //! fetched for it.
 
 mod lane;
+mod strings;
 #[cfg(test)]
 mod tests;
 mod ticket;
@@ -17,21 +18,30 @@ use crate::model::labels::Labels;
 use crate::model::time::Timestamp;
 use crate::sys::clock::Moment;
 use crate::wire::am_post::Posted;
+use chrono::TimeDelta;
 use foldhash::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use strings::Strings;
 use ticket::{Tickets, Waiter};
 use tokio::sync::oneshot;
 
 /// So many different alerts are known at most: ten times what a whole fleet of 20,000 nodes fires in a storm.
 const MOST_ALERTS: usize = 200_000;
+/// So many bytes of copies are held at most: a storm's, with what its checks print.
+const MOST_BYTES: usize = 256 * 1024 * 1024;
+/// So many of them for members that are yet to come; the next copies from their senders bring the rest.
+const SPARE_BYTES: usize = 32 * 1024 * 1024;
 /// How long a firing copy is tried: its sender sends it again each minute.
 const FIRING_FOR: Duration = Duration::from_secs(90);
 /// How long a resolved one is: Prometheus sends it for as long (rules/alerting.go, resolvedRetention).
 const RESOLVED_FOR: Duration = Duration::from_secs(15 * 60);
 /// How long an alert is known after it was last received.
 const KNOWN_FOR: Duration = Duration::from_secs(20 * 60);
+
+/// What ends within this is resolved though our clock is behind the sender's: a firing copy ends in minutes.
+const SKEW: TimeDelta = TimeDelta::seconds(2);
 
 /// A member, by a number that no other one has had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,7 +62,7 @@ pub(super) struct Outgoing {
     pub resolved: bool,
     pub ends_at: Option<Timestamp>,
     pub received: Instant,
-    pub body: Box<[u8]>,
+    pub body: Vec<u8>,
 }
 
 impl Outgoing {
@@ -80,33 +90,55 @@ pub(super) struct Received {
 
 /// What is known of one alert.
 struct Known {
-    newest: Received,
+    /// The newest that was received.
+    receipt: u64,
+    resolved: bool,
+    at: Instant,
+    first: Instant,
+    /// The newest copy, while it is worth sending: for members that join.
+    copy: Option<Arc<Outgoing>>,
+    /// The newest receipt that some member has.
+    had: u64,
     waiters: Vec<Waiter>,
 }
 
-/// More alerts than are held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("more than {MOST_ALERTS} different alerts are on their way")]
-pub(super) struct TooMany;
+impl Known {
+    fn bytes(&self) -> usize {
+        self.copy.as_ref().map_or(0, |copy| copy.body.len())
+    }
+}
 
 /// All alerts, and what each member has yet to get of them.
 #[derive(Default)]
 pub(super) struct Exchange {
     receipts: u64,
     known: HashMap<Labels, Known>,
+    strings: Strings,
     lanes: BTreeMap<Member, Lane>,
     tickets: Tickets,
+    /// Of all copies that are held.
+    bytes: usize,
 }
 
 impl Exchange {
-    /// Has a member be sent what is received from now on.
-    pub(super) fn join(&mut self, member: Member) {
-        self.lanes.entry(member).or_default();
+    /// Has a member be sent what is received from now on, and what still means something of what was received before: it may be
+    /// one that was away and is back at another address.
+    pub(super) fn join(&mut self, member: Member, now: Moment) {
+        let mut copies: Vec<&Arc<Outgoing>> =
+            self.known.values().filter_map(|known| known.copy.as_ref()).collect();
+        copies.retain(|copy| !copy.is_over(now));
+        copies.sort_unstable_by_key(|copy| copy.age);
+        let mut lane = Lane::default();
+        copies.into_iter().for_each(|copy| lane.offer(copy.clone(), now.steady));
+        self.lanes.insert(member, lane);
     }
 
-    /// Forgets a member, and what was still to be sent to it.
+    /// Forgets a member, and what was still to be sent to it. Nobody waits for it any more.
     pub(super) fn leave(&mut self, member: Member) {
         self.lanes.remove(&member);
+        for known in self.known.values_mut() {
+            ticket::settle(&mut known.waiters, &self.lanes, &mut self.tickets);
+        }
     }
 
     /// Returns the lanes of all members.
@@ -124,59 +156,69 @@ impl Exchange {
         &mut self,
         alerts: Vec<Posted>,
         now: Moment,
-    ) -> Result<(Vec<Received>, oneshot::Receiver<Verdict>), TooMany> {
+    ) -> (Vec<Received>, oneshot::Receiver<Verdict>) {
         let new = alerts.iter().filter(|alert| !self.known.contains_key(&alert.labels)).count();
         if self.known.len() + new > MOST_ALERTS {
-            return Err(TooMany);
+            self.make_room();
         }
         let (ticket, verdict) = self.tickets.open(alerts.len());
         let received = alerts.into_iter().map(|alert| self.note(alert, ticket, now)).collect();
         if self.lanes.is_empty() {
             self.tickets.fail(ticket);
         }
-        Ok((received, verdict))
+        (received, verdict)
     }
 
-    fn note(&mut self, alert: Posted, ticket: u64, now: Moment) -> Received {
+    fn note(&mut self, mut alert: Posted, ticket: u64, now: Moment) -> Received {
         self.receipts += 1;
-        let (labels, resolved) = (alert.labels.clone(), alert.is_resolved(now.wall));
-        let waiter = Waiter { receipt: self.receipts, ticket, failed: Vec::new() };
-        let known = self.known.entry(labels);
-        let first = match &known {
-            std::collections::hash_map::Entry::Occupied(known) => known.get().newest.first,
-            std::collections::hash_map::Entry::Vacant(_) => now.steady,
+        // From here on they are the very same, which is seen at a glance.
+        alert.labels = match self.known.get_key_value(&alert.labels) {
+            Some((known, _)) => known.clone(),
+            None => self.strings.share(&alert.labels),
         };
-        let at = now.steady;
-        let received = Received { receipt: self.receipts, alert: Arc::new(alert), resolved, at, first };
-        let known = known.or_insert_with(|| Known { newest: received.clone(), waiters: Vec::new() });
-        // What fires anew is new.
-        let first = if known.newest.resolved && !resolved { now.steady } else { first };
-        known.newest = Received { first, ..received };
-        known.waiters.push(waiter);
-        known.newest.clone()
+        let (receipt, resolved, at) = (self.receipts, alert.is_resolved(now.wall + SKEW), now.steady);
+        let waiter = Waiter { receipt, ticket, without: Vec::new() };
+        let first = match self.known.get_mut(&alert.labels) {
+            Some(known) => {
+                // What fires anew is new.
+                let first = if known.resolved && !resolved { at } else { known.first };
+                (known.receipt, known.resolved, known.at, known.first) = (receipt, resolved, at, first);
+                known.waiters.push(waiter);
+                first
+            }
+            None => {
+                let waiters = vec![waiter];
+                let known = Known { receipt, resolved, at, first: at, copy: None, had: 0, waiters };
+                self.known.insert(alert.labels.clone(), known);
+                at
+            }
+        };
+        Received { receipt, alert: Arc::new(alert), resolved, at, first }
     }
 
-    /// Returns the newest copy that was received of an alert.
-    pub(super) fn newest(&self, labels: &Labels) -> Option<&Received> {
-        self.known.get(labels).map(|known| &known.newest)
+    /// Returns the number of the newest copy that was received of an alert.
+    pub(super) fn newest(&self, labels: &Labels) -> Option<u64> {
+        self.known.get(labels).map(|known| known.receipt)
     }
 
     /// Puts a copy into every lane, in the place of an older one. One that is not the newest received goes nowhere.
     pub(super) fn offer(&mut self, copy: Outgoing) {
         let Some(known) = self.known.get_mut(&copy.labels) else { return };
-        let is_newest = known.newest.receipt == copy.age.receipt;
+        let is_newest = known.receipt == copy.age.receipt;
         let copy = Arc::new(copy);
-        for (member, lane) in &mut self.lanes {
-            if !is_newest {
-                lane.pass_over();
-                continue;
-            }
-            lane.offer(copy.clone());
-            if lane.is_failing() {
-                ticket::fail(&mut known.waiters, copy.age.receipt, *member);
+        for lane in self.lanes.values_mut() {
+            match is_newest {
+                true => lane.offer(copy.clone(), copy.received),
+                false => lane.pass_over(),
             }
         }
-        ticket::settle(&mut known.waiters, &self.lanes, &mut self.tickets);
+        if is_newest && known.copy.as_ref().is_none_or(|held| held.age < copy.age) {
+            self.bytes = self.bytes - known.bytes() + copy.body.len();
+            known.copy = Some(copy);
+        }
+        if self.bytes > MOST_BYTES {
+            self.make_room();
+        }
     }
 
     /// Takes out what goes to a member next: so many copies at most, of so many bytes together, unless one alone has more.
@@ -190,6 +232,7 @@ impl Exchange {
         let Some(lane) = self.lanes.get_mut(&member) else { return Vec::new() };
         let (batch, over) = lane.take(most, bytes, now);
         for copy in over {
+            self.count_if_lost(member, &copy);
             self.tell_failure(&copy, member);
         }
         batch
@@ -202,6 +245,7 @@ impl Exchange {
         }
         for copy in batch {
             if let Some(known) = self.known.get_mut(&copy.labels) {
+                known.had = known.had.max(copy.age.receipt);
                 ticket::accept(&mut known.waiters, copy.age.receipt, &mut self.tickets);
             }
         }
@@ -213,12 +257,13 @@ impl Exchange {
             lane.refused(copy);
         }
         if let Some(known) = self.known.get_mut(&copy.labels) {
-            ticket::refuse(&mut known.waiters, copy.age.receipt, why, &mut self.tickets);
+            ticket::note(&mut known.waiters, copy.age.receipt, member, Some(why));
+            ticket::settle(&mut known.waiters, &self.lanes, &mut self.tickets);
         }
     }
 
     /// Puts back what a member did not take, and what was to be sent after it. It may have the first nevertheless where no answer
-    /// came (`in_doubt`).
+    /// came (`in_doubt`). Whoever waits for it with anything in its lane hears of it: what waits behind has no better chance.
     pub(super) fn failed(
         &mut self,
         member: Member,
@@ -228,24 +273,92 @@ impl Exchange {
     ) {
         let Some(lane) = self.lanes.get_mut(&member) else { return };
         lane.failed(sent, unsent, in_doubt);
-        for copy in sent.iter().chain(unsent) {
-            self.tell_failure(copy, member);
+        for copy in lane.untold() {
+            self.tell_failure(&copy, member);
         }
     }
 
     fn tell_failure(&mut self, copy: &Outgoing, member: Member) {
         if let Some(known) = self.known.get_mut(&copy.labels) {
-            ticket::fail(&mut known.waiters, copy.age.receipt, member);
+            ticket::note(&mut known.waiters, copy.age.receipt, member, None);
             ticket::settle(&mut known.waiters, &self.lanes, &mut self.tickets);
+        }
+    }
+
+    /// Counts a copy that came too late for a member where it is the newest, and no member has it or will.
+    fn count_if_lost(&mut self, member: Member, copy: &Outgoing) {
+        let Some(known) = self.known.get(&copy.labels) else { return };
+        let is_newest = known.receipt == copy.age.receipt;
+        let is_held = || self.lanes.values().any(|lane| lane.holds(&copy.labels));
+        if is_newest
+            && known.had < copy.age.receipt
+            && !is_held()
+            && let Some(lane) = self.lanes.get_mut(&member)
+        {
+            lane.count_lost();
         }
     }
 
     /// Forgets alerts that nobody has spoken of for long. Call it now and then.
     pub(super) fn tidy(&mut self, now: Moment) {
+        self.strings = Strings::default();
         let lanes = &self.lanes;
-        self.known.retain(|labels, known| {
-            now.steady.saturating_duration_since(known.newest.at) < KNOWN_FOR
-                || lanes.values().any(|lane| lane.holds(labels))
-        });
+        let is_held = |labels: &Labels| lanes.values().any(|lane| lane.holds(labels));
+        let is_old = |known: &Known| now.steady.saturating_duration_since(known.at) >= KNOWN_FOR;
+        let gone = self.known.extract_if(|labels, known| is_old(known) && !is_held(labels));
+        let waiters = gone.flat_map(|(_, known)| known.waiters);
+        waiters.for_each(|waiter| self.tickets.fail(waiter.ticket));
+        // What no lane has any more is held for members that are yet to come, the newest of it.
+        let mut spare: Vec<&mut Known> = Vec::new();
+        for (labels, known) in &mut self.known {
+            if known.copy.as_ref().is_some_and(|copy| !copy.is_over(now)) {
+                if !is_held(labels) {
+                    spare.push(known);
+                }
+            } else {
+                known.copy = None;
+            }
+        }
+        spare.sort_unstable_by_key(|known| std::cmp::Reverse(known.receipt));
+        let mut bytes = 0;
+        for known in spare {
+            bytes += known.bytes();
+            if bytes > SPARE_BYTES {
+                known.copy = None;
+            }
+        }
+        self.bytes = self.known.values().map(Known::bytes).sum();
+        let known = &self.known;
+        self.lanes.values_mut().for_each(|lane| lane.forget(|labels| !known.contains_key(labels)));
+    }
+
+    /// Forgets a quarter of what is known: what nobody waits for first, and the oldest.
+    fn make_room(&mut self) {
+        let is_held = |labels: &Labels| self.lanes.values().any(|lane| lane.holds(labels));
+        let is_awaited = |labels: &Labels, known: &Known| !known.waiters.is_empty() || is_held(labels);
+        let all = self.known.iter();
+        let mut all: Vec<(bool, u64, Labels)> =
+            all.map(|(labels, known)| (is_awaited(labels, known), known.receipt, labels.clone())).collect();
+        all.sort_unstable_by_key(|(is_awaited, receipt, _)| (*is_awaited, *receipt));
+        for (.., labels) in all {
+            if self.known.len() <= MOST_ALERTS / 4 * 3 && self.bytes <= MOST_BYTES / 4 * 3 {
+                break;
+            }
+            self.give_up(&labels);
+        }
+    }
+
+    /// Forgets an alert wherever it waits, and tells whoever waits for it.
+    fn give_up(&mut self, labels: &Labels) {
+        let members: Vec<Member> = self.lanes.keys().copied().collect();
+        for member in members {
+            if let Some(copy) = self.lanes.get_mut(&member).and_then(|lane| lane.give_up(labels)) {
+                self.count_if_lost(member, &copy);
+            }
+        }
+        if let Some(known) = self.known.remove(labels) {
+            self.bytes -= known.bytes();
+            known.waiters.iter().for_each(|waiter| self.tickets.fail(waiter.ticket));
+        }
     }
 }

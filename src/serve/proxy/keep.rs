@@ -2,9 +2,9 @@
 
 use super::ProxyError;
 use super::fetch::Fetcher;
+use super::words::Words;
 use crate::sys::clock;
 use crate::sys::store::{Durability, Order, Store};
-use crate::wire::detail::{decode_detail, encode_detail};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -37,9 +37,9 @@ impl Keeper {
         }
         let mut restored = 0;
         let read = opened.store.prefix(DETAILS, &[], Order::Ascending, &mut |url, body| {
-            // What is no detail any more is fetched again.
-            if let (Ok(url), Ok(detail)) = (std::str::from_utf8(url), decode_detail("", body)) {
-                fetcher.restore(url, detail);
+            // What is not read any more is fetched again.
+            if let (Ok(url), Some(words)) = (std::str::from_utf8(url), Words::read(body)) {
+                fetcher.restore(url, words);
                 restored += 1;
             }
             ControlFlow::Continue(())
@@ -62,9 +62,7 @@ impl Keeper {
             for url in &gone {
                 batch.remove(DETAILS, url)?;
             }
-            fresh
-                .iter()
-                .try_for_each(|(url, detail)| batch.put(DETAILS, url.as_bytes(), &encode_detail(detail)))
+            fresh.iter().try_for_each(|(url, words)| batch.put(DETAILS, url.as_bytes(), words.bytes()))
         });
         // What was not written is fetched again within the minute.
         *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) =

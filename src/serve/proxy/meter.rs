@@ -40,8 +40,7 @@ impl Times {
 pub(super) struct Meter {
     received: [AtomicU64; 2],
     misshapen: AtomicU64,
-    /// By what an alert went out with: its output, what was known of it before, neither.
-    enriched: [AtomicU64; 3],
+    enriched: [AtomicU64; Output::ALL.len()],
     late: AtomicU64,
     reposted: AtomicU64,
     fetched: AtomicU64,
@@ -50,6 +49,34 @@ pub(super) struct Meter {
     added: Times,
     acknowledged: Times,
     verdicts: [AtomicU64; 4],
+}
+
+/// What an alert went out with at first.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Output {
+    /// A detail that was fetched for it.
+    Fetched,
+    /// One that was fetched a moment ago.
+    Hit,
+    /// One that is older, since there was no newer one.
+    Known,
+    /// No detail.
+    None,
+    /// What was known: it is resolved, and nobody is asked.
+    Resolved,
+    /// Its own annotations alone: no rule is for it.
+    Unwanted,
+}
+
+impl Output {
+    const ALL: [(Self, &str); 6] = [
+        (Self::Fetched, "fetched"),
+        (Self::Hit, "hit"),
+        (Self::Known, "known"),
+        (Self::None, "none"),
+        (Self::Resolved, "resolved"),
+        (Self::Unwanted, "unwanted"),
+    ];
 }
 
 /// How a request was answered.
@@ -80,14 +107,9 @@ impl Meter {
         self.misshapen.fetch_add(number as u64, Ordering::Relaxed);
     }
 
-    /// Counts how an alert of a rule went out.
-    pub(super) fn enriched(&self, has_detail: bool, is_late: bool) {
-        let place = match (has_detail, is_late) {
-            (true, false) => 0,
-            (true, true) => 1,
-            (false, _) => 2,
-        };
-        add(&self.enriched[place]);
+    /// Counts what an alert went out with. Each that is received goes out with something.
+    pub(super) fn enriched(&self, output: Output, is_late: bool) {
+        add(&self.enriched[output as usize]);
         if is_late {
             add(&self.late);
         }
@@ -98,16 +120,19 @@ impl Meter {
         add(&self.reposted);
     }
 
-    /// Counts what somebody waited for.
+    /// Counts a request for a detail.
     pub(super) fn fetched(&self, fetched: &Fetched, took: Duration) {
         self.fetch_times.add(took);
         match fetched {
             Ok(_) => add(&self.fetched),
-            Err(failure) => {
-                if let Some(place) = Class::ALL.iter().position(|class| *class == failure.class) {
-                    add(&self.failed[place]);
-                }
-            }
+            Err(failure) => self.failed(failure.class),
+        }
+    }
+
+    /// Counts a detail that was not asked for, or could not be had.
+    pub(super) fn failed(&self, class: Class) {
+        if let Some(place) = Class::ALL.iter().position(|known| *known == class) {
+            add(&self.failed[place]);
         }
     }
 
@@ -142,15 +167,13 @@ impl Meter {
                 ("answer", "invalid", read(&self.verdicts[3])),
             ],
         );
+        let outputs =
+            Output::ALL.map(|(output, name)| ("output", name, read(&self.enriched[output as usize])));
         labelled(
             out,
             "iaasmon_proxy_alerts_enriched",
-            "Alerts of a rule by what they went out with at first.",
-            &[
-                ("output", "fetched", read(&self.enriched[0])),
-                ("output", "known", read(&self.enriched[1])),
-                ("output", "none", read(&self.enriched[2])),
-            ],
+            "Alerts by what they went out with at first: together as many as were received.",
+            &outputs,
         );
         let failures: Vec<(&str, &str, u64)> = Class::ALL
             .iter()

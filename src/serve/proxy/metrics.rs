@@ -8,8 +8,8 @@ use crate::wire::exposition::{Exposition, Kind};
 /// A column of the ledger: the metric's name, its help, and the count.
 type Column = (&'static str, &'static str, fn(&Counts) -> u64);
 
-/// Offered is the sum of the next four and of what is queued.
-const LEDGER: [Column; 6] = [
+/// Offered is the sum of the next four and of what is queued; what is lost is part of what expired.
+const LEDGER: [Column; 7] = [
     ("iaasmon_proxy_copies_offered", "Copies of alerts that were to be sent to the member.", |c| c.offered),
     ("iaasmon_proxy_copies_forwarded", "Copies that the member took.", |c| c.forwarded),
     ("iaasmon_proxy_copies_refused", "Copies that the member will never take.", |c| c.refused),
@@ -17,6 +17,7 @@ const LEDGER: [Column; 6] = [
     ("iaasmon_proxy_copies_expired", "Copies that could not be sent while they meant something.", |c| {
         c.expired
     }),
+    ("iaasmon_proxy_copies_lost", "Copies of these that no other member has either.", |c| c.lost),
     ("iaasmon_proxy_sends_failed", "Requests to the member that failed.", |c| c.failures),
 ];
 
@@ -27,11 +28,11 @@ pub(super) fn write(out: &mut Exposition, shared: &Shared) {
         let exchange = shared.exchange();
         let lanes: Vec<_> = exchange
             .lanes()
-            .map(|(member, lane)| {
-                let name = members.iter().find(|one| one.member == member);
-                let name = name.map_or_else(String::new, |one| one.name.to_string());
+            .filter_map(|(member, lane)| {
+                // One that has just joined has its name on the next page.
+                let name = members.iter().find(|one| one.member == member)?.name.to_string();
                 let age = lane.oldest().map_or(0.0, |at| now.saturating_duration_since(at).as_secs_f64());
-                (name, lane.counts(), lane.len(), age, lane.is_failing())
+                Some((name, lane.counts(), lane.len(), age, lane.is_failing()))
             })
             .collect();
         (exchange.len(), lanes)
@@ -46,7 +47,11 @@ pub(super) fn write(out: &mut Exposition, shared: &Shared) {
     for (member, _, length, ..) in &lanes {
         out.sample(&[("alertmanager", member)], *length as f64);
     }
-    out.family("iaasmon_proxy_queue_age_seconds", "For how long the first of them waits.", Kind::Gauge);
+    out.family(
+        "iaasmon_proxy_queue_age_seconds",
+        "For how long the member is without the first of them.",
+        Kind::Gauge,
+    );
     for (member, _, _, age, _) in &lanes {
         out.sample(&[("alertmanager", member)], *age);
     }

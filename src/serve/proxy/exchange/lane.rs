@@ -25,17 +25,32 @@ pub(in super::super) struct Counts {
     pub superseded: u64,
     /// Those that came too late.
     pub expired: u64,
+    /// Those of them that no other member has either.
+    pub lost: u64,
     /// Requests that failed.
     pub failures: u64,
+}
+
+/// A copy on its way.
+#[derive(Debug, Clone)]
+struct Waiting {
+    copy: Arc<Outgoing>,
+    /// Since when the member is without this alert.
+    since: Instant,
+    /// How many copies had been offered with it.
+    number: u64,
 }
 
 /// The way to one member.
 #[derive(Debug, Default)]
 pub(in super::super) struct Lane {
-    waiting: HashMap<Labels, Arc<Outgoing>>,
+    waiting: HashMap<Labels, Waiting>,
+    /// The alerts that wait; some have gone meanwhile.
     order: VecDeque<Labels>,
-    in_flight: HashSet<Labels>,
+    in_flight: HashMap<Labels, Waiting>,
     failing: bool,
+    /// How many copies had been offered when those who wait were told that it fails.
+    told: u64,
     /// Alerts of which it may have a copy that comes late.
     doubtful: HashSet<Labels>,
     /// What it is told once more, and when.
@@ -54,9 +69,10 @@ impl Lane {
         self.waiting.len() + self.in_flight.len()
     }
 
-    /// Returns since when the first of them waits.
+    /// Returns since when it is without the first of them.
     pub(in super::super) fn oldest(&self) -> Option<Instant> {
-        self.order.front().and_then(|labels| self.waiting.get(labels)).map(|copy| copy.received)
+        let first = self.order.iter().find_map(|labels| self.waiting.get(labels));
+        first.into_iter().chain(self.in_flight.values()).map(|waiting| waiting.since).min()
     }
 
     /// Reports whether its last request failed.
@@ -65,7 +81,7 @@ impl Lane {
     }
 
     pub(super) fn holds(&self, labels: &Labels) -> bool {
-        self.waiting.contains_key(labels) || self.in_flight.contains(labels)
+        self.waiting.contains_key(labels) || self.in_flight.contains_key(labels)
     }
 
     /// Counts a copy that was old before it was offered.
@@ -74,20 +90,42 @@ impl Lane {
         self.counts.superseded += 1;
     }
 
-    pub(super) fn offer(&mut self, copy: Arc<Outgoing>) {
+    /// Counts a copy that came too late and that no other member has.
+    pub(super) fn count_lost(&mut self) {
+        self.counts.lost += 1;
+    }
+
+    /// Puts a copy behind the others, or in the place of an older one. The member is without this alert since then.
+    pub(super) fn offer(&mut self, copy: Arc<Outgoing>, since: Instant) {
         self.counts.offered += 1;
+        let number = self.counts.offered;
         match self.waiting.get_mut(&copy.labels) {
             Some(waiting) => {
                 self.counts.superseded += 1;
-                if waiting.age < copy.age {
-                    *waiting = copy;
+                if waiting.copy.age < copy.age {
+                    (waiting.copy, waiting.number) = (copy, number);
                 }
             }
             None => {
+                // While an older one is under way the member is without it for as long as without that one.
+                let since = self.in_flight.get(&copy.labels).map_or(since, |older| older.since);
                 self.order.push_back(copy.labels.clone());
-                self.waiting.insert(copy.labels.clone(), copy);
+                self.waiting.insert(copy.labels.clone(), Waiting { copy, since, number });
             }
         }
+    }
+
+    /// Forgets what it may have of alerts that nobody speaks of any more.
+    pub(super) fn forget(&mut self, is_gone: impl Fn(&Labels) -> bool) {
+        self.doubtful.retain(|labels| !is_gone(labels));
+        self.again.retain(|labels, _| !is_gone(labels));
+    }
+
+    /// Gives up what waits of an alert.
+    pub(super) fn give_up(&mut self, labels: &Labels) -> Option<Arc<Outgoing>> {
+        let waiting = self.waiting.remove(labels)?;
+        self.counts.expired += 1;
+        Some(waiting.copy)
     }
 
     /// Takes out the next copies, and those that are over.
@@ -99,24 +137,25 @@ impl Lane {
     ) -> (Vec<Arc<Outgoing>>, Vec<Arc<Outgoing>>) {
         self.tell_again(now);
         let (mut batch, mut over, mut length) = (Vec::new(), Vec::new(), 0);
+        self.in_flight.clear();
         while batch.len() < most
-            && let Some(copy) = self.order.front().and_then(|labels| self.waiting.get(labels))
+            && let Some(labels) = self.order.front()
         {
-            let is_over = copy.is_over(now);
-            if !is_over && !batch.is_empty() && length + copy.body.len() > bytes {
+            let is_too_much = |copy: &Outgoing| !copy.is_over(now) && length + copy.body.len() > bytes;
+            if !batch.is_empty() && self.waiting.get(labels).is_some_and(|next| is_too_much(&next.copy)) {
                 break;
             }
             let labels = self.order.pop_front();
-            let Some(copy) = labels.and_then(|labels| self.waiting.remove(&labels)) else { break };
-            if is_over {
+            let Some(waiting) = labels.and_then(|labels| self.waiting.remove(&labels)) else { continue };
+            if waiting.copy.is_over(now) {
                 self.counts.expired += 1;
-                over.push(copy);
+                over.push(waiting.copy);
             } else {
-                length += copy.body.len();
-                batch.push(copy);
+                length += waiting.copy.body.len();
+                batch.push(waiting.copy.clone());
+                self.in_flight.insert(waiting.copy.labels.clone(), waiting);
             }
         }
-        self.in_flight = batch.iter().map(|copy| copy.labels.clone()).collect();
         (batch, over)
     }
 
@@ -134,8 +173,9 @@ impl Lane {
         for labels in due {
             if let Some((_, copy)) = self.again.remove(&labels)
                 && !self.waiting.contains_key(&labels)
+                && !copy.is_over(now)
             {
-                self.offer(copy);
+                self.offer(copy, now.steady);
             }
         }
     }
@@ -150,6 +190,9 @@ impl Lane {
         self.counts.forwarded += batch.len() as u64;
         for copy in batch {
             self.in_flight.remove(&copy.labels);
+            if let Some(newer) = self.waiting.get_mut(&copy.labels) {
+                newer.since = newer.copy.received;
+            }
             if let Some((_, known)) = self.again.get_mut(&copy.labels) {
                 *known = copy.clone();
             } else if self.doubtful.remove(&copy.labels) {
@@ -173,13 +216,20 @@ impl Lane {
             self.doubtful.extend(sent.iter().map(|copy| copy.labels.clone()));
         }
         for copy in sent.iter().chain(unsent).rev() {
-            self.in_flight.remove(&copy.labels);
+            let Some(tried) = self.in_flight.remove(&copy.labels) else { continue };
             if self.waiting.contains_key(&copy.labels) {
                 self.counts.superseded += 1;
                 continue;
             }
             self.order.push_front(copy.labels.clone());
-            self.waiting.insert(copy.labels.clone(), copy.clone());
+            self.waiting.insert(copy.labels.clone(), tried);
         }
+    }
+
+    /// Returns the copies of which nobody was told yet that the member fails.
+    pub(super) fn untold(&mut self) -> Vec<Arc<Outgoing>> {
+        let told = std::mem::replace(&mut self.told, self.counts.offered);
+        let untold = self.waiting.values().filter(|waiting| waiting.number > told);
+        untold.map(|waiting| waiting.copy.clone()).collect()
     }
 }

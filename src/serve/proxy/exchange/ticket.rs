@@ -21,8 +21,8 @@ pub(in super::super) enum Verdict {
 pub(super) struct Waiter {
     pub receipt: u64,
     pub ticket: u64,
-    /// The members that failed to take it.
-    pub failed: Vec<Member>,
+    /// The members that do not have it: they failed to take it, or refused it and said why.
+    pub without: Vec<(Member, Option<Box<str>>)>,
 }
 
 /// The requests that wait.
@@ -88,25 +88,30 @@ impl Tickets {
 /// Notes that a member has a copy of this receipt: whoever waits for it or for an older one need not any more.
 pub(super) fn accept(waiters: &mut Vec<Waiter>, receipt: u64, tickets: &mut Tickets) {
     waiters.extract_if(.., |waiter| waiter.receipt <= receipt).for_each(|waiter| tickets.take(waiter.ticket));
-}
-
-/// Notes that a copy will never be taken.
-pub(super) fn refuse(waiters: &mut Vec<Waiter>, receipt: u64, why: &str, tickets: &mut Tickets) {
-    let told = waiters.extract_if(.., |waiter| waiter.receipt <= receipt);
-    told.for_each(|waiter| tickets.refuse(waiter.ticket, why));
-}
-
-/// Notes that a member failed to take a copy.
-pub(super) fn fail(waiters: &mut [Waiter], receipt: u64, member: Member) {
-    for waiter in waiters.iter_mut().filter(|waiter| waiter.receipt <= receipt) {
-        if !waiter.failed.contains(&member) {
-            waiter.failed.push(member);
-        }
+    if waiters.is_empty() {
+        // Each alert of a storm has such a list.
+        *waiters = Vec::new();
     }
 }
 
-/// Tells those whom every member has failed.
+/// Notes that a member does not take a copy: it failed, or it refused it and said why.
+pub(super) fn note(waiters: &mut [Waiter], receipt: u64, member: Member, refusal: Option<&str>) {
+    for waiter in waiters.iter_mut().filter(|waiter| waiter.receipt <= receipt) {
+        waiter.without.retain(|(known, _)| *known != member);
+        waiter.without.push((member, refusal.map(Box::from)));
+    }
+}
+
+/// Tells those for whom no member is left: they are refused where every one has refused them.
 pub(super) fn settle(waiters: &mut Vec<Waiter>, lanes: &BTreeMap<Member, Lane>, tickets: &mut Tickets) {
-    let failed = |waiter: &mut Waiter| lanes.keys().all(|member| waiter.failed.contains(member));
-    waiters.extract_if(.., failed).for_each(|waiter| tickets.fail(waiter.ticket));
+    let has_missed = |waiter: &Waiter, member: &Member| waiter.without.iter().any(|(one, _)| one == member);
+    let is_left_alone = |waiter: &mut Waiter| lanes.keys().all(|member| has_missed(waiter, member));
+    for waiter in waiters.extract_if(.., is_left_alone) {
+        let members = waiter.without.iter().filter(|(member, _)| lanes.contains_key(member));
+        let refusals: Option<Vec<&str>> = members.map(|(_, why)| why.as_deref()).collect();
+        match refusals.as_deref() {
+            Some([why, ..]) => tickets.refuse(waiter.ticket, why),
+            _ => tickets.fail(waiter.ticket),
+        }
+    }
 }
