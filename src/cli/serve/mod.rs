@@ -2,6 +2,8 @@
 
 pub mod exporter;
 pub mod proxy;
+pub mod pusher;
+pub mod pushgateway;
 pub mod runner;
 
 use super::args::GlobalArgs;
@@ -32,18 +34,20 @@ pub enum ServeCommand {
     Runner(runner::RunnerArgs),
     Exporter(exporter::ExporterArgs),
     Proxy(proxy::ProxyArgs),
+    Pushgateway(pushgateway::PushgatewayArgs),
+    Pusher(pusher::PusherArgs),
 }
 
 /// Flags that every service takes.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Service options")]
 pub struct ServeArgs {
-    /// Where to listen: host:port, :port, unix:/path or systemd [default: all addresses on port 10105, `serve proxy` 10106;
-    /// `serve runner` 127.0.0.1:10107; can be repeated]
+    /// Where to listen: host:port, :port, unix:/path or systemd [default: all addresses on port 10105, `serve proxy` 10106,
+    /// `serve pushgateway` 9091, `serve pusher` 10108; `serve runner` 127.0.0.1:10107; can be repeated]
     #[arg(long, visible_alias = "web.listen-address", value_name = "ADDRESS")]
     pub listen: Vec<Address>,
     /// TLS, passwords, headers: the web config file of Prometheus' exporters
-    #[arg(long = "web.config.file", value_name = "FILE")]
+    #[arg(long = "web.config.file", value_name = "FILE", value_parser = pushgateway::may_be_empty())]
     pub web_config: Option<PathBuf>,
     /// How many connections are served at a time
     #[arg(long, value_name = "N", default_value_t = 256)]
@@ -79,6 +83,7 @@ pub enum ServiceLevel {
 pub enum ServiceFormat {
     /// For people, and for journald
     #[default]
+    #[value(alias = "logfmt")]
     Text,
     /// One JSON object a line
     Json,
@@ -110,7 +115,9 @@ impl ServeArgs {
             ..Limits::default()
         };
         let level = LogLevel::begin(level, format);
-        Ok(Options { listen, web_config: self.web_config.clone(), limits, level })
+        // An empty name is none, as for the original pushgateway.
+        let web_config = self.web_config.clone().filter(|file| !file.as_os_str().is_empty());
+        Ok(Options { listen, web_config, limits, level })
     }
 }
 
@@ -147,5 +154,7 @@ pub fn run(
         ServeCommand::Runner(args) => runner::run(args, config, env, out, err),
         ServeCommand::Exporter(args) => exporter::run(args),
         ServeCommand::Proxy(args) => proxy::run(args, config, &global.cluster, env),
+        ServeCommand::Pushgateway(args) => pushgateway::run(args),
+        ServeCommand::Pusher(args) => pusher::run(args, global, env, out, err),
     }
 }
