@@ -17,6 +17,9 @@ const LEAVE: &str = "\x1b[?2004l\x1b[0m\x1b[?1049l";
 
 /// Asserts that every mode was switched off again after it was switched on.
 fn assert_left(session: &Session) {
+    // What was written last may still be on its way through the terminal.
+    session
+        .wait_for("the end of the screen", |bytes| bytes.rfind("\x1b[?1049l") > bytes.rfind("\x1b[?1049h"));
     let bytes = session.bytes();
     for (on, off) in
         [("\x1b[?1049h", "\x1b[?1049l"), ("\x1b[?2004h", "\x1b[?2004l"), ("\x1b[?25l", "\x1b[?25h")]

@@ -38,7 +38,8 @@ pub struct AlertArgs {
     pub list: ListArgs,
 }
 
-fn parse_prefix(text: &str) -> Result<String, String> {
+/// Parses a fingerprint or its beginning.
+pub fn parse_prefix(text: &str) -> Result<String, String> {
     let text = text.to_ascii_lowercase();
     match text.len() {
         SHORTEST..=16 if text.bytes().all(|byte| byte.is_ascii_hexdigit()) => Ok(text),
@@ -59,25 +60,12 @@ struct Whole<'a> {
 
 /// Runs the command.
 pub async fn run(args: &AlertArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
-    let mut answer = session.ask_all(async |cluster| rows(cluster, Annotations::FirstLine).await).await;
-    answer.value.retain(|row| row.alert.fingerprint.to_string().starts_with(&args.fingerprint));
-    let row = match answer.value.as_mut_slice() {
-        [only] => only,
-        [] => return Err(unknown(session, &args.fingerprint, &answer)?),
-        several => return Err(ambiguous(&args.fingerprint, several)),
-    };
-    let cluster =
-        session.fleet.cluster(&row.alert.cluster).expect("only clusters of the fleet were asked").clone();
-    // The search took the first line of each text; only this one's are wanted whole.
-    let whole = alerts_about(&cluster, &row.alert.labels, Annotations::Whole, |_| {}).await;
-    if let Some(alert) = whole.value.into_iter().find(|a| a.fingerprint == row.alert.fingerprint) {
-        *row = AlertRow::new(&cluster, alert);
-    }
-    answer.coverage = answer.coverage.join(whole.coverage);
+    let answer = one_alert(&args.fingerprint, session).await?;
     if !matches!(args.list.output, Format::Table | Format::Wide | Format::Json | Format::Yaml) {
         return session.list(&SHAPE, answer, &args.list, "");
     }
     let row = &answer.value[0];
+    let cluster = cluster_of(row, session);
     let (silences, output) = tokio::join!(silenced_by(&cluster, row), detail_of_alert(&cluster, &row.alert));
     let output = CheckOutput::from(output);
     let coverage = answer.coverage.clone().join(silences.coverage);
@@ -89,6 +77,29 @@ pub async fn run(args: &AlertArgs, session: &mut Session<'_>) -> Result<Exit, Ap
         _ => write_page(&mut Page::new(out, view), &whole, session.now)?,
     }
     Ok(session.tell(&coverage, &answer.notes)?)
+}
+
+/// Finds the one alert whose fingerprint begins so, with its annotations whole: the answer has exactly one row.
+pub async fn one_alert(prefix: &str, session: &mut Session<'_>) -> Result<Answer<Vec<AlertRow>>, AppError> {
+    let mut answer = session.ask_all(async |cluster| rows(cluster, Annotations::FirstLine).await).await;
+    answer.value.retain(|row| row.alert.fingerprint.to_string().starts_with(prefix));
+    let row = match answer.value.as_mut_slice() {
+        [only] => only,
+        [] => return Err(unknown(session, prefix, &answer)?),
+        several => return Err(ambiguous(prefix, several)),
+    };
+    let cluster = cluster_of(row, session);
+    // The search took the first line of each text; only this one's are wanted whole.
+    let whole = alerts_about(&cluster, &row.alert.labels, Annotations::Whole, |_| {}).await;
+    if let Some(alert) = whole.value.into_iter().find(|a| a.fingerprint == row.alert.fingerprint) {
+        *row = AlertRow::new(&cluster, alert);
+    }
+    answer.coverage = answer.coverage.join(whole.coverage);
+    Ok(answer)
+}
+
+fn cluster_of(row: &AlertRow, session: &Session<'_>) -> Arc<Cluster> {
+    session.fleet.cluster(&row.alert.cluster).expect("only clusters of the fleet were asked").clone()
 }
 
 fn unknown(
@@ -128,7 +139,7 @@ fn write_page(page: &mut Page<'_>, whole: &Whole<'_>, now: Timestamp) -> Result<
     page.title(
         alert.severity.word(),
         alert.severity.into(),
-        &format!("{}  {}", alert.name(), whole.row.node),
+        &format!("{}  {}", alert.name(), whole.row.place()),
     )?;
     let ago = |then: Timestamp| format!("{} ago ({})", format_age(age(then, now)), rfc3339(then));
     page.toned("state", alert.state.word(), tone_of(alert.state))?;

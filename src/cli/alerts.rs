@@ -13,6 +13,7 @@ use crate::model::filter::{Pseudo, RowKind};
 use crate::wire::am_v2::Annotations;
 use clap::Args;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -73,6 +74,14 @@ impl AlertRow {
         let (node, check) = (label(&cluster.config.node_label), label(&cluster.config.check_label));
         Self { node, check, acked: false, alert }
     }
+
+    /// Returns where it is, for people: its node, else its job.
+    pub fn place(&self) -> Cow<'_, str> {
+        match &*self.node {
+            "" => self.alert.job().into(),
+            node => node.into(),
+        }
+    }
 }
 
 type C = Column<AlertRow>;
@@ -85,7 +94,7 @@ pub const SHAPE: Shape<AlertRow> = Shape {
             Cell::ranked(severity.word(), severity as u8).tone(severity.into())
         }),
         C::name("alert", |row, _| Cell::text(row.alert.name())),
-        C::name("node", |row, _| Cell::text(&*row.node)),
+        C::name("node", |row, _| Cell { raw: (&*row.node).into(), ..Cell::text(row.place()) }),
         C::name("cluster", |row, _| Cell::text(row.alert.cluster.as_str())).droppable(2),
         C::word("state", |row, _| {
             let state = row.alert.state;

@@ -5,10 +5,11 @@ use super::demo::{self, DemoArgs, GuardArgs};
 use super::docs::{CompletionsArgs, Gen};
 use super::generate::GenerateCommand;
 use super::migrate::MigrateCommand;
+use super::push::PushArgs;
 use super::run_check::RunCheckArgs;
 use super::serve::ServeCommand;
 use super::theme::ThemeCommand;
-use super::{alert, alerts, check, checks, doctor, node, nodes, query, silence, status};
+use super::{alert, alerts, check, checks, doctor, node, nodes, notify_preview, query, silence, status};
 use crate::config::Color;
 use crate::model::time::parse_duration;
 use clap::builder::PossibleValuesParser;
@@ -85,6 +86,7 @@ pub enum Command {
     #[command(flatten)]
     Service(ServiceCommand),
     RunCheck(RunCheckArgs),
+    Push(PushArgs),
     #[command(subcommand)]
     Migrate(MigrateCommand),
     #[command(subcommand)]
@@ -103,6 +105,9 @@ pub enum Command {
     /// The process that answers for a demo's nodes
     #[command(hide = true)]
     DemoNodes(demo::NodesArgs),
+    /// The process that takes a demo's mails and webhook messages
+    #[command(hide = true)]
+    DemoMailbox(demo::MailboxArgs),
 }
 
 /// The arguments of a process that stays. What the tree of all commands touches of the program would remain in its memory for good,
@@ -160,6 +165,7 @@ pub enum FleetCommand {
     Check(check::CheckArgs),
     Query(query::QueryArgs),
     Doctor(doctor::DoctorArgs),
+    NotifyPreview(notify_preview::NotifyPreviewArgs),
     #[command(visible_alias = "s")]
     Silence(silence::SilenceArgs),
 }

@@ -4,7 +4,7 @@ mod past;
 
 use super::args::{Format, ListArgs};
 use super::error::{AppError, Exit};
-use super::lookup::{Target, find_node};
+use super::lookup::{Target, find_group, find_node, parse_group};
 use super::output::CheckOutput;
 use super::render::{Cell, Column, Document, Page, Shape, Tone, write_json, write_yaml};
 use super::session::Session;
@@ -13,6 +13,7 @@ use crate::fleet::detail::{Which, detail};
 use crate::fleet::node::node;
 use crate::model::check::{CheckState, Detail};
 use crate::model::cluster::ClusterName;
+use crate::model::labels::Labels;
 use crate::model::nearest::nearest;
 use crate::model::status::Status;
 use crate::model::text;
@@ -28,17 +29,19 @@ Examples:
   iaasmon check hv-0451 check_disk --raw | less -R
   iaasmon check hv-0451 check_disk --history -n 50     its runs, the newest first
   iaasmon check hv-0451 check_disk --diff              what is new since it was last well
-  iaasmon check hv-0451 check_disk -o json | jq -r .data.detail.command";
+  iaasmon check hv-0451 check_disk -o json | jq -r .data.detail.command
+  iaasmon check job=backup,db=main backup_age          one that was pushed and belongs to no node";
 
 /// Show the output of one check on one node
 ///
-/// It is fetched from the node itself. Where the node does not give it, what the check's alert carries is
-/// shown, with its age; the reason is said on stderr and the exit code is 3, because that text is older than
-/// the question. Only the node itself knows earlier runs.
+/// It is fetched from the node itself, or from the pushgateway where it was pushed. Where it is not given there, what the check's
+/// alert carries is shown, with its age; the reason is said on stderr and the exit code is 3, because that text is older than
+/// the question. Earlier runs are known to nodes and pushgateways alone.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES, group = ArgGroup::new("past").args(["history", "diff"]))]
 pub struct CheckArgs {
-    /// The node's name, without its port, or the beginning of it
+    /// The node's name, without its port, or the beginning of it; of a check that was pushed its job, or labels of its group:
+    /// job=backup,db=main
     pub node: String,
     /// The check's name
     pub check: String,
@@ -64,7 +67,8 @@ pub struct CheckArgs {
 
 impl CheckArgs {
     fn which<'a>(&'a self, target: &'a Target) -> Which<'a> {
-        Which { node: &target.name, check: &self.check, source: self.source.as_deref() }
+        let (node, group) = (target.node(), target.group.as_ref());
+        Which { node, group, check: &self.check, source: self.source.as_deref() }
     }
 }
 
@@ -73,7 +77,10 @@ impl CheckArgs {
 struct Row {
     cluster: ClusterName,
     node: Arc<str>,
+    group: Option<Labels>,
     check: String,
+    #[serde(skip)]
+    place: Arc<str>,
     #[serde(flatten)]
     output: CheckOutput,
 }
@@ -82,7 +89,7 @@ type C = Column<Row>;
 
 const SHAPE: Shape<Row> = Shape {
     columns: &[
-        C::name("node", |row, _| Cell::text(&*row.node)),
+        C::name("node", |row, _| Cell { raw: (&*row.node).into(), ..Cell::text(&*row.place) }),
         C::name("cluster", |row, _| Cell::text(row.cluster.as_str())),
         C::name("check", |row, _| Cell::text(&*row.check)),
         C::word("status", |row, _| {
@@ -94,7 +101,7 @@ const SHAPE: Shape<Row> = Shape {
         }),
         C::text("output", |row, _| Cell::text(row.output.output.as_deref().unwrap_or_default())),
     ],
-    name: |row| format!("{}/{}", row.node, row.check),
+    name: |row| format!("{}/{}", row.place, row.check),
 };
 
 impl Row {
@@ -105,7 +112,7 @@ impl Row {
 
 /// Runs the command.
 pub async fn run(args: &CheckArgs, session: &mut Session<'_>) -> Result<Exit, AppError> {
-    let target = find_node(session, &args.node).await?;
+    let target = find(args, session).await?;
     if args.history {
         return past::history(args, &target, session).await;
     }
@@ -115,8 +122,10 @@ pub async fn run(args: &CheckArgs, session: &mut Session<'_>) -> Result<Exit, Ap
     let Answer { value, coverage, notes } = detail(&target.cluster, args.which(&target)).await;
     let row = Row {
         cluster: target.cluster.name().clone(),
-        node: target.name.clone(),
+        node: target.node().into(),
+        group: target.group.clone(),
         check: args.check.clone(),
+        place: target.name.clone(),
         output: CheckOutput::from(value),
     };
     if row.output.output.is_none() {
@@ -147,14 +156,40 @@ pub async fn run(args: &CheckArgs, session: &mut Session<'_>) -> Result<Exit, Ap
     conclude(exit.or_problems(&args.list, found), &row, session)
 }
 
+/// Finds the node that is meant, else the group of that job that has the check.
+async fn find(args: &CheckArgs, session: &mut Session<'_>) -> Result<Target, AppError> {
+    let (name, check) = (&*args.node, &*args.check);
+    if let Some(labels) = parse_group(name)? {
+        let unknown = || AppError::usage(format!("no check `{check}` was pushed for {name}"));
+        let found = find_group(session, &labels, check).await?;
+        return found.ok_or_else(|| unknown().hint("`iaasmon checks` lists all checks by name"));
+    }
+    match find_node(session, name).await {
+        Err(error) if error.exit == Exit::Usage => {
+            let job = [("job", name)].into_iter().collect();
+            match find_group(session, &job, check).await {
+                Ok(found) => found.ok_or(error),
+                // The name may be that of a node all the same.
+                Err(unseen) if unseen.exit != Exit::Usage => {
+                    let hints = error.complaints.into_iter().flat_map(|complaint| complaint.hints);
+                    Err(hints.fold(unseen, AppError::hint))
+                }
+                Err(several) => Err(several),
+            }
+        }
+        found => found,
+    }
+}
+
 /// What an alert carries is a substitute: the one that was asked did not answer.
 fn conclude(exit: Exit, row: &Row, session: &mut Session<'_>) -> Result<Exit, AppError> {
     let Some(why) = &row.output.why else { return Ok(exit) };
-    writeln!(session.streams.err, "note: not of the node but of an alert: {}", text::line(why))?;
+    let who = if row.group.is_some() { "pushgateway" } else { "node" };
+    writeln!(session.streams.err, "note: not of the {who} but of an alert: {}", text::line(why))?;
     Ok(if exit == Exit::Nothing { exit } else { Exit::Partial })
 }
 
-/// Finds out why the node does not have what was asked for (`what`) of a check.
+/// Finds out why the one that was asked does not have what was asked for (`what`) of a check.
 async fn explain(
     lacks: Answer<&str>,
     args: &CheckArgs,
@@ -162,6 +197,11 @@ async fn explain(
     what: &str,
     session: &mut Session<'_>,
 ) -> Result<AppError, AppError> {
+    if target.group.is_some() {
+        session.tell(&lacks.coverage, &lacks.notes)?;
+        let what = format!("no {what} of `{}` of {}: {}", args.check, target.name, lacks.value);
+        return Ok(AppError::new(Exit::Partial, what));
+    }
     let known = node(&target.cluster, &target.name, |_| {}).await;
     session.tell(&lacks.coverage.join(known.coverage), &lacks.notes)?;
     let what = format!("no {what} of `{}`", args.check);
@@ -200,7 +240,7 @@ fn write_page(row: &Row, session: &mut Session<'_>, view: super::streams::View) 
         (None, Some(severity)) => (severity.word().into(), severity.into()),
         (None, None) => ("?".into(), Tone::Unknown),
     };
-    page.title(&word, tone, &format!("{}  {}", row.check, row.node))?;
+    page.title(&word, tone, &format!("{}  {}", row.check, row.place))?;
     page.fact("cluster", row.cluster.as_str())?;
     if let Some(detail) = &row.output.detail {
         let seconds = |s: f64| Duration::try_from_secs_f64(s).map(format_duration).unwrap_or_default();

@@ -6,7 +6,7 @@ use super::filter::FilterArgs;
 use super::render::{Cell, Column, Shape, Tone};
 use super::session::Session;
 use crate::fleet::Answer;
-use crate::fleet::checks::{CheckSummary, checks, combine};
+use crate::fleet::checks::{CheckSummary, WorstNode, checks, combine};
 use crate::fleet::filter::CheckSubject;
 use crate::model::filter::RowKind;
 use crate::model::labels::Labels;
@@ -51,7 +51,13 @@ const SHAPE: Shape<CheckSummary> = Shape {
 };
 
 fn worst(row: &CheckSummary) -> String {
-    let names: Vec<&str> = row.worst.iter().map(|worst| &*worst.node).collect();
+    let name = |worst: &WorstNode| match &worst.job {
+        Some(job) => format!("job={job}"),
+        None => worst.node.to_string(),
+    };
+    let mut names: Vec<String> = row.worst.iter().map(name).collect();
+    // Of a job one is as good as all of its groups.
+    names.dedup();
     names.join(" ")
 }
 

@@ -20,8 +20,9 @@ Examples:
 /// Examine the monitoring itself: what makes alerts late, double or lost, and what to do about it
 ///
 /// Looked at are reachability, clocks, agreement of the replicas, gossip of the Alertmanagers, the recording
-/// rule, the notification queue against the size of the fleet, replica labels, and deliveries that fail. A filter
-/// knows the labels rule and level, @cluster and @state (problem, warning, ok).
+/// rule, the notification queue against the size of the fleet, replica labels, deliveries that fail, what the
+/// proxies could not hand on, and the pushgateways: how they are scraped, and what nobody pushes any more. A
+/// filter knows the labels rule and level, @cluster and @state (problem, warning, ok).
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DoctorArgs {

@@ -1,22 +1,27 @@
-//! Finding the one node that a person means.
+//! Finding the one node that a person means, or the group of what was pushed.
 
 use super::error::{AppError, Exit};
 use super::session::Session;
+use crate::fleet::detail::{FoundGroup, find_groups};
 use crate::fleet::node::{FoundNode, find};
 use crate::fleet::{Answer, Cluster, Coverage};
-use crate::model::cluster::ClusterName;
+use crate::model::cluster::{ClusterName, ReplicaKind};
+use crate::model::labels::Labels;
+use crate::model::names::{Names, is_reserved};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How many names an error lists.
 const LISTED: usize = 8;
 
-/// The node that was meant.
+/// The node or the group that was meant.
 pub struct Target {
     /// Its cluster.
     pub cluster: Arc<Cluster>,
-    /// Its whole name.
+    /// Its whole name; of a group its labels.
     pub name: Arc<str>,
+    /// The labels of the group.
+    pub group: Option<Labels>,
     /// Who was asked, where the rest of the fleet might hold another node of that name.
     pub coverage: Coverage,
 }
@@ -42,7 +47,103 @@ pub async fn find_node(session: &mut Session<'_>, name: &str) -> Result<Target, 
 
 fn target(session: &Session<'_>, found: &FoundNode, coverage: Coverage) -> Target {
     let cluster = session.fleet.cluster(&found.cluster).expect("only clusters of the fleet were asked");
-    Target { cluster: cluster.clone(), name: found.name.clone(), coverage }
+    Target { cluster: cluster.clone(), name: found.name.clone(), group: None, coverage }
+}
+
+impl Target {
+    /// Returns the name of the node; empty where there is none.
+    pub fn node(&self) -> &str {
+        match &self.group {
+            Some(group) => group.get(&self.cluster.config.node_label),
+            None => &self.name,
+        }
+    }
+}
+
+/// Reads the labels of a group as they stand in the place of a node: `job=backup,db=main`; none where it is a name.
+pub fn parse_group(text: &str) -> Result<Option<Labels>, AppError> {
+    if !text.contains('=') {
+        return Ok(None);
+    }
+    let pairs = text.split(',').map(|pair| pair.split_once('=').filter(|(name, _)| takes_label(name)));
+    let labels: Option<Labels> = pairs.collect();
+    let wrong = || AppError::usage(format!("not the labels of a group: `{text}`"));
+    labels.map(Some).ok_or_else(|| wrong().hint("write them like job=backup,db=main"))
+}
+
+fn takes_label(name: &str) -> bool {
+    Names::Legacy.take_label(name) && !is_reserved(name)
+}
+
+/// Writes them as they are read, the job before the others.
+fn words_of(group: &Labels) -> String {
+    let (job, others): (Vec<_>, Vec<_>) = group.iter().partition(|(name, _)| *name == "job");
+    job.iter().chain(&others).map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(",")
+}
+
+/// Finds the group that has these labels and a check of this name.
+pub async fn find_group(
+    session: &mut Session<'_>,
+    labels: &Labels,
+    check: &str,
+) -> Result<Option<Target>, AppError> {
+    let found = session.ask_all(async |cluster| find_groups(cluster, check, labels).await).await;
+    match found.value.as_slice() {
+        [only] => {
+            let cluster =
+                session.fleet.cluster(&only.cluster).expect("only clusters of the fleet were asked");
+            Ok(Some(Target {
+                cluster: cluster.clone(),
+                name: words_of(&only.labels).into(),
+                group: Some(only.labels.clone()),
+                coverage: found.coverage,
+            }))
+        }
+        [] => match session.tell(&found.coverage, &found.notes)? {
+            Exit::Done => Ok(None),
+            exit => Err(AppError::new(exit, unseen(check, labels, &found.coverage))),
+        },
+        several => Err(several_groups(check, several)),
+    }
+}
+
+/// Says that a check is not seen, and whose silence may be the reason: a check that is well is seen only while its pushgateway is
+/// scraped.
+fn unseen(check: &str, labels: &Labels, coverage: &Coverage) -> String {
+    let uncovered = coverage.uncovered().into_iter();
+    let silent = uncovered.filter(|(_, kind)| *kind == ReplicaKind::Pushgateway);
+    let silent: Vec<String> = silent.map(|(cluster, _)| cluster.to_string()).collect();
+    let of = words_of(labels);
+    match &silent[..] {
+        [] => format!("no check `{check}` of {of} was found where somebody answered"),
+        [one] => {
+            format!("no check `{check}` of {of} is seen: the pushgateway of cluster {one} does not answer")
+        }
+        several => {
+            let clusters = several.join(", ");
+            format!(
+                "no check `{check}` of {of} is seen: the pushgateways of clusters {clusters} do not answer"
+            )
+        }
+    }
+}
+
+fn several_groups(check: &str, several: &[FoundGroup]) -> AppError {
+    let groups: BTreeSet<String> = several.iter().map(|found| words_of(&found.labels)).collect();
+    let clusters: BTreeSet<&ClusterName> = several.iter().map(|found| &found.cluster).collect();
+    let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+    let error = match &groups[..] {
+        [one] => AppError::usage(format!("`{check}` of {one} is in more than one cluster")),
+        _ => AppError::usage(format!("`{check}` is in {} groups", several.len()))
+            .hint(format!("it may be {}", listed(groups))),
+    };
+    match clusters.len() {
+        1 => error,
+        _ => {
+            let names: Vec<String> = clusters.iter().map(ToString::to_string).collect();
+            error.hint(format!("choose with --cluster: {}", names.join(", ")))
+        }
+    }
 }
 
 fn ambiguous(name: &str, several: &[FoundNode]) -> AppError {
@@ -116,6 +217,29 @@ mod tests {
             many.complaints[0].hints,
             ["it may be n10, n11, n12, n13, n14, n15, n16, n17 and 12 more"]
         );
+    }
+
+    #[test]
+    fn a_group_is_named_by_its_labels() {
+        let words = |text: &str| parse_group(text).ok().flatten().map(|labels| words_of(&labels));
+        assert_eq!(words("db=main,job=backup").as_deref(), Some("job=backup,db=main"));
+        assert_eq!(words("job=a=b").as_deref(), Some("job=a=b"));
+        assert!(parse_group("hv-1:10105").is_ok_and(|group| group.is_none()));
+        assert!(
+            parse_group("job=a,b").is_err() && parse_group("=a").is_err() && parse_group("a-b=c").is_err()
+        );
+        let group = |cluster: &str, db| FoundGroup {
+            cluster: cluster.into(),
+            labels: [("job", "backup"), ("db", db)].into_iter().collect(),
+        };
+        let error = several_groups("age", &[group("east", "a"), group("east", "b"), group("west", "a")]);
+        assert_eq!(error.complaints[0].message, "`age` is in 3 groups");
+        assert_eq!(
+            error.complaints[0].hints,
+            ["it may be job=backup,db=a, job=backup,db=b", "choose with --cluster: east, west"]
+        );
+        let one = several_groups("age", &[group("east", "a"), group("west", "a")]);
+        assert_eq!(one.complaints[0].message, "`age` of job=backup,db=a is in more than one cluster");
     }
 
     #[test]

@@ -8,12 +8,12 @@ use crate::model::time::{Timestamp, age, format_age, rfc3339, serialize_option};
 use serde::Serialize;
 use std::io;
 
-/// A check's output, from the node or from what its alert carries.
+/// A check's output, from its node, from the pushgateway, or from what its alert carries.
 #[derive(Debug, Clone, Serialize)]
 pub struct CheckOutput {
-    /// `node`, `alert`, or `nothing`.
+    /// `node`, `pushgateway`, `alert`, or `nothing`.
     pub source: &'static str,
-    /// Why the node did not answer, where it did not.
+    /// Why the one that has it did not answer, where it did not.
     pub why: Option<String>,
     /// How bad the alert is, where the text is an alert's.
     pub severity: Option<Severity>,
@@ -22,7 +22,7 @@ pub struct CheckOutput {
     pub received: Option<Timestamp>,
     /// The output, raw.
     pub output: Option<String>,
-    /// Everything that the node told.
+    /// Everything that it told.
     pub detail: Option<Detail>,
 }
 
@@ -31,15 +31,17 @@ const OUTPUT_ANNOTATIONS: [&str; 4] = ["output", "check_output", "description", 
 
 impl From<DetailSource> for CheckOutput {
     fn from(source: DetailSource) -> Self {
+        let told = |source: &'static str, detail: Detail| Self {
+            source,
+            why: None,
+            severity: None,
+            received: None,
+            output: Some(detail.output.clone()),
+            detail: Some(detail),
+        };
         match source {
-            DetailSource::Node(detail) => Self {
-                source: "node",
-                why: None,
-                severity: None,
-                received: None,
-                output: Some(detail.output.clone()),
-                detail: Some(detail),
-            },
+            DetailSource::Node(detail) => told("node", detail),
+            DetailSource::Pushgateway(detail) => told("pushgateway", detail),
             DetailSource::Alert { why, alert } => {
                 let texts = OUTPUT_ANNOTATIONS.iter().map(|name| alert.annotations.get(name));
                 let text = texts.chain([alert.summary()]).find(|text| !text.is_empty());
@@ -72,16 +74,17 @@ impl CheckOutput {
         };
         let why = self.why.as_deref().unwrap_or_default();
         match (self.source, &self.detail) {
-            ("node", Some(detail)) => {
+            (keeper, Some(detail)) => {
                 let ran = ago(detail.executed).map(|ago| format!("run {ago}"));
+                let ran = ran.unwrap_or_else(|| "time of the run unknown".to_owned());
                 let stale = if detail.stale { ", STALE" } else { "" };
-                format!("of the node, {}{stale}", ran.unwrap_or_else(|| "time of the run unknown".to_owned()))
+                format!("of the {keeper}, {ran}{stale}")
             }
-            ("alert", _) => {
+            ("alert", None) => {
                 let age = ago(self.received).unwrap_or_else(|| "at an unknown time".to_owned());
-                format!("of the alert's annotations, received {age}, because the node did not give it: {why}")
+                format!("of the alert's annotations, received {age}, because asking for it failed: {why}")
             }
-            _ => format!("is not to be had: the node did not give it ({why}) and no alert carries it"),
+            _ => format!("is not to be had: asking for it failed ({why}) and no alert carries it"),
         }
     }
 
@@ -95,10 +98,10 @@ impl CheckOutput {
     }
 }
 
-/// Says how much of an output the node sent.
+/// Says how much of an output was sent.
 fn cut(detail: &Detail) -> String {
     match detail.output_bytes {
-        Some(bytes) => format!("the node sent {} of {bytes} bytes", detail.output.len()),
-        None => format!("the node sent only the first {} bytes", detail.output.len()),
+        Some(bytes) => format!("{} of {bytes} bytes were sent", detail.output.len()),
+        None => format!("only the first {} bytes were sent", detail.output.len()),
     }
 }

@@ -34,8 +34,10 @@ pub struct CheckSummary {
 pub struct WorstNode {
     /// The cluster.
     pub cluster: ClusterName,
-    /// The node.
+    /// The node; empty where it was pushed and belongs to none.
     pub node: Arc<str>,
+    /// The job that it was pushed for, where it belongs to no node.
+    pub job: Option<Arc<str>>,
     /// The check's status there.
     pub status: Status,
 }
@@ -94,11 +96,10 @@ fn summarise(cluster: &Cluster, gathered: &Gathered<Part>) -> Vec<CheckSummary> 
         let summary = summaries.entry(check.clone()).or_insert_with(|| empty(cluster, &check));
         let (status, _) = status_of(votes);
         summary.counts.add(status);
-        summary.worst.push(WorstNode {
-            cluster: cluster.name().clone(),
-            node: labels.get(&cluster.config.node_label).into(),
-            status,
-        });
+        let node = labels.get(&cluster.config.node_label);
+        let job = Some(labels.get("job")).filter(|job| node.is_empty() && !job.is_empty());
+        let (cluster, node, job) = (cluster.name().clone(), node.into(), job.map(Into::into));
+        summary.worst.push(WorstNode { cluster, node, job, status });
     }
     let mut list: Vec<CheckSummary> = summaries.into_values().collect();
     for summary in &mut list {
@@ -123,7 +124,7 @@ fn keep_worst(worst: &mut Vec<WorstNode>) {
         b.status
             .badness()
             .cmp(&a.status.badness())
-            .then_with(|| (&a.cluster, &a.node).cmp(&(&b.cluster, &b.node)))
+            .then_with(|| (&a.cluster, &a.node, &a.job).cmp(&(&b.cluster, &b.node, &b.job)))
     });
     worst.truncate(WORST);
 }

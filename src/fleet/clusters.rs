@@ -2,7 +2,9 @@
 
 use crate::config::{self, Config};
 use crate::model::cluster::{ClusterName, ReplicaKind};
-use crate::net::{Alertmanager, Deadline, DetailClient, Http, PrometheusClient, ProxyClient};
+use crate::net::{
+    Alertmanager, Deadline, DetailClient, Http, PrometheusClient, ProxyClient, PushgatewayClient,
+};
 use std::sync::Arc;
 
 /// Every cluster that a command works on.
@@ -22,6 +24,8 @@ pub struct Cluster {
     pub alertmanager: Vec<Alertmanager>,
     /// Its alert proxies.
     pub proxy: Vec<ProxyClient>,
+    /// Its pushgateways.
+    pub pushgateway: Vec<PushgatewayClient>,
     /// Its nodes' detail API.
     pub detail: DetailClient,
 }
@@ -50,6 +54,7 @@ impl Cluster {
             prometheus: self.prometheus.iter().map(|prom| prom.by(deadline)).collect(),
             alertmanager: self.alertmanager.iter().map(|member| member.by(deadline)).collect(),
             proxy: self.proxy.iter().map(|proxy| proxy.by(deadline)).collect(),
+            pushgateway: self.pushgateway.iter().map(|gateway| gateway.by(deadline)).collect(),
             detail: self.detail.by(deadline),
         }
     }
@@ -84,26 +89,47 @@ impl Fleet {
     /// Keeps the clusters whose name fits one of `patterns` (`*` and `?` are wildcards); no pattern keeps all.
     /// A pattern that fits none is an error: a typing mistake must not look like an empty fleet.
     pub fn select(&self, patterns: &[String]) -> Result<Self, UnknownCluster> {
-        for pattern in patterns {
-            if !self.clusters.iter().any(|c| glob(pattern, c.name().as_str())) {
-                let known = self.clusters.iter().map(|c| c.name().to_string()).collect();
-                return Err(UnknownCluster { pattern: pattern.clone(), known });
-            }
-        }
-        let fits = |c: &Cluster| patterns.is_empty() || patterns.iter().any(|p| glob(p, c.name().as_str()));
-        Ok(Self { clusters: self.clusters.iter().filter(|c| fits(c)).cloned().collect() })
+        let chosen = choose(&self.clusters, |cluster| cluster.name(), patterns)?;
+        Ok(Self { clusters: chosen.into_iter().cloned().collect() })
     }
+}
+
+/// Returns the clusters of a configuration whose name fits one of `patterns`, as [`Fleet::select`] does.
+pub fn chosen<'a>(
+    config: &'a Config,
+    patterns: &[String],
+) -> Result<Vec<&'a config::Cluster>, UnknownCluster> {
+    choose(&config.clusters, |cluster| &cluster.name, patterns)
+}
+
+fn choose<'a, T>(
+    clusters: &'a [T],
+    name: impl Fn(&T) -> &ClusterName,
+    patterns: &[String],
+) -> Result<Vec<&'a T>, UnknownCluster> {
+    let fits = |pattern: &str, cluster: &T| glob(pattern, name(cluster).as_str());
+    if let Some(pattern) =
+        patterns.iter().find(|pattern| !clusters.iter().any(|cluster| fits(pattern, cluster)))
+    {
+        let known = clusters.iter().map(|cluster| name(cluster).to_string()).collect();
+        return Err(UnknownCluster { pattern: pattern.clone(), known });
+    }
+    let is_chosen =
+        |cluster: &&T| patterns.is_empty() || patterns.iter().any(|pattern| fits(pattern, cluster));
+    Ok(clusters.iter().filter(is_chosen).collect())
 }
 
 fn open(config: &config::Cluster) -> Cluster {
     let prometheus = Http::open(config, ReplicaKind::Prometheus, &config.prometheus);
     let alertmanager = Http::open(config, ReplicaKind::Alertmanager, &config.alertmanager);
     let proxy = Http::open(config, ReplicaKind::Proxy, &config.proxy);
+    let pushgateway = Http::open(config, ReplicaKind::Pushgateway, &config.pushgateway);
     Cluster {
         config: config.clone(),
         prometheus: prometheus.into_iter().map(PrometheusClient::new).collect(),
         alertmanager: alertmanager.into_iter().map(Alertmanager::new).collect(),
         proxy: proxy.into_iter().map(ProxyClient::new).collect(),
+        pushgateway: pushgateway.into_iter().map(PushgatewayClient::new).collect(),
         detail: DetailClient::new(config),
     }
 }

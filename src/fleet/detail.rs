@@ -2,15 +2,17 @@
 
 use super::alerts::alerts_about;
 use super::clusters::Cluster;
+use super::coverage::Coverage;
 use super::gather::{Answer, ask, gather};
 use super::node::quote;
 use crate::model::alert::Alert;
 use crate::model::check::{CheckState, Detail, History};
+use crate::model::cluster::ClusterName;
 use crate::model::labels::Labels;
-use crate::net::NetError;
+use crate::net::{NetError, NetErrorKind};
 use crate::wire::am_v2::Annotations;
 use futures_util::stream::{self, StreamExt as _};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Where a check's output comes from.
@@ -18,25 +20,39 @@ use std::sync::Arc;
 pub enum DetailSource {
     /// The node's own detail API, just now.
     Node(Detail),
-    /// The node does not answer; this is what its alert carries.
+    /// The pushgateway, just now: the check belongs to no node.
+    Pushgateway(Detail),
+    /// Neither answers; this is what its alert carries.
     Alert {
-        /// Why the node did not answer.
+        /// Why the one that was asked did not answer.
         why: String,
         /// The alert with its whole annotations; their age is that of `updated_at`.
         alert: Box<Alert>,
     },
-    /// Neither: why the node did not answer.
+    /// None of them.
     Nothing {
-        /// Why.
+        /// Why the one that was asked did not answer.
         why: String,
     },
+}
+
+impl DetailSource {
+    /// A detail of a check with these labels, which says who has it.
+    fn of(cluster: &Cluster, labels: &Labels, detail: Detail) -> Self {
+        match cluster.detail.is_pushed(labels) {
+            true => Self::Pushgateway(detail),
+            false => Self::Node(detail),
+        }
+    }
 }
 
 /// Which check is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Which<'a> {
-    /// The node that runs it.
+    /// The node that runs it; empty where none does.
     pub node: &'a str,
+    /// The group that it was pushed to, where it was: labels that its series has beside its own.
+    pub group: Option<&'a Labels>,
     /// Its name.
     pub check: &'a str,
     /// The host that its results are about, where that is another one than the node.
@@ -54,7 +70,7 @@ pub async fn detail(cluster: &Cluster, which: Which<'_>) -> Answer<DetailSource>
     let deadline = cluster.deadline();
     let series = series_labels(&cluster.by(deadline.part(1, 3)), which).await;
     match cluster.detail.by(deadline.part(2, 3)).fetch(which.check, &series.value).await {
-        Ok(reply) => series.map(|_| DetailSource::Node(reply.value)),
+        Ok(reply) => series.map(|labels| DetailSource::of(cluster, &labels, reply.value)),
         Err(error) => from_alert(&cluster.by(deadline), which, &error).await,
     }
 }
@@ -69,16 +85,66 @@ pub async fn detail_of_alert(cluster: &Cluster, alert: &Alert) -> DetailSource {
     }
     let deadline = cluster.deadline();
     match cluster.detail.by(deadline.part(2, 3)).fetch(check, &alert.labels).await {
-        Ok(reply) => DetailSource::Node(reply.value),
+        Ok(reply) => DetailSource::of(cluster, &alert.labels, reply.value),
         Err(error) => {
             let source = Some(alert.labels.get(SOURCE)).filter(|source| !source.is_empty());
-            let which = Which { node: alert.labels.get(&cluster.config.node_label), check, source };
+            let node = alert.labels.get(&cluster.config.node_label);
+            // One of no node is known by all that its check's alerts have in common.
+            let group = alert.labels.without(&["alertname", "severity"]);
+            let which = Which { node, group: Some(&group).filter(|_| node.is_empty()), check, source };
             from_alert(&cluster.by(deadline), which, &error).await.value
         }
     }
 }
 
-/// Fetches the newest `limit` runs of a check from its node; an alert knows nothing of them.
+/// A group of a pushgateway that has a check.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FoundGroup {
+    /// The cluster.
+    pub cluster: ClusterName,
+    /// Its labels, the job among them.
+    pub labels: Labels,
+}
+
+/// Looks for groups with a check of this name whose labels are, among others, these. Whatever is scraped at a place of its own
+/// was not pushed.
+pub async fn find_groups(cluster: &Cluster, check: &str, labels: &Labels) -> Answer<Vec<FoundGroup>> {
+    let config = &cluster.config;
+    let metrics = format!("{}|{}", regex::escape(&config.status_metric), regex::escape(&config.bad_metric));
+    let wanted: String = labels.iter().map(|(name, value)| format!(",{name}={}", quote(value))).collect();
+    let series = format!("{{__name__=~{},{}={}{wanted}}}", quote(&metrics), config.check_label, quote(check));
+    let expr = format!("group without (__name__) ({series}) unless on (job, instance) up");
+    // What is asked of the pushgateway comes behind it.
+    let deadline = cluster.deadline().part(1, 2);
+    let prometheus = cluster.by(deadline.part(2, 3)).prometheus;
+    let asks = prometheus.iter().map(|prom| ask(prom.replica(), prom.vector(&expr))).collect();
+    let gathered = gather(asks, |_| {}).await;
+    let samples =
+        gathered.outcomes.iter().filter_map(|o| o.result.as_ref().ok()).flat_map(|reply| &reply.value);
+    let own = [&config.drop_labels[..], &[config.check_label.clone(), SOURCE.to_owned()]].concat();
+    let found: BTreeSet<FoundGroup> = samples
+        .map(|sample| FoundGroup { cluster: cluster.name().clone(), labels: sample.labels.without(&own) })
+        .collect();
+    let mut coverage = gathered.coverage;
+    if found.is_empty() {
+        // What is well is known to Prometheus only while it is scraped.
+        coverage = coverage.join(gateways_there(&cluster.by(deadline)).await);
+    }
+    Answer { value: found.into_iter().collect(), coverage, notes: Vec::new() }
+}
+
+/// Asks which pushgateways of a cluster are there. One that answers with an error is: it may hide what was asked for.
+async fn gateways_there(cluster: &Cluster) -> Coverage {
+    let asks = cluster.pushgateway.iter().map(|gateway| ask(gateway.replica(), gateway.healthy())).collect();
+    let outcomes = gather(asks, |_| {}).await.outcomes.into_iter();
+    let hides = |error: &NetError| matches!(error.kind, NetErrorKind::Status { .. });
+    let telling = outcomes.filter(|outcome| !outcome.result.as_ref().is_err_and(hides));
+    telling
+        .map(|outcome| Coverage::of(&outcome.replica, &outcome.result))
+        .fold(Coverage::default(), Coverage::join)
+}
+
+/// Fetches the newest `limit` runs of a check from its node or pushgateway; an alert knows nothing of them.
 pub async fn history(cluster: &Cluster, which: Which<'_>, limit: usize) -> Answer<Result<History, NetError>> {
     let deadline = cluster.deadline();
     let series = series_labels(&cluster.by(deadline.part(1, 2)), which).await;
@@ -154,8 +220,11 @@ pub async fn details(
 /// Returns the labels of the check's series, which the detail URL is made from; at least node, check and
 /// source, so that a URL of these works while no Prometheus answers.
 async fn series_labels(cluster: &Cluster, which: Which<'_>) -> Answer<Labels> {
-    let Which { node, check, source } = which;
+    let Which { node, group, check, source } = which;
     let (node_label, check_label) = (&cluster.config.node_label, &cluster.config.check_label);
+    let group: Vec<(&str, &str)> =
+        group.into_iter().flat_map(Labels::iter).filter(|(name, _)| *name != node_label).collect();
+    let beside: String = group.iter().map(|(name, value)| format!(",{name}={}", quote(value))).collect();
     let metrics = format!(
         "{}|{}|up",
         regex::escape(&cluster.config.status_metric),
@@ -163,7 +232,7 @@ async fn series_labels(cluster: &Cluster, which: Which<'_>) -> Answer<Labels> {
     );
     // `up` has no check label: a matcher that accepts absence keeps it in.
     let expr = format!(
-        "{{__name__=~{},{node_label}={},{check_label}=~{},{SOURCE}=~{}}}",
+        "{{__name__=~{},{node_label}={},{check_label}=~{},{SOURCE}=~{}{beside}}}",
         quote(&metrics),
         quote(node),
         quote(&format!("{}|", regex::escape(check))),
@@ -174,8 +243,9 @@ async fn series_labels(cluster: &Cluster, which: Which<'_>) -> Answer<Labels> {
     let samples =
         gathered.outcomes.iter().filter_map(|o| o.result.as_ref().ok()).flat_map(|reply| &reply.value);
     let series = samples.max_by_key(|s| s.labels.len()).map(|s| s.labels.clone()).unwrap_or_default();
+    let named = [(&**node_label, node), (check_label, check), (SOURCE, source.unwrap_or_default())];
     let labels =
-        series.with(node_label, node).with(check_label, check).with(SOURCE, source.unwrap_or_default());
+        group.into_iter().chain(named).fold(series, |labels, (name, value)| labels.with(name, value));
     Answer { value: labels, coverage: gathered.coverage, notes: Vec::new() }
 }
 
@@ -183,9 +253,11 @@ async fn from_alert(cluster: &Cluster, which: Which<'_>, error: &NetError) -> An
     let why = error.to_string();
     let (node_label, check_label) = (&*cluster.config.node_label, &*cluster.config.check_label);
     let named = [(node_label, which.node), (check_label, which.check)];
-    let labels = named.into_iter().chain(which.source.map(|source| (SOURCE, source))).collect();
+    let named = named.into_iter().chain(which.source.map(|source| (SOURCE, source)));
+    let labels = which.group.into_iter().flat_map(Labels::iter).chain(named).collect();
     let found = alerts_about(cluster, &labels, Annotations::Whole, |_| {}).await;
-    found.map(|alerts| match alerts.into_iter().max_by_key(|a| a.updated_at) {
+    let is_of_it = |alert: &Alert| alert.labels.get(node_label) == labels.get(node_label);
+    found.map(|alerts| match alerts.into_iter().filter(is_of_it).max_by_key(|a| a.updated_at) {
         Some(alert) => DetailSource::Alert { why, alert: Box::new(alert) },
         None => DetailSource::Nothing { why },
     })

@@ -15,14 +15,16 @@ use crate::model::cluster::ClusterName;
 use crate::model::labels::Labels;
 use crate::model::node::Node;
 use crate::model::relabel::{AlertRelabelling, Relabelled};
-use crate::net::{Ledger, NetError, PrometheusClient, Reply};
+use crate::net::{Ledger, NetError, PrometheusClient, Reply, Sending};
 use crate::wire::am_v2::Annotations;
 use crate::wire::prom_config::decode_alert_relabelling;
 use crate::wire::prom_json::QueryValue;
+use pushed::{Gateway, Scraped};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+mod pushed;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -74,6 +76,8 @@ struct Sender {
     relabelling: Option<AlertRelabelling>,
     records_bad: Option<bool>,
     failed_sends: Option<f64>,
+    sending: Sending,
+    scraped: Option<Scraped>,
     unread: Vec<Unread>,
 }
 
@@ -90,6 +94,7 @@ struct Facts<'a> {
     status: &'a ClusterStatus,
     senders: &'a [Sender],
     forwarders: &'a [Forwarder],
+    gateways: &'a [Gateway],
     nodes: &'a [Node],
     alerts: &'a [Alert],
     silences: &'a [SilenceCopy],
@@ -104,10 +109,11 @@ pub async fn doctor(cluster: &Cluster) -> Answer<Vec<Finding>> {
         let ledger = proxy.ledger().await.map(|reply| reply.value).map_err(|error| error.kind.to_string());
         Forwarder { name: proxy.replica().name.clone(), ledger }
     }));
-    let (status, senders, forwarders, nodes, alerts, silences) = tokio::join!(
+    let (status, senders, forwarders, gateways, nodes, alerts, silences) = tokio::join!(
         status(cluster, |_| {}),
         senders,
         forwarders,
+        pushed::gateways(cluster),
         nodes(cluster, |_| {}),
         alerts(cluster, Annotations::FirstLine, |_| {}),
         silences(cluster, |_| {}),
@@ -118,6 +124,7 @@ pub async fn doctor(cluster: &Cluster) -> Answer<Vec<Finding>> {
         status: &status.value,
         senders: &senders,
         forwarders: &forwarders,
+        gateways: &gateways,
         nodes: &nodes.value,
         alerts: &alerts.value,
         silences: &silences.value,
@@ -132,12 +139,13 @@ pub async fn doctor(cluster: &Cluster) -> Answer<Vec<Finding>> {
 async fn sender(cluster: &Cluster, prom: &PrometheusClient) -> Sender {
     // Only a Prometheus that scrapes itself can tell; the others answer with nothing.
     let failed = "sum(increase(prometheus_notifications_errors_total[15m])) + sum(increase(prometheus_notifications_dropped_total[15m]))";
-    let (flags, alertmanagers, settings, rule, failed) = tokio::join!(
+    let (flags, alertmanagers, settings, rule, failed, sending) = tokio::join!(
         prom.flags(),
         prom.active_alertmanagers(),
         prom.settings(),
         prom.has_rule(&cluster.config.bad_metric),
-        prom.query(failed, None)
+        prom.query(failed, None),
+        prom.sending()
     );
     let mut unread = Vec::new();
     let capacity = heard(&mut unread, "queue capacity", flags).and_then(|flags| {
@@ -153,6 +161,8 @@ async fn sender(cluster: &Cluster, prom: &PrometheusClient) -> Sender {
         decoded.map_err(|e| unread.push(Unread { what: "relabelling of alerts", why: e.to_string() })).ok()
     });
     let failed = heard(&mut unread, "failed sends", failed);
+    let sending = heard(&mut unread, "lost alerts", sending).unwrap_or_default();
+    let scraped = pushed::scraped(cluster, prom, &mut unread).await;
     Sender {
         name: prom.replica().name.clone(),
         queue_capacity: capacity,
@@ -169,6 +179,8 @@ async fn sender(cluster: &Cluster, prom: &PrometheusClient) -> Sender {
             QueryValue::Vector(samples) => samples.first().map(|s| s.value),
             _ => None,
         }),
+        sending,
+        scraped,
         unread,
     }
 }

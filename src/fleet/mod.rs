@@ -24,7 +24,7 @@ pub mod silence;
 pub mod silences;
 pub mod status;
 
-pub use clusters::{Cluster, Fleet, UnknownCluster};
+pub use clusters::{Cluster, Fleet, UnknownCluster, chosen};
 pub use coverage::{Coverage, CoverageVerdict, ReplicaCoverage, ReplicaState};
 pub use gather::{Answer, SoFar};
 pub use merge::{Merged, Vote};

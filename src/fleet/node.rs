@@ -10,7 +10,7 @@ use super::settle::settle;
 use super::silences::{SilenceCopy, silences};
 use crate::model::alert::Alert;
 use crate::model::check::CheckState;
-use crate::model::cluster::{ClusterName, Replica};
+use crate::model::cluster::{ClusterName, PEER_JOBS, Replica, SERVER_JOBS};
 use crate::model::labels::Labels;
 use crate::model::matcher::Verdict;
 use crate::model::node::{NodeUp, StatusCounts};
@@ -20,6 +20,7 @@ use crate::wire::am_v2::Annotations;
 use crate::wire::prom_json::Sample;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Everything that is known of one node.
@@ -70,11 +71,17 @@ pub struct FoundNode {
     pub name: Arc<str>,
 }
 
-/// Looks for nodes called `name`: whole, or without its port; with `prefix` also those that only begin so.
+/// Looks for nodes called `name`: whole, or without its port; with `prefix` also those that only begin so. One that is scraped
+/// nowhere is known by what was pushed for it, under its whole name.
 pub async fn find(cluster: &Cluster, name: &str, prefix: bool) -> Answer<Vec<FoundNode>> {
     let tail = if prefix { ".*" } else { "(:[0-9]+)?" };
     let pattern = quote(&format!("{}{tail}", regex::escape(name)));
-    let expr = format!("group by ({label}) (up{{{label}=~{pattern}}})", label = cluster.config.node_label);
+    let (label, nodes) = (&cluster.config.node_label, not_servers());
+    let mut expr = format!("group by ({label}) (up{{{label}=~{pattern},{nodes}}})");
+    if !prefix {
+        let status = quote(&cluster.config.status_metric);
+        let _ = write!(expr, " or group by ({label}) ({{__name__={status},{label}=~{pattern},{nodes}}})");
+    }
     // What is asked of the node comes behind it: a replica that hangs must not take a whole limit twice.
     let cluster = &cluster.by(cluster.deadline().part(1, 2));
     let asks = cluster.prometheus.iter().map(|prom| ask(prom.replica(), prom.vector(&expr))).collect();
@@ -90,6 +97,11 @@ pub async fn find(cluster: &Cluster, name: &str, prefix: bool) -> Answer<Vec<Fou
     found.sort();
     found.dedup();
     Answer { value: found, coverage: gathered.coverage, notes: Vec::new() }
+}
+
+/// Writes the matcher that leaves out what `generate prometheus` has scraped beside the nodes: the monitoring's own servers.
+pub(super) fn not_servers() -> String {
+    format!("job!~\"{SERVER_JOBS}|{PEER_JOBS}\"")
 }
 
 /// Writes a PromQL string literal.

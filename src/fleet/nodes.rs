@@ -3,7 +3,7 @@
 use super::clusters::Cluster;
 use super::gather::{Answer, Gathered, Outcome, SoFar, ask, gather};
 use super::merge::{Merged, status_of, up_of};
-use super::node::quote;
+use super::node::{not_servers, quote};
 use super::settle::{count_absent, settle};
 use crate::model::labels::Labels;
 use crate::model::node::{FailingCheck, Node, NodeUp, StatusCounts};
@@ -45,7 +45,8 @@ async fn part(cluster: &Cluster, prom: &PrometheusClient) -> Result<Reply<Part>,
     let bad_metric = &cluster.config.bad_metric;
     // The expressions name metrics by matcher: a recorded series may carry any UTF-8 name.
     let bad = format!("{{__name__={}}}", quote(bad_metric));
-    let (up, bad) = tokio::join!(prom.vector("up"), prom.vector(&bad));
+    let targets = format!("up{{{}}}", not_servers());
+    let (up, bad) = tokio::join!(prom.vector(&targets), prom.vector(&bad));
     let (up, mut bad) = (up?, bad?);
     let mut scanned = None;
     // Nothing bad is good news only where somebody records it.
@@ -116,6 +117,8 @@ fn assemble(cluster: &Cluster, up: &Merged, bad: &Merged) -> Vec<Node> {
         node.counts.add(status);
         node.failing.push(FailingCheck { check, status, disputed });
     }
+    // What was pushed may belong to no node.
+    nodes.remove("");
     let mut list: Vec<Node> = nodes.into_values().collect();
     for node in &mut list {
         node.failing.sort_by(|a, b| {

@@ -353,7 +353,7 @@ impl Work {
 
 /// The list of a node shows its own checks.
 fn which(key: &CheckKey) -> detail::Which<'_> {
-    detail::Which { node: &key.node.name, check: &key.check, source: None }
+    detail::Which { node: &key.node.name, group: None, check: &key.check, source: None }
 }
 
 async fn fetch_output(cluster: Arc<Cluster>, key: CheckKey, send: Send) {

@@ -2,14 +2,14 @@
 //! none is missing in the page.
 
 use super::{failing, json};
-use crate::support::{await_until, iaasmon_on, settled_fleet};
+use crate::support::{await_until, iaasmon_on, servers, settled_fleet};
 use iaasmon::demo::Demo;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fields whose own names are data (labels, integrations) or those of another's contract: what is in them is no part of
 /// this one.
-const MAPS: [&str; 5] = ["labels", "annotations", "notifications", "other", "body"];
+const MAPS: [&str; 6] = ["labels", "annotations", "notifications", "other", "body", "headers"];
 
 type Shape = BTreeMap<String, BTreeSet<&'static str>>;
 
@@ -118,6 +118,26 @@ fn of_writes(demo: &Demo, node: &str, id: &str) -> Vec<String> {
     found
 }
 
+/// Returns how what `notify-preview` prints of an alert that fires differs from the page: alone, and held against a mail.
+fn of_preview(demo: &Demo, fingerprint: &str) -> Vec<String> {
+    let amtool = servers().alertmanager.with_file_name("amtool").display().to_string();
+    let args = ["notify-preview", fingerprint, "--amtool", &amtool];
+    let alone = json(demo, &args).0;
+    let mail = &alone["data"]["mail"];
+    let [subject, text] = ["subject", "text"].map(|part| mail[part].as_str().unwrap());
+    assert!(subject.starts_with("ALERT - "), "{alone:#}");
+    let header = |name: &str| format!("{name}: {}\n", mail["headers"][name].as_str().unwrap());
+    let [host, check] = ["X-Sensu-Host", "X-Sensu-Check-Name"].map(header);
+    let sensu = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(sensu.path(), format!("Subject: {subject}\n{host}{check}\n{text}")).unwrap();
+    let sensu = sensu.path().display().to_string();
+    let (compared, outcome) = json(demo, &[&args[..], &["--compare", &sensu]].concat());
+    assert_eq!(outcome.code, Some(1), "the demo's alerts have no output there: {compared:#}");
+    let mut found = differences("`iaasmon notify-preview`", &[&alone["data"], &compared["data"]]);
+    found.extend(differences("Coverage", &[&alone["coverage"]]));
+    found
+}
+
 #[test]
 fn live_every_json_document_is_as_documented() {
     let demo = settled_fleet();
@@ -166,6 +186,7 @@ fn live_every_json_document_is_as_documented() {
     let acked = json(&demo, &["alerts", "@state=acked", "@author=tester", "@ticket=INC-1"]).0;
     assert!(!acked["data"].as_array().unwrap().is_empty(), "the silence is an ACK");
     assert!(acked["data"].as_array().unwrap().iter().all(|row| row["node"] == node.as_str()), "{acked}");
+    found.extend(of_preview(&demo, fingerprint));
     found.extend(of_writes(&demo, &node, &id));
     assert!(found.is_empty(), "{}", found.join("\n"));
 }

@@ -1,5 +1,7 @@
 //! The doctor's rules on real servers that are set up wrongly, and on deliveries that really fail.
 
+use crate::support::pushgateway::Pushgateway;
+use crate::support::service::Place;
 use crate::support::{Killed, SOON, await_until, get_json, iaasmon, servers};
 use serde_json::Value;
 use std::fs;
@@ -186,6 +188,8 @@ fn live_servers_that_are_set_up_wrongly_are_found_by_rule() {
         ("recording_rule", format!("{a} has no rule that records iaasmon_check_status:bad")),
         ("queue_capacity", format!("{b} queues at most 1 alerts, but there are 1 nodes")),
         ("alertmanagers", format!("{a} sends to 0 of 1 alertmanagers")),
+        // It knows nobody to send to; it does not scrape itself, and tells all the same.
+        ("sender_lost", format!("{a} dropped ")),
         ("replica_label", "different labels (replica)".to_owned()),
         ("disagreement", "about 1 nodes being up".to_owned()),
     ];
@@ -206,4 +210,72 @@ fn live_servers_that_are_set_up_wrongly_are_found_by_rule() {
     assert!(await_until(SOON, || names("@flap").iter().any(|name| name.contains("Flapping"))), "two rounds");
     assert!(names("@flap").iter().all(|name| name.contains("Flapping")), "what stays does not flap");
     assert!(names("!@flap").iter().any(|name| name.contains("Steady")));
+}
+
+#[test]
+fn live_pushgateways_that_are_set_up_wrongly_are_found_by_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, original, dead) = (Place::new(), Pushgateway::start(&[]), closed());
+    let _ours = ours.serve(&["pushgateway"]);
+    let push = |path: &str, body: &str| {
+        let head = format!("PUT {path} HTTP/1.0\r\nContent-Length: {}\r\n\r\n", body.len());
+        ours.send(format!("{head}{body}").as_bytes()).unwrap().code
+    };
+    assert_eq!(push("/metrics/job/good", "m 1\n"), 200);
+    assert_eq!(push("/metrics/job/bad/db/main", "m 1 1600000000000\n"), 400);
+    let address = closed();
+    let config = format!(
+        "global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: push\n  static_configs: [{{targets: ['{}']}}]\n",
+        ours.address
+    );
+    fs::write(folder.path().join("prometheus.yml"), config).unwrap();
+    let args = [
+        "--config.file=prometheus.yml".to_owned(),
+        "--storage.tsdb.path=data".to_owned(),
+        format!("--web.listen-address={address}"),
+    ];
+    let _prometheus = spawn(&servers().prometheus, folder.path(), &args);
+    let own = folder.path().join("iaasmon.toml");
+    let [ours, original] = [&ours.address, &original.place.address];
+    let text = format!(
+        "[[cluster]]\nname = \"lab\"\nprometheus = [\"http://{address}\"]\npushgateway = [\"http://{ours}\", \"http://{original}\", \"http://{dead}\"]\n"
+    );
+    fs::write(&own, text).unwrap();
+    let expected = [
+        ("unreachable", format!("pushgateway {dead} does not answer: connection refused")),
+        (
+            "pushgateway_file",
+            format!("pushgateway {ours} keeps its groups in memory alone: a restart resolves their alerts"),
+        ),
+        (
+            "pushgateway_file",
+            format!(
+                "pushgateway {original} keeps its groups in memory alone: a restart resolves their alerts"
+            ),
+        ),
+        (
+            "pushgateway_detail",
+            format!(
+                "pushgateway {original} has no detail API: no alert of what is pushed there has its output"
+            ),
+        ),
+        (
+            "pushgateway_scrape",
+            format!("{address} does not scrape pushgateway {original}: what is pushed there is not seen"),
+        ),
+        (
+            "pushgateway_labels",
+            format!(
+                "{address} renames the labels of what is pushed (exported_job): neither its alerts nor its output are found by job and group"
+            ),
+        ),
+        ("pushgateway_refused", "the last push of a group was refused: job=bad,db=main".to_owned()),
+    ];
+    let mut last = Value::Null;
+    let all = await_until(SOON, || {
+        last = doctor(&own, &[]);
+        expected.iter().all(|(rule, text)| texts(&last, rule).contains(text))
+    });
+    assert!(all, "{last:#}");
+    assert!(texts(&last, "pushgateway_silent").is_empty(), "{last:#}");
 }

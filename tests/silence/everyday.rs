@@ -144,10 +144,13 @@ fn live_a_silence_goes_where_it_matches_and_as_far_as_policy_allows() {
     let demo = settled_fleet();
     let desk = desk(&demo);
     let [east, west] = demo.clusters() else { panic!("two clusters") };
-    let nodes = rows(&desk, &["nodes"]);
+    let (nodes, firing) = (rows(&desk, &["nodes"]), rows(&desk, &["alerts"]));
+    // What has just recovered still fires for a moment.
+    let is_told_of = |node: &Value| firing.iter().any(|alert| alert["labels"]["instance"] == node["name"]);
     let node = |cluster: &str, fails: bool| {
         let fits = |n: &&Value| {
-            n["cluster"] == cluster && n["up"] == "up" && n["failing"].as_array().unwrap().is_empty() != fails
+            let is_failing = !n["failing"].as_array().unwrap().is_empty();
+            n["cluster"] == cluster && n["up"] == "up" && is_failing == fails && (fails || !is_told_of(n))
         };
         nodes.iter().find(fits).unwrap()["name"].as_str().unwrap()
     };

@@ -11,6 +11,7 @@ use crate::fleet::detail::{Comparison, comparison, history as ask_history};
 use crate::model::check::History;
 use crate::model::cluster::ClusterName;
 use crate::model::diff;
+use crate::model::labels::Labels;
 use crate::model::status::Status;
 use crate::model::time::{Timestamp, age, format_age, format_took, rfc3339, serialize_option};
 use serde::Serialize;
@@ -28,7 +29,10 @@ const SEARCHED: usize = 500;
 struct RunRow {
     cluster: ClusterName,
     node: Arc<str>,
+    group: Option<Labels>,
     check: String,
+    #[serde(skip)]
+    place: Arc<str>,
     source: Option<String>,
     #[serde(serialize_with = "serialize_option")]
     executed: Option<Timestamp>,
@@ -44,7 +48,7 @@ type C = Column<RunRow>;
 
 const RUNS: Shape<RunRow> = Shape {
     columns: &[
-        C::name("node", |row, _| Cell::text(&*row.node)).wide(),
+        C::name("node", |row, _| place(&row.node, &row.place)).wide(),
         C::name("check", |row, _| Cell::text(&*row.check)).wide(),
         C::name("source", |row, _| Cell::text(row.source.as_deref().unwrap_or_default())).wide(),
         C::word("executed", |row, _| moment(row.executed)),
@@ -64,7 +68,10 @@ const RUNS: Shape<RunRow> = Shape {
 struct DiffRow {
     cluster: ClusterName,
     node: Arc<str>,
+    group: Option<Labels>,
     check: String,
+    #[serde(skip)]
+    place: Arc<str>,
     #[serde(serialize_with = "serialize_option")]
     executed: Option<Timestamp>,
     status: Option<Status>,
@@ -78,15 +85,20 @@ type D = Column<DiffRow>;
 
 const DIFF: Shape<DiffRow> = Shape {
     columns: &[
-        D::name("node", |row, _| Cell::text(&*row.node)),
+        D::name("node", |row, _| place(&row.node, &row.place)),
         D::name("check", |row, _| Cell::text(&*row.check)),
         D::word("executed", |row, _| moment(row.executed)),
         D::word("status", |row, _| status(row.status)),
         D::word("last_ok", |row, _| moment(row.last_ok)),
         D::text("diff", |row, _| Cell::text(&*row.diff)),
     ],
-    name: |row| format!("{}/{}", row.node, row.check),
+    name: |row| format!("{}/{}", row.place, row.check),
 };
+
+/// The node, or the group of what was pushed; scripts read the node alone.
+fn place<'a>(node: &'a str, place: &'a str) -> Cell<'a> {
+    Cell { raw: node.into(), ..Cell::text(place) }
+}
 
 fn status<'a>(status: Option<Status>) -> Cell<'a> {
     status.map_or(Cell::text(""), |s| Cell::text(s.word()).tone(s.into()))
@@ -115,7 +127,7 @@ fn first_line(output: &str) -> &str {
     output.lines().find(|line| !line.trim().is_empty()).unwrap_or_default()
 }
 
-/// Lists the runs that the node keeps.
+/// Lists the runs that the node or the pushgateway keeps.
 pub async fn history(args: &CheckArgs, target: &Target, session: &mut Session<'_>) -> Result<Exit, AppError> {
     let limit = args.runs.map_or(LISTED, usize::from);
     let Answer { value, coverage, notes } =
@@ -138,8 +150,10 @@ fn row(history: &History, at: usize, args: &CheckArgs, target: &Target) -> RunRo
     let run = &history.runs[at];
     RunRow {
         cluster: target.cluster.name().clone(),
-        node: target.name.clone(),
+        node: target.node().into(),
+        group: target.group.clone(),
         check: args.check.clone(),
+        place: target.name.clone(),
         source: history.source.clone(),
         executed: run.executed,
         status: run.status,
@@ -197,8 +211,10 @@ fn compare(compared: &Comparison, args: &CheckArgs, target: &Target) -> DiffRow 
     let old = good.and_then(|at| history.output(at));
     DiffRow {
         cluster: target.cluster.name().clone(),
-        node: target.name.clone(),
+        node: target.node().into(),
+        group: target.group.clone(),
         check: args.check.clone(),
+        place: target.name.clone(),
         executed: newest.executed,
         status: newest.status,
         found: good.is_some(),
@@ -211,7 +227,7 @@ fn write_diff(row: &DiffRow, session: &mut Session<'_>) -> Result<(), AppError> 
     let now = session.now;
     let mut page = Page::new(session.streams.out, session.streams.view);
     let (word, tone) = row.status.map_or(("?", Tone::Unknown), |status| (status.word(), status.into()));
-    page.title(word, tone, &format!("{}  {}", row.check, row.node))?;
+    page.title(word, tone, &format!("{}  {}", row.check, row.place))?;
     page.fact("cluster", row.cluster.as_str())?;
     let when =
         |at: Option<Timestamp>| at.map(|at| format!("{} ago ({})", format_age(age(at, now)), rfc3339(at)));

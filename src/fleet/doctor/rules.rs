@@ -1,5 +1,6 @@
 //! The rules: pure functions from facts to findings.
 
+use super::pushed::{Gateway, gateway_rules, group_rules, scrape_rules};
 use super::{Facts, Finding, Forwarder, Level, Sender, sent_by};
 use crate::fleet::coverage::ReplicaCoverage;
 use crate::fleet::status::{Gossip, ReplicaStatus, SKEW_SECONDS};
@@ -25,10 +26,15 @@ pub(super) fn examine(facts: &Facts<'_>) -> Vec<Finding> {
     }
     for sender in facts.senders {
         findings.extend(sender_rules(facts, sender));
+        findings.extend(scrape_rules(facts, sender));
     }
     for forwarder in facts.forwarders {
         findings.extend(forwarder_rules(facts, forwarder));
     }
+    for gateway in facts.gateways {
+        findings.extend(gateway_rules(facts, gateway));
+    }
+    findings.extend(group_rules(facts));
     findings.extend(replica_label(facts));
     findings.extend(gossip(facts));
     findings.extend(silence_difference(facts));
@@ -37,7 +43,7 @@ pub(super) fn examine(facts: &Facts<'_>) -> Vec<Finding> {
     findings.extend(detail_url(facts));
     findings.extend(not_looked_at(facts));
     if findings.is_empty() {
-        let servers = facts.status.replicas.len() + facts.forwarders.len();
+        let servers = facts.status.replicas.len() + facts.forwarders.len() + facts.gateways.len();
         findings.push(finding(
             facts,
             Level::Ok,
@@ -49,7 +55,14 @@ pub(super) fn examine(facts: &Facts<'_>) -> Vec<Finding> {
     findings
 }
 
-fn finding(facts: &Facts<'_>, level: Level, rule: &'static str, text: String, hint: &str) -> Finding {
+/// Makes a finding about the cluster.
+pub(super) fn finding(
+    facts: &Facts<'_>,
+    level: Level,
+    rule: &'static str,
+    text: String,
+    hint: &str,
+) -> Finding {
     Finding { cluster: facts.cluster.name().clone(), level, rule, text, hint: hint.to_owned() }
 }
 
@@ -122,21 +135,35 @@ fn forwarder_rules(facts: &Facts<'_>, forwarder: &Forwarder) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     for (member, ledger) in ledger {
-        if ledger.expired > 0.0 {
+        if ledger.lost > 0.0 {
             let text = format!(
-                "proxy {name} could not hand {} of {} copies of alerts to {member} in time since it started",
-                ledger.expired, ledger.offered
+                "proxy {name} could hand {} copies of alerts to no Alertmanager in time since it started",
+                ledger.lost
             );
-            let hint = "the other members have them; compare their alerts, and look at the member's log";
+            let hint =
+                "nobody was told of them unless their sender sent them again; look at the members' logs";
             findings.push(finding(facts, Level::Problem, "proxy_lost", text, hint));
         }
-        if ledger.waiting > STUCK_SECONDS {
+        if ledger.expired > ledger.lost {
+            let text = format!(
+                "proxy {name} could not hand {} of {} copies of alerts to {member} in time since it started",
+                ledger.expired - ledger.lost,
+                ledger.offered
+            );
+            let hint = "another member has them; compare their alerts, and look at the member's log";
+            findings.push(finding(facts, Level::Warning, "proxy_expired", text, hint));
+        }
+        if ledger.down {
+            let text = format!("{member} takes no alerts from proxy {name}");
+            let hint = "the proxy's /-/ready and its log say why; the member gets the newest of each alert when it is back";
+            findings.push(finding(facts, Level::Problem, "proxy_member", text, hint));
+        } else if ledger.waiting > STUCK_SECONDS {
             let age = format_age(Duration::from_secs_f64(ledger.waiting));
             let text = format!(
                 "{} copies of alerts wait at proxy {name} for {member}, the first since {age}",
                 ledger.queued
             );
-            let hint = "the member hangs or is away; it gets the newest of each when it is back";
+            let hint = "the member hangs; it gets the newest of each when it answers";
             findings.push(finding(facts, Level::Problem, "proxy_queue", text, hint));
         }
         if ledger.refused > 0.0 {
@@ -175,17 +202,24 @@ fn sender_rules(facts: &Facts<'_>, sender: &Sender) -> Vec<Finding> {
         );
         findings.push(finding(facts, level, "queue_capacity", text, &hint));
     }
-    let configured = facts.cluster.alertmanager.len();
-    if let Some(active) = sender.alertmanagers.filter(|active| *active < configured) {
-        let text = format!("{name} sends to {active} of {configured} alertmanagers");
-        findings.push(finding(
-            facts,
-            Level::Problem,
+    // Where there are proxies, they are what it sends to.
+    let (configured, kind, hint) = match facts.forwarders.len() {
+        0 => (
+            facts.cluster.alertmanager.len(),
             "alertmanagers",
-            text,
             "every Prometheus must send to every Alertmanager: alerts are not gossiped",
-        ));
+        ),
+        proxies => (
+            proxies,
+            "proxies",
+            "every Prometheus must send to every proxy, so that each alert has two ways; `iaasmon generate prometheus` writes it so",
+        ),
+    };
+    if let Some(active) = sender.alertmanagers.filter(|active| *active < configured) {
+        let text = format!("{name} sends to {active} of {configured} {kind}");
+        findings.push(finding(facts, Level::Problem, "alertmanagers", text, hint));
     }
+    findings.extend(sending_rules(facts, sender));
     if let Some(failed) = sender.failed_sends.filter(|failed| *failed >= 1.0) {
         let text =
             format!("{name} failed to send or dropped about {failed:.0} alerts in the last 15 minutes");
@@ -196,6 +230,31 @@ fn sender_rules(facts: &Facts<'_>, sender: &Sender) -> Vec<Finding> {
             text,
             "a failed batch is not sent again before the next resend; look at its log",
         ));
+    }
+    findings
+}
+
+/// What it counted since it started: nothing says when, and a restart of those it sends to may be behind it.
+fn sending_rules(facts: &Facts<'_>, sender: &Sender) -> Vec<Finding> {
+    let name = &sender.name;
+    let mut findings = Vec::new();
+    for (to, counts) in &sender.sending.counts {
+        let whom = if to.is_empty() { String::new() } else { format!(" for {to}") };
+        if counts.dropped > 0.0 {
+            let text = format!("{name} dropped {} alerts{whom} since it started", counts.dropped);
+            let hint = "it sends what still fires again a minute later; its log says whether the queue was full or nobody took them";
+            findings.push(finding(facts, Level::Warning, "sender_lost", text, hint));
+        } else if counts.errors > 0.0 {
+            let text = format!("{} sends of {name}{whom} failed since it started", counts.errors);
+            let hint = "what was in them went to the others alone; its log names the reason";
+            findings.push(finding(facts, Level::Warning, "sender_errors", text, hint));
+        }
+    }
+    let (queued, capacity) = (sender.sending.queued, sender.sending.capacity);
+    if capacity > 0.0 && queued > capacity / 2.0 {
+        let text = format!("{queued} alerts wait at {name}, whose queue takes {capacity}");
+        let hint = "what it sends to is slow or hangs; when the queue is full the oldest are dropped";
+        findings.push(finding(facts, Level::Problem, "sender_queue", text, hint));
     }
     findings
 }
@@ -314,7 +373,9 @@ fn not_looked_at(facts: &Facts<'_>) -> Vec<Finding> {
     let of_status = replicas.iter().map(|r| (&r.replica.name, &r.unread));
     let of_senders = facts.senders.iter().map(|s| (&s.name, &s.unread));
     let mut unread: BTreeSet<(&str, &str, String)> = BTreeSet::new();
-    for (name, list) in of_status.chain(of_senders) {
+    let answers = |gateway: &&Gateway| gateway.ready.is_ok();
+    let of_gateways = facts.gateways.iter().filter(answers).map(|g| (&g.name, &g.unread));
+    for (name, list) in of_status.chain(of_senders).chain(of_gateways) {
         unread.extend(list.iter().map(|u| (&**name, u.what, u.why.clone())));
     }
     for (what, coverage) in facts.lists {

@@ -55,7 +55,7 @@ fn answer(mut stream: TcpStream, held: Held) {
                 [series("", time), series(r#""__name__":"iaasmon_check_status","iaasmon_raw":"1","#, value)]
             };
             held.raw.map(both).into_iter().flatten().collect()
-        } else if request.contains("query=up&") {
+        } else if request.contains("query=up%7B") {
             let up = held.up;
             vec![format!(
                 r#"{{"metric":{{"__name__":"up","instance":"n1","job":"node"}},"value":[1,"{up}"]}}"#

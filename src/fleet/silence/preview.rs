@@ -79,6 +79,8 @@ pub struct Hit {
     pub name: Arc<str>,
     /// Its node, if it has one.
     pub node: Arc<str>,
+    /// Where it is: its node, else its job.
+    pub place: Arc<str>,
     /// How urgent.
     pub severity: Severity,
     /// Whether a silence holds it back already.
@@ -249,10 +251,12 @@ fn on_cluster(draft: &Draft, facts: &Facts, alerts: &[&Alert]) -> ClusterPreview
 }
 
 fn hit(alert: &Alert, facts: &Facts) -> Hit {
+    let node: Arc<str> = alert.labels.get(&facts.node_label).into();
     Hit {
+        place: if node.is_empty() { alert.job().into() } else { node.clone() },
+        node,
         fingerprint: alert.fingerprint,
         name: alert.name().into(),
-        node: alert.labels.get(&facts.node_label).into(),
         severity: alert.severity,
         silenced: alert.state == AlertState::Silenced || !alert.silenced_by.is_empty(),
     }

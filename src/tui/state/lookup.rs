@@ -145,7 +145,7 @@ impl Index {
         self.by_fingerprint = order(list, |row| row.alert.fingerprint);
         self.alert_widths = list.iter().fold(Widths::default(), |mut wide, row| {
             wide.add_labels(&row.alert.labels);
-            wide.node = wide.node.max(text::width(&row.node));
+            wide.node = wide.node.max(text::width(&row.place()));
             wide.name = wide.name.max(text::width(&row.name));
             let receiver = row.alert.receivers.first().map_or(0, |first| text::width(first));
             wide.receivers = wide.receivers.max(receiver);

@@ -25,7 +25,7 @@ pub struct Output {
     pub here: bool,
     /// Where it comes from and how old it is, safe; or why there is none.
     pub source: String,
-    /// When the check ran, where the node says so.
+    /// When the check ran, where that is said.
     pub ran: Option<Timestamp>,
     /// When the run ended that this one is compared with.
     pub against: Option<Timestamp>,
@@ -60,7 +60,7 @@ struct Newest {
 impl Output {
     /// Builds an output that is still under way.
     pub fn waiting() -> Self {
-        Self { wrap: true, source: "output: asking the node".into(), empty: NOTHING, ..Self::default() }
+        Self { wrap: true, source: "output: asking for it".into(), empty: NOTHING, ..Self::default() }
     }
 
     /// Takes what came; keeps place and wrapping. Once there was an output, a newer one is shown as it is.
@@ -70,10 +70,12 @@ impl Output {
         }
         self.here = true;
         self.newest = match source {
-            DetailSource::Node(detail) => {
+            DetailSource::Node(detail) | DetailSource::Pushgateway(detail) => {
+                let is_pushed = matches!(source, DetailSource::Pushgateway(_));
+                let keeper = if is_pushed { "pushgateway" } else { "node" };
                 let stale = if detail.stale { ", STALE result" } else { "" };
                 Newest {
-                    source: format!("output from the node{stale}"),
+                    source: format!("output from the {keeper}{stale}"),
                     ran: detail.executed,
                     facts: facts(detail),
                     raw: detail.output.clone(),
@@ -84,7 +86,7 @@ impl Output {
             DetailSource::Alert { why, alert } => {
                 let old = alert.updated_at.map_or_else(String::new, |at| format!(", {} old", ago(at, now)));
                 Newest {
-                    source: text::line(&format!("output from the alert{old}; node: {why}")).into_owned(),
+                    source: text::line(&format!("output from the alert{old}; {why}")).into_owned(),
                     raw: annotations(alert),
                     second_hand: true,
                     ..Newest::default()
@@ -109,11 +111,11 @@ impl Output {
                 self.tell(&newest.source, newest.ran, &newest.facts);
                 self.set(&newest.raw);
                 if newest.truncated {
-                    self.add_note("(the node cut the rest)");
+                    self.add_note("(the rest was cut)");
                 }
                 self.newest = newest;
             }
-            View::Asking => self.source = "asking the node for earlier runs".into(),
+            View::Asking => self.source = "asking for earlier runs".into(),
             View::Run { source, ran, facts, output } => {
                 self.tell(&source, ran, &facts);
                 match output {

@@ -5,6 +5,7 @@ use crate::model::labels::Fingerprint;
 use crate::model::node::Node;
 use crate::model::text;
 use crate::model::time::Timestamp;
+use std::borrow::Cow;
 use std::cmp::{Ordering, Reverse};
 use std::sync::Arc;
 
@@ -76,6 +77,14 @@ impl AlertRow {
     /// Returns its identity.
     pub fn key(&self) -> AlertKey {
         AlertKey { cluster: self.cluster, fingerprint: self.alert.fingerprint }
+    }
+
+    /// Returns what tells where it is: its node, else its job; empty where it has neither.
+    pub fn place(&self) -> Cow<'_, str> {
+        match &*self.node {
+            "" => text::line(&self.alert.job()).into_owned().into(),
+            node => node.into(),
+        }
     }
 
     /// Returns what it is sorted by before its name: the worst first, those that somebody is told of before the
@@ -153,7 +162,19 @@ pub fn without_port(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::without_port;
+    use super::{AlertRow, without_port};
+    use crate::model::alert::Alert;
+
+    #[test]
+    fn what_has_no_node_is_where_its_job_is() {
+        let place = |labels: &[(&str, &str)]| {
+            let alert = Alert::firing("east", labels.iter().copied().collect(), Default::default());
+            AlertRow::new(0, alert, "instance").place().into_owned()
+        };
+        assert_eq!(place(&[("job", "iaasmon"), ("instance", "hv-1:10105")]), "hv-1");
+        assert_eq!(place(&[("job", "back\u{7}up"), ("db", "main")]), "job=back\u{fffd}up");
+        assert_eq!(place(&[("peer", "west")]), "");
+    }
 
     #[test]
     fn only_a_port_is_cut_off() {

@@ -116,6 +116,12 @@ impl State {
         let clusters: BTreeSet<u16> = rows.iter().map(|row| row.cluster).collect();
         let labels: Vec<&Labels> = rows.iter().map(|row| &row.alert.labels).collect();
         let mut matchers = self.shared(&labels, &clusters);
+        // Of what has no node the job is a part of its name.
+        let job = first.alert.labels.get("job");
+        let is_of_job = |row: &&AlertRow| row.node.is_empty() && row.alert.labels.get("job") == job;
+        if !job.is_empty() && rows.iter().all(is_of_job) {
+            matchers.push(Matcher::new("job", Equal, job));
+        }
         let node_label = self.cluster(first.cluster).map_or("instance", |c| c.node_label.as_str());
         let nodes: BTreeSet<&str> = labels.iter().map(|labels| labels.get(node_label)).collect();
         let mut notes = Vec::new();

@@ -249,7 +249,7 @@ fn earlier_runs_are_asked_for_once_and_stepped_through_to_both_ends() {
     assert_eq!(said(&state).as_deref(), Some("this is the newest run; r asks for a newer one"));
     let effects = key(&mut state, '[');
     assert!(matches!(effects[..], [Effect::FetchHistory(_)]), "{effects:?}");
-    assert!(page("", &state).contains("asking the node for earlier runs"));
+    assert!(page("", &state).contains("asking for earlier runs"));
     assert!(key(&mut state, '[').is_empty(), "asked once");
     world.serve(&mut state);
     let text = page("", &state);

@@ -159,6 +159,7 @@ pub fn go_node(state: &mut State) -> Vec<Effect> {
     };
     let name = row.alert.labels.get(&cluster.node_label);
     if name.is_empty() {
+        state.message = Some((Role::Notice, "this alert is about no node".into()));
         return Vec::new();
     }
     let node = NodeKey { cluster: key.cluster, name: name.into() };

@@ -192,7 +192,7 @@ fn expire_lines(state: &State, rows: &[&SilenceRow]) -> (Vec<String>, usize) {
     });
     lines.extend(again.iter().take(8).map(|a| {
         let (severity, cluster) = (a.alert.severity.word(), state.cluster_name(a.cluster));
-        format!("          {severity} {} {} {cluster}", a.name, a.node)
+        format!("          {severity} {} {} {cluster}", a.name, a.place())
     }));
     if again.len() > 8 {
         lines.push(format!("          and {} more", again.len() - 8));

@@ -50,7 +50,7 @@ pub fn draw(state: &State, pen: &mut Pen<'_>) {
     }
 }
 
-/// The columns by place; `ALERT / NODE` holds a group's title or an alert's node.
+/// The columns by place; `ALERT / NODE` holds a group's title or an alert's node, or its job where it has none.
 fn columns(state: &State) -> Vec<Column> {
     let wide = state.lookup.alerts;
     let node = match state.alerts.by {
@@ -193,13 +193,15 @@ fn are_alike(state: &State, group: &Group) -> bool {
 /// A single alert's summary; of several the nodes (of a node its alerts), then what the first says.
 fn summary_of(state: &State, group: &Group, first: Option<&AlertRow>) -> String {
     let Some(first) = first else { return String::new() };
-    let of =
-        |row: &AlertRow| if state.alerts.by == GroupBy::Node { row.name.clone() } else { row.node.clone() };
+    let of = |row: &AlertRow| match state.alerts.by {
+        GroupBy::Node => row.name.to_string(),
+        _ => row.place().into_owned(),
+    };
     if group.members.len() == 1 {
         return join(&of(first), &first.summary);
     }
     let rows = group.members.iter().take(3).filter_map(|at| state.alert(*at));
-    let mut names: Vec<Box<str>> = rows.map(of).filter(|name| !name.is_empty()).collect();
+    let mut names: Vec<String> = rows.map(of).filter(|name| !name.is_empty()).collect();
     names.dedup();
     let more = group.members.len().saturating_sub(names.len());
     let names = names.join(" ");
@@ -225,7 +227,7 @@ fn draw_alert(state: &State, alert: &AlertRow, cursor: bool, table: &Table, row:
     } else {
         ' '
     };
-    let title = match (state.alerts.by, &*alert.node) {
+    let title = match (state.alerts.by, &*alert.place()) {
         (GroupBy::Node, _) => format!("  {}", alert.name),
         (GroupBy::NameAndCluster | GroupBy::Name, "") => format!("  {}", instance_words(alert)),
         (GroupBy::NameAndCluster | GroupBy::Name, node) => format!("  {node}"),
@@ -250,7 +252,7 @@ fn draw_alert(state: &State, alert: &AlertRow, cursor: bool, table: &Table, row:
     pen.line(row, &table.row(words::marks(cursor, mark), |column| cells.at(column)));
 }
 
-/// What tells an alert without a node apart from the others of its name.
+/// What tells an alert without a node and a job apart from the others of its name.
 fn instance_words(alert: &AlertRow) -> String {
     let labels = alert.alert.labels.iter().filter(|(n, _)| !matches!(*n, "alertname" | "severity"));
     let words: Vec<String> = labels.map(|(n, v)| format!("{}={}", text::line(n), text::line(v))).collect();

@@ -105,7 +105,7 @@ fn scope(state: &State, room: usize) -> Vec<Part> {
     let path = match state.screen() {
         Screen::Alert(key) => state.alert_of(*key).map_or_else(
             || "Alerts > (gone)".to_owned(),
-            |row| format!("Alerts > {} > {}", row.name, row.node),
+            |row| format!("Alerts > {} > {}", row.name, row.place()),
         ),
         Screen::Node(key) => format!("Nodes > {}", text::line(without_port(&key.name))),
         Screen::Check(key) => {

@@ -69,7 +69,7 @@ pub fn facts(state: &State, row: &AlertRow, columns: usize) -> Vec<Vec<Part>> {
         part(Role::Title, format!("{}  ", row.name)),
         part(role, format!("{word} {}", words::ago(alert.since, state.now))),
         part(Role::Muted, format!(" (since {since})")),
-        part(Role::Text, format!("  {}  {}", row.node, state.cluster_name(row.cluster))),
+        part(Role::Text, format!("  {}  {}", row.place(), state.cluster_name(row.cluster))),
     ]];
     let room = columns.saturating_sub(9);
     let mut fact = |name: &str, value: Vec<String>, most: usize| {

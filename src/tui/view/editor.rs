@@ -201,7 +201,7 @@ fn remarks(editor: &Editor, pen: &mut Pen<'_>) -> usize {
             lines.push((Role::Notice, format!(" ! {whys}")));
         }
     }
-    let names = preview.hits().map(|hit| format!("{} {}", hit.name, hit.node));
+    let names = preview.hits().map(|hit| format!("{} {}", hit.name, hit.place));
     let names: Vec<String> = names.take(100).collect();
     if !names.is_empty() {
         let (mut line, mut shown) = (" hits:".to_owned(), 0);

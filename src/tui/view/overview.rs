@@ -8,6 +8,7 @@ use crate::tui::state::alerts::Group;
 use crate::tui::state::data::Fresh;
 use crate::tui::state::list::RowKey;
 use crate::tui::state::overview::OverviewLine;
+use crate::tui::state::rows::AlertRow;
 use crate::tui::theme::Role;
 
 /// Draws the overview.
@@ -155,9 +156,9 @@ fn where_of(state: &State, group: &Group) -> String {
     let mut words: Vec<&str> = clusters.collect();
     if let Some(last) = words.last_mut().filter(|_| group.on.len() == 1) {
         let rows = group.members.iter().take(MOST).filter_map(|at| state.alert(*at));
-        let nodes: Vec<&str> = rows.map(|row| &*row.node).filter(|node| !node.is_empty()).collect();
-        let text = format!("{last} {}", nodes.join(" "));
-        return if group.members.len() > nodes.len() && !nodes.is_empty() { text + " .." } else { text };
+        let places: Vec<_> = rows.map(AlertRow::place).filter(|place| !place.is_empty()).collect();
+        let text = format!("{last} {}", places.join(" "));
+        return if group.members.len() > places.len() && !places.is_empty() { text + " .." } else { text };
     }
     words.dedup();
     words.join(" ")

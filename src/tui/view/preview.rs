@@ -52,7 +52,7 @@ pub fn draw(state: &State, ruled: bool, pen: &mut Pen<'_>) {
 fn title_of(state: &State, key: &RowKey) -> String {
     match key {
         RowKey::Alert(key) => {
-            state.alert_of(*key).map_or_else(String::new, |row| format!("{} {}", row.name, row.node))
+            state.alert_of(*key).map_or_else(String::new, |row| format!("{} {}", row.name, row.place()))
         }
         RowKey::Group(key) => key.title.to_string(),
         RowKey::Node(key) => {
@@ -85,7 +85,12 @@ fn alert(state: &State, row: &AlertRow, pen: &mut Pen<'_>) {
     y += others(state, row, &mut pen.below(y, rest));
     let output = ["output", "check_output"].map(|name| row.alert.annotations.get(name));
     let Some(output) = output.into_iter().find(|text| !text.is_empty()) else { return };
-    pen.text(y, Role::Title, " output as it came with the alert (Enter: all of it, from the node)");
+    let keeper = if row.node.is_empty() { "pushgateway" } else { "node" };
+    pen.text(
+        y,
+        Role::Title,
+        format!(" output as it came with the alert (Enter: all of it, from the {keeper})"),
+    );
     // Only what can be seen is made safe: an output may be long.
     let room = pen.rows().saturating_sub(y + 1);
     for (i, line) in output.lines().take(room).enumerate() {
@@ -143,7 +148,8 @@ fn members(state: &State, group: &Group, pen: &mut Pen<'_>) {
 /// An alert on one line: under its node or, where that is known, under its name.
 fn line_of(state: &State, row: &AlertRow, by_node: bool, columns: usize) -> Vec<Part> {
     let (word, role) = words::alert_state(state, row);
-    let title = if by_node && !row.node.is_empty() { &row.node } else { &row.name };
+    let place = row.place();
+    let title = if by_node && !place.is_empty() { &place } else { &*row.name };
     let mark = if row.alert.stale || state.is_stale(row.cluster) { "~" } else { " " };
     vec![
         part(Role::Text, mark),

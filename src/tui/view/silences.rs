@@ -168,7 +168,7 @@ pub fn one(state: &State, id: &str, pen: &mut Pen<'_>) {
         lines.push(vec![
             part(words::severity(row.alert.severity), format!(" {} ", row.alert.severity.word())),
             cell(Role::Text, &row.name, 24),
-            cell(Role::Text, &row.node, 20),
+            cell(Role::Text, &row.place(), 20),
             part(Role::Text, state.cluster_name(row.cluster).to_owned()),
         ]);
     }
