@@ -7,6 +7,20 @@ mod support;
 use std::process::Command;
 use support::{command, iaasmon, run, servers};
 
+#[path = "generate/peers.rs"]
+mod peers;
+#[path = "generate/prometheus.rs"]
+mod prometheus;
+#[path = "generate/rules.rs"]
+mod rules;
+
+/// Writes a file and returns its path.
+fn write(folder: &std::path::Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
 /// Runs promtool, which comes with Prometheus.
 fn promtool(folder: &std::path::Path, args: &[&str]) {
     let promtool = servers().prometheus.with_file_name("promtool");
@@ -49,7 +63,8 @@ fn what_is_deployed_is_compared_with_what_would_be_written() {
     assert_eq!(differs.code, Some(1), "{}", differs.stderr);
     assert!(differs.stderr.contains("rules.yml:") && differs.stderr.contains("== 3"), "{}", differs.stderr);
     let missing = iaasmon(&["generate", "rules", "--check", "/nonexistent/rules.yml"]);
-    assert_eq!(missing.code, Some(2));
+    assert_eq!(missing.code, Some(1));
+    assert!(missing.stderr.contains("rules.yml: is missing"), "{}", missing.stderr);
 }
 
 #[test]

@@ -100,15 +100,18 @@ fn alerting(notes: &mut Notes<'_>, check: &Object) {
         let wait =
             every.and_then(|every| Duration::try_from_secs_f64(every.as_secs_f64() * (times - 1.0)).ok());
         let wait =
-            wait.map(|wait| format!(": `for: {}` in the rule comes to the same", format_duration(wait)));
-        notes.decide("occurrences", format!("nobody counts to {times}{}", wait.unwrap_or_default()));
+            wait.map(|wait| format!(": `generate rules --sensu` writes `for: {}`", format_duration(wait)));
+        notes.differs("occurrences", format!("nobody counts to {times}{}", wait.unwrap_or_default()));
     }
     if let Some(seconds) = number(check, "refresh") {
         let every = Duration::try_from_secs_f64(seconds).map(format_duration).unwrap_or_default();
-        notes.decide("refresh", format!("Alertmanager repeats by route: `repeat_interval: {every}` there"));
+        notes.differs(
+            "refresh",
+            format!("Alertmanager repeats by route: `generate alertmanager --sensu` writes `repeat_interval: {every}`"),
+        );
     }
     if field(check, "handle").and_then(Value::as_bool) == Some(false) {
-        notes.decide("handle", "a result of it alerts like any other: exclude the check in the rule");
+        notes.differs("handle", "`generate rules --sensu` writes no alert of it");
     }
     if field(check, "auto_resolve").and_then(Value::as_bool) == Some(false) {
         notes.decide(

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 
 /// What a client defines for the server, and what takes its place.
 const CLIENT: [(&str, &str); 3] = [
-    ("keepalive", "no keepalives: alert on `up == 0`, with its thresholds as `for`"),
+    (
+        "keepalive",
+        "no keepalives: NodeDown of `generate rules` takes their place after two minutes; other thresholds are its `for`",
+    ),
     ("registration", "no registration: service discovery knows the nodes"),
     ("deregistration", "no deregistration: a node goes with its target; silence it before"),
 ];

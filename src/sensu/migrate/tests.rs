@@ -42,11 +42,11 @@ fn what_the_server_did_needs_a_decision() {
     let expected = [
         "decide aggregates",
         "decide dependencies",
-        "decide occurrences",
-        "decide refresh",
-        "decide handle",
         "decide auto_resolve",
         "decide type",
+        "differs occurrences",
+        "differs refresh",
+        "differs handle",
         "differs handlers",
         "carries schedule",
         "carries ttl",
@@ -54,9 +54,9 @@ fn what_the_server_did_needs_a_decision() {
     assert_eq!(said(&found, "a"), expected);
     assert_eq!(
         words(&found, Kind::Check, "a", "occurrences"),
-        "nobody counts to 3: `for: 2m` in the rule comes to the same"
+        "nobody counts to 3: `generate rules --sensu` writes `for: 2m`"
     );
-    assert!(words(&found, Kind::Check, "a", "refresh").ends_with("`repeat_interval: 30m` there"));
+    assert!(words(&found, Kind::Check, "a", "refresh").ends_with("writes `repeat_interval: 30m`"));
     assert_eq!(tally(&found), Tally { decide: 1, ..Tally::default() });
 }
 
@@ -120,7 +120,7 @@ fn handlers_filters_mutators_and_the_clients_own_are_sections() {
     assert!(words(&found, Kind::Handler, "all", "handler").starts_with("to mail, for no check here:"));
     assert!(words(&found, Kind::Filter, "night", "attributes").contains(r#"`not {"check":{"team":"x"}}`"#));
     assert!(words(&found, Kind::Mutator, "tag", "command").contains("`tag.rb`"));
-    assert!(words(&found, Kind::Client, "n1", "keepalive").contains("up == 0"));
+    assert!(words(&found, Kind::Client, "n1", "keepalive").contains("NodeDown"));
     let service = found.iter().find(|finding| finding.kind == Kind::Service).expect("Redis");
     assert_eq!((service.verdict, &*service.name), (Verdict::Differs, "redis"));
     let order: Vec<_> = found.iter().map(|finding| (finding.verdict, finding.kind)).collect();
