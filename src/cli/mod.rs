@@ -12,12 +12,16 @@ pub mod docs;
 pub mod doctor;
 pub mod error;
 pub mod filter;
+mod gateways;
 pub mod generate;
+mod input;
 mod lookup;
 pub mod migrate;
 pub mod node;
 pub mod nodes;
+pub mod notify_preview;
 pub mod output;
+pub mod push;
 pub mod query;
 pub mod render;
 pub mod run_check;
@@ -60,7 +64,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     // Standard output is not locked for good: the screens write to it from a task of their own.
     let mut out = BufWriter::with_capacity(64 * 1024, io::stdout());
     let mut err = io::stderr();
-    let code = dispatch(&cli, &mut out, &mut err).and_then(|code| Ok(out.flush().map(|()| code)?));
+    let code = dispatch(&cli, &mut out, &mut err).and_then(|code| match out.flush() {
+        // It is somebody else's: cron and CI go by it, whoever reads the rest.
+        Err(error) if code != 0 && matches!(cli.command, Some(Command::Push(_))) => {
+            let _ = AppError::from(error).write(&mut err);
+            Ok(code)
+        }
+        flushed => Ok(flushed.map(|()| code)?),
+    });
     ExitCode::from(code.unwrap_or_else(|error| {
         // Where the complaint cannot be written either, the exit code is all that is left.
         let _ = error.write(&mut err);
@@ -101,6 +112,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, A
         }
         Command::DemoGuard(args) => demo::run_guard(args)?,
         Command::DemoNodes(args) => demo::run_nodes(args)?,
+        Command::DemoMailbox(args) => demo::run_mailbox(args)?,
         Command::Service(ServiceCommand::Serve(command)) => {
             return Ok(serve::run(command, &cli.global, &env, out, err)?.code());
         }
@@ -111,6 +123,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, A
         Command::Service(ServiceCommand::CheckAs { name, user, group, line }) => {
             return Err(crate::sys::child::become_user(name, *user, *group, line).into());
         }
+        Command::Push(args) => return push::run(args, &cli.global, &env, out, err),
         Command::RunCheck(args) => {
             let asked = cli.global.color.as_deref();
             let color = crate::config::Color::ALL.into_iter().find(|color| asked == Some(color.word()));
@@ -126,7 +139,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, A
             return Ok(migrate::run_on_files(command, global, &env, &mut Streams { out, err, view })?.code());
         }
         Command::Generate(command) => {
-            return Ok(generate::run(command, cli.global.config.as_deref(), &env, out, err)?.code());
+            return Ok(generate::run(command, &cli.global, &env, out, err)?.code());
         }
         Command::Theme(command) => {
             // A theme can be looked at before there is any configuration.
@@ -208,6 +221,7 @@ async fn ask_fleet(command: &FleetCommand, session: &mut Session<'_>, env: &Env)
         FleetCommand::Check(args) => check::run(args, session).await,
         FleetCommand::Query(args) => query::run(args, session).await,
         FleetCommand::Doctor(args) => doctor::run(args, session).await,
+        FleetCommand::NotifyPreview(args) => notify_preview::run(args, session).await,
         FleetCommand::Silence(args) => {
             let around = silence::Surroundings::of(env, &session.config.policy);
             silence::run(args, session, &around).await

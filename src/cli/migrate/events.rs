@@ -47,7 +47,8 @@ pub struct EventsArgs {
     pub list: ListArgs,
 }
 
-fn api_url(text: &str) -> Result<Url, String> {
+/// Parses the address of Sensu's API.
+pub fn api_url(text: &str) -> Result<Url, String> {
     if !text.contains("://") {
         return Err(format!("no scheme: write http://{text}"));
     }

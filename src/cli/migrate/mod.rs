@@ -2,6 +2,7 @@
 
 pub mod events;
 pub mod logs;
+pub mod pushgateway;
 pub mod sensu;
 
 use super::args::ListArgs;
@@ -16,26 +17,28 @@ use clap::Subcommand;
 use serde::Serialize;
 use std::path::Path;
 
-/// Move over from Sensu: read its definitions, compare logs and events
+/// Move over from Sensu and from Prometheus' Pushgateway: read, compare, copy
 ///
 /// In this order: `migrate sensu` says what the definitions mean here and what has to be decided; after a test
 /// node has changed over, `migrate logs` sets its log beside the one of before; while both systems run, `migrate events`
-/// sets Sensu's events beside the alerts. Nothing is written and no plugin is run.
+/// sets Sensu's events beside the alerts. These three write nothing and run no plugin. `migrate pushgateway` copies what a
+/// Pushgateway holds.
 #[derive(Debug, Clone, Subcommand)]
 #[expect(missing_docs, reason = "each command's own type carries its text, which becomes the help")]
 pub enum MigrateCommand {
-    /// What reads files alone.
+    /// What needs no configuration.
     #[command(flatten)]
     Files(FileCommand),
     Events(events::EventsArgs),
 }
 
-/// The commands that read files alone: they need no configuration.
+/// The commands that read files alone, or ask whom they are told to: they need no configuration.
 #[derive(Debug, Clone, Subcommand)]
 #[expect(missing_docs, reason = "each command's own type carries its text, which becomes the help")]
 pub enum FileCommand {
     Sensu(sensu::SensuArgs),
     Logs(logs::LogsArgs),
+    Pushgateway(pushgateway::PushgatewayArgs),
 }
 
 /// Runs a command on files. `global` is what `--config` named; the one that asks servers needs the configuration.
@@ -48,6 +51,7 @@ pub fn run_on_files(
     match command {
         FileCommand::Sensu(args) => sensu::run(args, global, env, streams),
         FileCommand::Logs(args) => logs::run(args, streams),
+        FileCommand::Pushgateway(args) => pushgateway::run(args, global, env, streams),
     }
 }
 
