@@ -1,11 +1,13 @@
-//! `iaasmon demo`, and the two hidden commands that its processes are.
+//! `iaasmon demo`, and the hidden commands that its processes are.
 
 use crate::demo::fleet::{Fleet, Plan, Scenario, simulate};
-use crate::demo::{Demo, DemoError, Options, guard, servers};
+use crate::demo::mailbox::{Doors, MAILS, WEBHOOK, receive};
+use crate::demo::{Demo, DemoError, MAILED_NODES, Options, guard, servers};
 use crate::model::time::parse_duration;
 use crate::sys::clock;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,6 +17,8 @@ use tokio_util::sync::CancellationToken;
 const SMALL_FLEET: u32 = 1_000;
 /// The check of a real node that has the most to show: it goes bad and recovers every three minutes.
 const TOLD_CHECK: &str = "check_queue";
+/// A check that is pushed, as it is named: its group and its name.
+const TOLD_JOB: &str = "job=backup,db=main backup_age";
 /// The screens ask for the list of nodes once a minute, so they had better find it: usually it is there after eight seconds.
 const FIRST_DATA: Duration = Duration::from_secs(20);
 /// How often the scenario's part in the servers is looked at.
@@ -22,8 +26,8 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Start real Prometheus and Alertmanager pairs with a simulated fleet on this machine, and look at them.
 ///
-/// One node of each cluster is real: its output and history are those of scripts that run here. Everything listens on
-/// 127.0.0.0/8 only and ends with the demo.
+/// One node of each cluster is real: its output and history are those of scripts that run here. What the Alertmanagers tell
+/// people comes as mails into the demo's folder. Everything listens on 127.0.0.0/8 only and ends with the demo.
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Example:\n  iaasmon demo --scenario storm", after_long_help = scenarios())]
 pub struct DemoArgs {
@@ -54,6 +58,12 @@ pub struct DemoArgs {
     /// How much of the scenario has already happened.
     #[arg(long, value_parser = parse_duration, default_value = "0s", value_name = "DURATION", hide = true)]
     pub elapsed: Duration,
+    /// Have no mailbox: nobody is told by the Alertmanagers.
+    #[arg(long, hide = true)]
+    pub no_mailbox: bool,
+    /// Have no pushgateways: every check belongs to a node.
+    #[arg(long, hide = true)]
+    pub no_pushgateway: bool,
     /// Another seed picks other nodes.
     #[arg(long, default_value_t = 1, value_name = "N", hide = true)]
     pub seed: u64,
@@ -82,6 +92,17 @@ pub struct NodesArgs {
     /// The plan, as JSON.
     #[arg(value_parser = parse_plan)]
     pub plan: Plan,
+}
+
+/// The process that takes what the Alertmanagers send.
+#[derive(Debug, Clone, clap::Args)]
+pub struct MailboxArgs {
+    /// The demo's folder.
+    pub folder: PathBuf,
+    /// Where mails come, by SMTP.
+    pub mail: SocketAddr,
+    /// Where webhook messages come, by HTTP.
+    pub webhook: SocketAddr,
 }
 
 /// Starts a demo and hands its configuration and a first hint to `open`, or waits for a signal when headless.
@@ -159,6 +180,15 @@ pub fn run_nodes(args: &NodesArgs) -> Result<(), DemoFailure> {
     Ok(runtime()?.block_on(simulate(args.plan.clone(), CancellationToken::new()))?)
 }
 
+/// Takes mails and webhook messages until it is killed.
+///
+/// # Errors
+/// When the addresses cannot be bound, or there is no place for what comes.
+pub fn run_mailbox(args: &MailboxArgs) -> Result<(), DemoFailure> {
+    let doors = Doors { mail: args.mail, webhook: args.webhook };
+    Ok(runtime()?.block_on(receive(&args.folder, doors, CancellationToken::new()))?)
+}
+
 impl DemoArgs {
     fn options(&self) -> Result<Options, DemoFailure> {
         let cache =
@@ -169,6 +199,8 @@ impl DemoArgs {
             nodes: self.nodes,
             real_nodes: self.real_nodes,
             proxies: true,
+            pushgateway: !self.no_pushgateway,
+            mailbox: !self.no_mailbox,
             checks: self.checks,
             scenario: self.scenario,
             elapsed: self.elapsed,
@@ -193,12 +225,41 @@ fn advice(demo: &Demo, program: &str, real: &[String]) -> String {
         "demo: ready; in another terminal:\n  export IAASMON_CONFIG='{}'\n  {program} alerts\n",
         demo.config().display()
     );
+    text += &mails(demo);
+    text += &pushed(demo, program);
     let Some(node) = real.first() else { return text };
     let check = format!("check {node} {TOLD_CHECK}");
     text += &format!("demo: real checks run on {}:\n", real.join(", "));
     for question in [format!("{check} --history"), format!("{check} --diff"), format!("node {node} --live")] {
         text += &format!("  {program} {question}\n");
     }
+    text
+}
+
+/// Tells how a check that belongs to no node is named.
+fn pushed(demo: &Demo, program: &str) -> String {
+    let with_jobs = demo.clusters().iter().find(|cluster| !cluster.push.is_empty());
+    with_jobs.map_or_else(String::new, |cluster| {
+        format!(
+            "  {program} check {TOLD_JOB} --cluster {}    # pushed, of no node\n",
+            cluster.plan().cluster_name()
+        )
+    })
+}
+
+/// Tells where the mails and the messages are, and when to look.
+fn mails(demo: &Demo) -> String {
+    let nodes: u32 = demo.clusters().iter().map(|cluster| cluster.plan().nodes).sum();
+    if demo.mailbox().is_none() {
+        let many = format!("demo: no mails: more than {MAILED_NODES} nodes have too many alerts\n");
+        return if nodes > MAILED_NODES { many } else { String::new() };
+    }
+    let of = if nodes > MAILED_NODES { " of the real nodes" } else { "" };
+    // Scrape, rule and Alertmanager have their times each.
+    let first = if nodes > SMALL_FLEET { "two minutes" } else { "half a minute" };
+    let [mails, webhook] = [MAILS, WEBHOOK].map(|name| demo.folder().join(name).display().to_string());
+    let mut text = format!("  ls -t '{mails}' | head    # mails{of}: the first within {first}\n");
+    text += &format!("  ls -t '{webhook}' | head    # what a webhook is told\n");
     text
 }
 

@@ -1,22 +1,23 @@
-//! One cluster of a demo: two Prometheus, two gossiping Alertmanagers, and the nodes they watch.
+//! One cluster of a demo: two Prometheus, two gossiping Alertmanagers, and the nodes and jobs they watch.
 
 use super::DemoError;
-use super::block::free_port;
-use super::files::{self, Entry, Facts};
+use super::addresses::Addresses;
+use super::files::{self, Facts, JOB};
 use super::fleet::{Fleet, Plan};
+use super::jobs::Shop;
+use super::plugins;
 use super::real::Site;
 use super::run::Options;
 use super::server::{Recipe, Server};
 use super::servers::Programs;
-use super::stage::Stage;
+use super::stage::{Stage, run};
 use crate::model::time::format_duration;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-/// Servers of a cluster, hence addresses: two Prometheus, two Alertmanagers, two proxies.
-const SERVERS: u8 = 6;
 /// Prometheus' own default; a larger fleet needs a longer queue or loses alerts.
 const MIN_QUEUE: u32 = 10_000;
 
@@ -35,20 +36,30 @@ pub struct Cluster {
     pub alertmanager: [Server; 2],
     /// The proxies before them, if there are any.
     pub proxy: Vec<Server>,
+    /// The pushgateway and the pusher behind it, if there are any.
+    pub push: Vec<Server>,
+}
+
+/// What the clusters of one demo have in common.
+pub(crate) struct Scene<'a> {
+    pub(crate) stage: &'a Stage,
+    pub(crate) options: &'a Options,
+    /// iaasmon's own configuration.
+    pub(crate) config: &'a Path,
+    /// Whether the Alertmanagers tell somebody.
+    pub(crate) is_mailed: bool,
 }
 
 impl Cluster {
     /// Starts every server of the cluster planned as `plan` and returns without waiting for them.
-    pub(crate) fn start(stage: &Stage, options: &Options, plan: Plan) -> Result<Self, DemoError> {
-        let (programs, interval) = (&options.servers, options.interval);
+    pub(crate) fn start(scene: &Scene<'_>, plan: Plan, at: &Addresses) -> Result<Self, DemoError> {
+        let interval = scene.options.interval;
         let name = plan.cluster_name();
-        let folder = stage.folder().join(&name);
+        let folder = scene.stage.folder().join(&name);
         std::fs::create_dir(&folder).map_err(DemoError::file(&folder))?;
         let fleet = Fleet::new(plan.clone());
-        let work = Workshop { stage, programs, folder: &folder, name: &name, number: plan.cluster, interval };
-        let members = [work.endpoint(2, 9093)?, work.endpoint(3, 9093)?];
-        let gossip = [work.endpoint(2, 9094)?, work.endpoint(3, 9094)?];
-        let proxies = [work.endpoint(4, 10106)?, work.endpoint(5, 10106)?];
+        let plugins = plugins::place(&folder)?;
+        let work = Workshop { scene, folder: &folder, plugins: &plugins, name: &name };
         let (env, region) = plan.env_and_region();
         work.write_files(
             &fleet,
@@ -57,23 +68,43 @@ impl Cluster {
                 env,
                 region,
                 interval,
-                alerting: if options.proxies { proxies } else { members },
+                alerting: at.proxy.unwrap_or(at.alertmanager),
+                pushgateway: at.push.map(|push| push.gateway),
                 rules: &folder.join("rules.yml"),
                 targets: &folder.join("targets.json"),
             },
         )?;
+        match scene.is_mailed {
+            true => work.generate()?,
+            false => work.write("alertmanager.yml", files::alertmanager(interval))?,
+        }
+        let ([am_1, am_2], [gossip_1, gossip_2]) = (at.alertmanager, at.gossip);
         Ok(Self {
             nodes: work.nodes(&fleet)?,
             real: work.real(&fleet)?,
             alertmanager: [
-                work.alertmanager('1', members[0], gossip)?,
-                work.alertmanager('2', members[1], [gossip[1], gossip[0]])?,
+                work.alertmanager('1', am_1, [gossip_1, gossip_2])?,
+                work.alertmanager('2', am_2, [gossip_2, gossip_1])?,
             ],
-            proxy: match options.proxies {
-                true => vec![work.proxy('1', proxies[0], members)?, work.proxy('2', proxies[1], members)?],
-                false => Vec::new(),
+            proxy: match at.proxy {
+                Some([first, second]) => vec![work.proxy('1', first)?, work.proxy('2', second)?],
+                None => Vec::new(),
             },
-            prometheus: [work.prometheus('a', plan.nodes)?, work.prometheus('b', plan.nodes)?],
+            push: match at.push {
+                Some(at) => work.push(&Shop {
+                    plan: &plan,
+                    folder: &folder,
+                    plugins: &plugins,
+                    program: scene.stage.program(),
+                    group: scene.stage.group(),
+                    at,
+                })?,
+                None => Vec::new(),
+            },
+            prometheus: [
+                work.prometheus('a', at.prometheus[0], plan.nodes)?,
+                work.prometheus('b', at.prometheus[1], plan.nodes)?,
+            ],
             name,
             plan,
         })
@@ -86,10 +117,10 @@ impl Cluster {
 
     /// Reports whether both Prometheus have scraped every node and have alerts: from then on a look at it shows something.
     pub(crate) fn has_data(&self) -> bool {
-        let nodes = self.plan.nodes;
+        let (nodes, up) = (self.plan.nodes, format!("up{{job=\"{JOB}\"}}"));
         self.prometheus
             .iter()
-            .all(|server| server.count("up") == Some(nodes) && server.count("ALERTS").is_some())
+            .all(|server| server.count(&up) == Some(nodes) && server.count("ALERTS").is_some())
     }
 
     /// Restarts both Alertmanagers so that neither knows of the other. A restart of either heals it.
@@ -116,20 +147,7 @@ impl Cluster {
     /// Returns every process of the cluster.
     pub fn servers(&self) -> impl Iterator<Item = &Server> {
         let watched = std::iter::once(&self.nodes).chain(&self.real);
-        watched.chain(&self.alertmanager).chain(&self.proxy).chain(&self.prometheus)
-    }
-
-    /// Returns what iaasmon's configuration says about it.
-    pub(crate) fn entry(&self) -> Entry<'_> {
-        let (env, region) = self.plan.env_and_region();
-        Entry {
-            name: &self.name,
-            env,
-            region,
-            prometheus: self.prometheus.each_ref().map(Server::url),
-            alertmanager: self.alertmanager.each_ref().map(Server::url),
-            proxy: self.proxy.iter().map(Server::url).collect(),
-        }
+        watched.chain(&self.push).chain(&self.alertmanager).chain(&self.proxy).chain(&self.prometheus)
     }
 }
 
@@ -137,35 +155,47 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         // In order, so that their checks have ended too: killed, they would leave that to their guards, who take longer
         // than we do. Nothing can be done about a failure here.
-        self.real.iter().for_each(|node| drop(node.terminate()));
+        self.real.iter().chain(self.push.iter().rev()).for_each(|runner| drop(runner.terminate()));
     }
 }
 
 /// What is at hand while the servers of one cluster are prepared.
 struct Workshop<'a> {
-    stage: &'a Stage,
-    programs: &'a Programs,
+    scene: &'a Scene<'a>,
     folder: &'a Path,
+    plugins: &'a Path,
     name: &'a str,
-    number: u8,
-    interval: Duration,
 }
 
 impl Workshop<'_> {
-    /// Returns an address for server `index` of this cluster, on `port` when that is free.
-    fn endpoint(&self, index: u8, port: u16) -> Result<SocketAddr, DemoError> {
-        let address = self.stage.block().server(self.number * SERVERS + index);
-        Ok((address, free_port(address, port)?).into())
+    fn programs(&self) -> &Programs {
+        &self.scene.options.servers
+    }
+
+    fn write(&self, file: &str, text: String) -> Result<(), DemoError> {
+        let file = self.folder.join(file);
+        std::fs::write(&file, text).map_err(DemoError::file(file))
     }
 
     fn write_files(&self, fleet: &Fleet, facts: &Facts<'_>) -> Result<(), DemoError> {
-        let write = |file: &Path, text: String| std::fs::write(file, text).map_err(DemoError::file(file));
         // Two missed scrapes: a single one is noise.
-        write(facts.rules, files::rules(self.interval * 2))?;
-        write(facts.targets, files::targets(fleet))?;
-        write(&self.folder.join("alertmanager.yml"), files::alertmanager(self.interval))?;
-        write(&self.folder.join("prometheus-a.yml"), files::prometheus(facts, 'a'))?;
-        write(&self.folder.join("prometheus-b.yml"), files::prometheus(facts, 'b'))
+        self.write("rules.yml", files::rules(facts.interval * 2))?;
+        self.write("targets.json", files::targets(fleet))?;
+        self.write("prometheus-a.yml", files::prometheus(facts, 'a'))?;
+        self.write("prometheus-b.yml", files::prometheus(facts, 'b'))
+    }
+
+    /// Has `iaasmon generate` write the Alertmanagers' configuration and their templates, as it is done at work.
+    fn generate(&self) -> Result<(), DemoError> {
+        let mut command = Command::new(self.scene.stage.program());
+        command.args(self.of_this_cluster()).args(["generate", "alertmanager"]);
+        command.arg("--out").arg(self.folder);
+        run(&mut command, self.scene.stage.group(), &self.folder.join("generate.log"))
+    }
+
+    /// The flags by which iaasmon knows this cluster.
+    fn of_this_cluster(&self) -> [OsString; 4] {
+        ["--config".into(), self.scene.config.into(), "--cluster".into(), self.name.into()]
     }
 
     fn nodes(&self, fleet: &Fleet) -> Result<Server, DemoError> {
@@ -174,35 +204,33 @@ impl Workshop<'_> {
         let last = fleet.nodes().last().expect("a plan has at least one node");
         Server::start(Recipe {
             name: format!("{} nodes", self.name),
-            program: self.stage.program().to_owned(),
+            program: self.scene.stage.program().to_owned(),
             args: args.collect(),
             environment: Vec::new(),
             address: (last.address, fleet.port()).into(),
             data: None,
             log: self.folder.join("nodes.log"),
-            group: self.stage.group(),
+            group: self.scene.stage.group(),
         })
     }
 
     fn real(&self, fleet: &Fleet) -> Result<Vec<Server>, DemoError> {
-        let mut nodes = fleet.real_nodes().peekable();
-        if nodes.peek().is_none() {
-            return Ok(Vec::new());
-        }
-        let site = Site::prepare(self.folder)?;
+        let nodes = fleet.real_nodes();
+        let site = Site { folder: self.folder, plugins: self.plugins };
+        let stage = self.scene.stage;
         nodes
-            .map(|node| {
-                let recipe = site.recipe(fleet.plan(), node, self.stage.program(), self.stage.group())?;
-                Server::start(recipe)
-            })
+            .map(|node| Server::start(site.recipe(fleet.plan(), node, stage.program(), stage.group())?))
             .collect()
     }
 
-    fn prometheus(&self, replica: char, nodes: u32) -> Result<Server, DemoError> {
-        let address = self.endpoint(if replica == 'a' { 0 } else { 1 }, 9090)?;
+    fn push(&self, shop: &Shop<'_>) -> Result<Vec<Server>, DemoError> {
+        Ok(vec![Server::start(shop.pushgateway()?)?, Server::start(shop.pusher()?)?])
+    }
+
+    fn prometheus(&self, replica: char, address: SocketAddr, nodes: u32) -> Result<Server, DemoError> {
         let data = self.folder.join(format!("prometheus-{replica}"));
         // Alerts expire after four times this when Prometheus dies (rules/alerting.go, sendAlerts).
-        let resend = (self.interval * 4).min(Duration::from_secs(60));
+        let resend = (self.scene.options.interval * 4).min(Duration::from_secs(60));
         let args = vec![
             flag("config.file", self.folder.join(format!("prometheus-{replica}.yml")).display()),
             flag("storage.tsdb.path", data.display()),
@@ -213,7 +241,7 @@ impl Workshop<'_> {
             flag("rules.alert.resend-delay", format_duration(resend)),
             flag("alertmanager.notification-queue-capacity", (nodes * 10).max(MIN_QUEUE)),
         ];
-        self.server(format!("prometheus {replica}"), &self.programs.prometheus, args, address, data)
+        self.server(format!("prometheus {replica}"), &self.programs().prometheus, args, address, data)
     }
 
     fn alertmanager(
@@ -235,17 +263,15 @@ impl Workshop<'_> {
             flag("cluster.pushpull-interval", "5s"),
             flag("cluster.reconnect-interval", "2s"),
         ];
-        self.server(format!("alertmanager {member}"), &self.programs.alertmanager, args, address, data)
+        self.server(format!("alertmanager {member}"), &self.programs().alertmanager, args, address, data)
     }
 
-    fn proxy(&self, which: char, address: SocketAddr, members: [SocketAddr; 2]) -> Result<Server, DemoError> {
+    fn proxy(&self, which: char, address: SocketAddr) -> Result<Server, DemoError> {
         let data = self.folder.join(format!("proxy-{which}"));
-        let mut args: Vec<OsString> = vec!["serve".into(), "proxy".into(), flag("listen", address)];
-        args.extend(members.map(|member| flag("alertmanager", format_args!("http://{member}"))));
-        // The node's name stands in `instance`, and its address beside it.
-        args.push(flag("detail-url", "http://{address}/api/v1/checks/{check}"));
+        let mut args = Vec::from(self.of_this_cluster());
+        args.extend(["serve".into(), "proxy".into(), flag("listen", address)]);
         args.extend([flag("allow", "127.0.0.0/8"), flag("state-dir", data.display())]);
-        self.server(format!("proxy {which}"), self.stage.program(), args, address, data)
+        self.server(format!("proxy {which}"), self.scene.stage.program(), args, address, data)
     }
 
     fn server(
@@ -265,7 +291,7 @@ impl Workshop<'_> {
             address,
             data: Some(data),
             log,
-            group: self.stage.group(),
+            group: self.scene.stage.group(),
         })
     }
 }

@@ -1,9 +1,14 @@
 //! A whole demo: all clusters started, iaasmon's configuration written, events of the scenario played.
 
-use super::fleet::{Plan, Scenario};
+use super::addresses::Addresses;
+use super::block::{self, Block};
+use super::cluster::{Cluster, Scene};
+use super::files::{self, Mailing, Told};
+use super::fleet::{Fleet, Plan, Scenario};
+use super::mailbox::Doors;
 use super::servers::Programs;
 use super::stage::Stage;
-use super::{Cluster, DemoError, Server, block, files};
+use super::{DemoError, Server};
 use crate::model::time::Timestamp;
 use crate::sys::clock;
 use std::io::Write;
@@ -11,8 +16,12 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// More than anyone can look at; each needs up to seven processes, and one for each real node.
+/// More than anyone can look at; each needs up to nine processes, and one for each real node.
 const MAX_CLUSTERS: u8 = 25;
+/// The largest fleet of which all alerts are told by mail and webhook; of a larger one those of the real nodes are.
+///
+/// A storm over so many is 4,000 mails and as many messages within a minute, which costs a fifth of a core (measured).
+pub const MAILED_NODES: u32 = 2_000;
 /// How often a start is tried when another program takes a port in between.
 const ATTEMPTS: u32 = 3;
 
@@ -27,6 +36,10 @@ pub struct Options {
     pub real_nodes: u32,
     /// Whether alerts go through two proxies a cluster, which put the output of the checks into them.
     pub proxies: bool,
+    /// Whether each cluster has a pushgateway, and a pusher with checks that belong to no node.
+    pub pushgateway: bool,
+    /// Whether there is a mailbox, which the Alertmanagers send mails and webhook messages to.
+    pub mailbox: bool,
     /// How many checks each simulated node has.
     pub checks: u16,
     /// What happens.
@@ -50,6 +63,7 @@ pub struct Options {
 pub struct Demo {
     // Dropped in this order: the servers end before the guard is told.
     clusters: Vec<Cluster>,
+    mailbox: Option<Server>,
     config: PathBuf,
     epoch: Timestamp,
     scenario: Scenario,
@@ -81,39 +95,28 @@ impl Demo {
         let stage = Stage::set(&options.parent, &options.program)?;
         let now = clock::now();
         let epoch = now - chrono::TimeDelta::from_std(options.elapsed).unwrap_or_default();
-        let port = stage.block().node_port()?;
+        let plans = plans(options, stage.block(), epoch)?;
+        let mailing = mailing(options, stage.block(), plans.iter().map(|(plan, _)| plan))?;
+        // Before the servers: the Alertmanagers' own configuration is made from it.
+        let config = stage.folder().join("config.toml");
+        write_private(&config, &files::config(&plans, mailing.as_ref()))?;
+        let mailbox = mailing.map(|mailing| mailing.doors.open(&stage)).transpose()?;
         let mut clusters = Vec::new();
-        let mut first = 0;
-        for number in 0..options.clusters {
-            // The remainder goes to the first clusters, one node each.
-            let extra = u32::from(u32::from(number) < options.nodes % u32::from(options.clusters));
-            let plan = Plan {
-                cluster: number,
-                clusters: options.clusters,
-                nodes: options.nodes / u32::from(options.clusters) + extra,
-                real: options.real_nodes,
-                first,
-                block: stage.block().second(),
-                port,
-                checks: options.checks,
-                scenario: options.scenario,
-                seed: options.seed,
-                epoch,
-            };
-            first += plan.nodes;
+        for (plan, at) in plans {
             progress(&format!(
-                "{}: {} nodes, 2 Prometheus, 2 Alertmanagers{}",
+                "{}: {} nodes, 2 Prometheus, 2 Alertmanagers{}{}",
                 plan.cluster_name(),
                 plan.nodes,
-                if options.proxies { ", 2 proxies" } else { "" }
+                if options.proxies { ", 2 proxies" } else { "" },
+                if options.pushgateway { ", a pushgateway" } else { "" }
             ));
-            clusters.push(Cluster::start(&stage, options, plan)?);
+            let scene = Scene { stage: &stage, options, config: &config, is_mailed: mailbox.is_some() };
+            clusters.push(Cluster::start(&scene, plan, &at)?);
         }
         progress("waiting until all servers are ready");
+        mailbox.iter().try_for_each(Server::await_ready)?;
         clusters.iter().try_for_each(Cluster::await_ready)?;
-        let config = stage.folder().join("config.toml");
-        write_private(&config, &files::config(clusters.iter().map(Cluster::entry)))?;
-        Ok(Self { clusters, config, epoch, scenario: options.scenario, stage })
+        Ok(Self { clusters, mailbox, config, epoch, scenario: options.scenario, stage })
     }
 
     /// Waits until there is something to look at, at most as long as `patience`: targets reach Prometheus' scraper late.
@@ -139,6 +142,11 @@ impl Demo {
         &self.clusters
     }
 
+    /// Returns the process that takes mails and webhook messages, where there is one.
+    pub fn mailbox(&self) -> Option<&Server> {
+        self.mailbox.as_ref()
+    }
+
     /// Plays the scenario's part in the servers as of `now`: one Prometheus may have to die.
     ///
     /// Call it every second or so; the nodes follow the scenario by themselves.
@@ -157,6 +165,57 @@ impl Demo {
     fn victim(&self) -> Option<&Server> {
         self.clusters.last().map(|cluster| &cluster.prometheus[1])
     }
+}
+
+/// Plans the clusters: the same number of nodes for each, and one more for the first ones where it does not come out even.
+fn plans(options: &Options, block: &Block, epoch: Timestamp) -> Result<Vec<(Plan, Addresses)>, DemoError> {
+    let (clusters, port) = (u32::from(options.clusters), block.node_port()?);
+    let mut first = 0;
+    let plan = |number: u8| {
+        let plan = Plan {
+            cluster: number,
+            clusters: options.clusters,
+            nodes: options.nodes / clusters + u32::from(u32::from(number) < options.nodes % clusters),
+            real: options.real_nodes,
+            first,
+            block: block.second(),
+            port,
+            checks: options.checks,
+            scenario: options.scenario,
+            seed: options.seed,
+            epoch,
+        };
+        first += plan.nodes;
+        Ok((plan, Addresses::choose(block, number, options)?))
+    };
+    (0..options.clusters).map(plan).collect()
+}
+
+/// Decides what the Alertmanagers tell a mailbox of, if there is to be one.
+fn mailing<'a>(
+    options: &Options,
+    block: &Block,
+    plans: impl Iterator<Item = &'a Plan>,
+) -> Result<Option<Mailing>, DemoError> {
+    if !options.mailbox {
+        return Ok(None);
+    }
+    let is_large = options.nodes > MAILED_NODES;
+    // What is generated mutes the warning of a check that is critical, for which an Alertmanager 0.25 compares each warning
+    // with each critical alert: its list of 10,000 alerts takes 4 s then, and 0.2 s without (measured).
+    if is_large && options.scenario == Scenario::Storm {
+        return Ok(None);
+    }
+    let fleets = plans.map(|plan| Fleet::new(plan.clone()));
+    let real: Vec<String> = fleets
+        .flat_map(|fleet| fleet.real_nodes().map(|node| node.name.clone()).collect::<Vec<_>>())
+        .collect();
+    let told = match is_large {
+        false => Told::All,
+        true if real.is_empty() => return Ok(None),
+        true => Told::Nodes(real),
+    };
+    Ok(Some(Mailing { doors: Doors::choose(block)?, told, interval: options.interval }))
 }
 
 fn check(options: &Options) -> Result<(), DemoError> {

@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
+use url::form_urlencoded;
 
-/// How much of a log an error shows.
-const LOG_TAIL: usize = 1500;
 /// The longest wait for a server to become ready: a busy machine starts eight at once.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// Alertmanager gives its peer ten seconds to hear that it leaves.
@@ -172,9 +171,10 @@ impl Server {
         Err(self.not_ready(format!("not ready after {READY_WITHIN:?}")))
     }
 
-    /// Asks a Prometheus how many series of this name it has; nothing where it has none or does not say.
-    pub(crate) fn count(&self, name: &str) -> Option<u32> {
-        let path = format!("/api/v1/query?query=count({name})");
+    /// Asks a Prometheus how many series of this kind it has; nothing where it has none or does not say.
+    pub(crate) fn count(&self, selector: &str) -> Option<u32> {
+        let selector: String = form_urlencoded::byte_serialize(selector.as_bytes()).collect();
+        let path = format!("/api/v1/query?query=count({selector})");
         let (_, answer) = probe::get(self.recipe.address, &path, Duration::from_secs(5))?;
         let (_, body) = answer.split_once("\r\n\r\n")?;
         let body: serde_json::Value = serde_json::from_str(body).ok()?;
@@ -191,10 +191,7 @@ impl Server {
     }
 
     fn not_ready(&self, reason: String) -> DemoError {
-        let log = std::fs::read(&self.recipe.log).unwrap_or_default();
-        let tail = &log[log.len().saturating_sub(LOG_TAIL)..];
-        let log = String::from_utf8_lossy(tail).into_owned();
-        DemoError::NotReady { name: self.recipe.name.clone(), reason, log }
+        DemoError::NotReady { name: self.recipe.name.clone(), reason, log: stage::log_end(&self.recipe.log) }
     }
 
     fn child(&self) -> MutexGuard<'_, Child> {

@@ -9,6 +9,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
+/// How much of a log an error shows.
+const LOG_TAIL: usize = 1500;
+
 /// A folder, a block of addresses and a process group, all gone when this is dropped.
 ///
 /// Drop the children first: the guard kills what is left and removes the folder.
@@ -93,4 +96,20 @@ pub(crate) fn spawn(command: &mut Command, group: i32, log: &Path) -> Result<Chi
         .stderr(err)
         .spawn()
         .map_err(|source| DemoError::Spawn { program: command.get_program().display().to_string(), source })
+}
+
+/// Runs `command` to its end as [`spawn`] starts it.
+pub(crate) fn run(command: &mut Command, group: i32, log: &Path) -> Result<(), DemoError> {
+    let ended = spawn(command, group, log)?.wait().map_err(DemoError::file(log))?;
+    if ended.success() {
+        return Ok(());
+    }
+    let name = command.get_args().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    Err(DemoError::NotReady { name, reason: format!("ended ({ended})"), log: log_end(log) })
+}
+
+/// Returns the last lines of a log.
+pub(crate) fn log_end(log: &Path) -> String {
+    let log = std::fs::read(log).unwrap_or_default();
+    String::from_utf8_lossy(&log[log.len().saturating_sub(LOG_TAIL)..]).into_owned()
 }

@@ -248,4 +248,4 @@ fn scatter(seed: u64, values: &[u64]) -> u64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

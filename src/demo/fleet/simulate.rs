@@ -5,6 +5,7 @@ use super::output::{self, Run};
 use super::scenario::{self, Reach, State};
 use super::{Check, Fleet, Node, Plan, Role, scatter};
 use crate::demo::DemoError;
+use crate::model::status::Status;
 use crate::model::time::Timestamp;
 use crate::serve::skeleton::http::{
     Bytes, Extension, IntoResponse, Path, Query, Response, Router, State as Shared, StatusCode, get, header,
@@ -30,6 +31,8 @@ const MAX_OUTPUT: usize = 64 * 1024;
 const USUAL_RUNS: usize = 100;
 /// Runs of a history at most.
 const MAX_RUNS: usize = 1000;
+/// Statuses that a detail tells, as many as the exporter does it.
+const STATUSES: i64 = 21;
 /// Where the status stays the same, the output of one run in so many seconds is kept.
 const OUTPUT_EVERY: i64 = 300;
 /// Pages of metrics kept; there are few distinct ones, unless a storm makes many.
@@ -248,7 +251,6 @@ impl Simulation {
         let bytes = text.len();
         text.truncate(text.floor_char_boundary(MAX_OUTPUT));
         let mut value = self.summary(node, check, at);
-        let good = state.status.value() == 0;
         let more = json!({
             "v": 1,
             "client": node.name,
@@ -260,7 +262,8 @@ impl Simulation {
             "issued": self.time(ran),
             "handlers": ["mail", "slack"],
             "occurrences": (ran - state.since) / i64::from(check.interval) + 1,
-            "last_ok": self.time(if good { ran } else { state.since - i64::from(check.interval) }),
+            "history": self.statuses(node, check, ran),
+            "last_ok": self.time(self.last_ok(node, check, ran)),
             "status_since": self.time(state.since),
             "team": node.role.team(),
             "runbook": format!("https://runbooks.example.net/{}", check.name),
@@ -269,6 +272,24 @@ impl Simulation {
             all.extend(more);
         }
         value
+    }
+
+    /// Returns the statuses of the newest runs up to `ran`, the oldest first.
+    fn statuses(&self, node: &Node, check: &Check, ran: i64) -> Vec<u8> {
+        let runs = (0..STATUSES).rev().map(|ago| ran - ago * i64::from(check.interval));
+        runs.map(|ran| scenario::state(self.fleet.plan(), node, check, ran).status.value()).collect()
+    }
+
+    /// Returns when the newest run up to `ran` was that was well.
+    fn last_ok(&self, node: &Node, check: &Check, ran: i64) -> i64 {
+        let interval = i64::from(check.interval);
+        let (mut ran, mut state) = (ran, scenario::state(self.fleet.plan(), node, check, ran));
+        while state.status != Status::Ok {
+            // The run before the first one of this status: it may have been bad in another way.
+            ran -= ((ran - state.since) / interval + 1) * interval;
+            state = scenario::state(self.fleet.plan(), node, check, ran);
+        }
+        ran
     }
 
     fn output(&self, node: &Node, check: &Check, ran: i64, state: State) -> String {

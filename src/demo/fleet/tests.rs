@@ -3,7 +3,7 @@ use super::*;
 use crate::model::status::Status;
 use std::collections::HashSet;
 
-pub(super) fn plan(scenario: Scenario) -> Plan {
+pub(in crate::demo) fn plan(scenario: Scenario) -> Plan {
     Plan {
         cluster: 0,
         clusters: 2,

@@ -2,6 +2,11 @@ use super::super::Scenario;
 use super::super::tests::plan;
 use super::*;
 
+fn all_checks(simulation: &Simulation) -> impl Iterator<Item = (&Node, &Check)> {
+    let nodes = simulation.fleet.nodes().iter();
+    nodes.flat_map(|node| simulation.checks(node).iter().map(move |check| (node, check)))
+}
+
 fn simulation(scenario: Scenario) -> Simulation {
     let fleet = Fleet::new(plan(scenario));
     let roles = [Role::Hypervisor, Role::Storage, Role::Kubernetes, Role::Control];
@@ -40,6 +45,33 @@ fn the_detail_agrees_with_the_metric_and_its_times_are_in_order() {
             assert!(detail["occurrences"].as_i64() >= Some(1), "{detail}");
             assert!(!detail["output"].as_str().unwrap().is_empty(), "{detail}");
         }
+    }
+}
+
+#[test]
+fn the_statuses_of_a_detail_are_those_of_its_history_and_agree_with_its_numbers() {
+    for (scenario, at) in
+        [(Scenario::Mixed, 45), (Scenario::Rack, 200), (Scenario::Storm, 90), (Scenario::Mixed, 4000)]
+    {
+        let simulation = simulation(scenario);
+        let mut bad = 0;
+        for (node, check) in all_checks(&simulation) {
+            let detail = simulation.detail(node, check, at);
+            // Of those that are well a few will do.
+            if detail["status"] == 0 && node.index % 20 != 0 {
+                continue;
+            }
+            let statuses: Vec<_> = detail["history"].as_array().unwrap().iter().rev().collect();
+            let runs = simulation.history(node, check, at, STATUSES as usize);
+            let runs: Vec<_> = runs["runs"].as_array().unwrap().iter().collect();
+            assert_eq!(statuses, runs.iter().map(|run| &run["status"]).collect::<Vec<_>>());
+            let same = statuses.iter().take_while(|status| **status == statuses[0]).count() as i64;
+            assert_eq!(same, detail["occurrences"].as_i64().unwrap().min(STATUSES), "{detail}");
+            let well = runs.iter().find(|run| run["status"] == 0);
+            assert!(well.is_none_or(|run| run["executed"] == detail["last_ok"]), "{detail}");
+            bad += usize::from(*statuses[0] != 0);
+        }
+        assert!(bad > 5, "{scenario:?}: {bad}");
     }
 }
 
