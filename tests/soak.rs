@@ -13,6 +13,13 @@ mod child;
 #[path = "silence/desk.rs"]
 #[allow(dead_code, reason = "shared with tests/silence.rs, which uses all of it")]
 mod desk;
+#[path = "soak/gate.rs"]
+mod gate;
+#[path = "pushgateway/kills.rs"]
+mod gate_kills;
+#[path = "pushgateway/world.rs"]
+#[allow(dead_code, reason = "shared with tests/pushgateway.rs, which uses all of it")]
+mod gate_world;
 #[path = "soak/kills.rs"]
 mod kills;
 #[path = "silence/law.rs"]
@@ -24,6 +31,8 @@ mod node;
 mod proxy_world;
 #[path = "soak/schedule.rs"]
 mod schedule;
+#[path = "soak/storm.rs"]
+mod storm;
 mod support;
 #[path = "runner/world.rs"]
 #[allow(dead_code, reason = "shared with tests/runner.rs, which uses all of it")]

@@ -3,12 +3,16 @@
 #![allow(dead_code, clippy::unwrap_used, reason = "tests: no file uses all of it, and a panic is a failure")]
 
 pub mod apart;
+pub mod pushgateway;
 pub mod service;
+pub mod smtp;
 pub mod soak;
 
 use iaasmon::demo::fleet::Scenario;
 use iaasmon::demo::{Demo, Options, servers};
 use iaasmon::sys::clock;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -88,6 +92,8 @@ pub fn fleet_options() -> Options {
         nodes: 32,
         real_nodes: 0,
         proxies: false,
+        pushgateway: false,
+        mailbox: false,
         checks: 12,
         scenario: Scenario::Mixed,
         elapsed: Duration::from_secs(3600),
@@ -108,11 +114,18 @@ pub fn start(options: &Options) -> Demo {
 
 /// Finds the servers as `iaasmon demo` does.
 pub fn servers() -> servers::Programs {
-    let folder = |name| std::env::var_os(name).map(PathBuf::from);
-    let cache =
-        servers::cache_folder(folder("IAASMON_SERVER_CACHE"), folder("XDG_CACHE_HOME"), folder("HOME"));
-    servers::find(&std::env::var_os("PATH").unwrap_or_default(), cache.as_deref())
+    servers::find(&std::env::var_os("PATH").unwrap_or_default(), cached_programs().as_deref())
         .unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn cached_programs() -> Option<PathBuf> {
+    let folder = |name| std::env::var_os(name).map(PathBuf::from);
+    servers::cache_folder(folder("IAASMON_SERVER_CACHE"), folder("XDG_CACHE_HOME"), folder("HOME"))
+}
+
+/// Returns the folder that `scripts/servers` fills.
+pub fn server_cache() -> Option<PathBuf> {
+    Some(cached_programs()?.ancestors().nth(2)?.to_owned())
 }
 
 /// What a run of the program left behind.
@@ -204,6 +217,19 @@ pub fn alert_names(alertmanager: &str) -> Vec<String> {
     let alerts = get_json(&format!("{alertmanager}/api/v2/alerts")).unwrap_or_default();
     let names = alerts.as_array().into_iter().flatten().map(|alert| alert["labels"]["alertname"].as_str());
     names.map(|name| name.unwrap_or_default().to_owned()).collect()
+}
+
+/// Sends a child a signal again and again, as somebody who does not want to wait, until it has ended.
+pub fn insist(child: &mut Child, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+    let has_ended = || {
+        let has_ended = child.try_wait().expect("our own child").is_some();
+        if !has_ended {
+            kill(pid, signal).expect("it runs");
+        }
+        has_ended
+    };
+    assert!(await_until(SOON, has_ended), "it goes on after {signal}");
 }
 
 /// A child that is killed when a test ends early.

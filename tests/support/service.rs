@@ -1,6 +1,6 @@
 //! A service of ours as a process on an address of its own, and what it is asked.
 
-use super::{Killed, SOON, await_until, command};
+use super::{Killed, SOON, await_until, command, insist};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::File;
@@ -178,6 +178,11 @@ impl Running {
     /// Whether it has ended.
     pub fn has_ended(&mut self) -> bool {
         self.0.0.try_wait().expect("our own child").is_some()
+    }
+
+    /// Sends it a signal again and again, as somebody who does not want to wait, until it has ended.
+    pub fn insist(&mut self, signal: Signal) {
+        insist(&mut self.0.0, signal);
     }
 
     /// Sends it a signal and waits for its end.
