@@ -127,7 +127,11 @@ fn a_truncated_body_is_not_taken_for_whole() {
 #[test]
 fn servers_that_do_not_speak_http_or_never_stop_are_named() {
     let cases = [
-        ("an SSH server", Answer::Bytes(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec().into()), "connection broke"),
+        (
+            "an SSH server",
+            Answer::Bytes(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec().into()),
+            "the answer is not HTTP",
+        ),
         ("an empty answer", Answer::Bytes(Vec::new().into()), "connection broke"),
         ("endless headers", Answer::EndlessHeaders, "connection broke"),
         ("slow headers", Answer::SlowHeaders, "timed out after 2s"),
@@ -300,12 +304,16 @@ mod tls {
     fn failures_of_trust_are_named() {
         let ours = Authority::new();
         let good = ours.server("127.0.0.1", false, false);
-        assert_partial("unknown authority", &format!("alertmanager = [\"https://{good}\"]"), "tls: ");
-        assert_partial("another authority", &Authority::new().trusted(good, ""), "tls: ");
+        let unknown = "tls: nobody who is trusted here has signed the certificate (tls.ca names the CA)";
+        assert_partial("unknown authority", &format!("alertmanager = [\"https://{good}\"]"), unknown);
+        assert_partial("another authority", &Authority::new().trusted(good, ""), unknown);
         assert_partial("wrong name", &ours.trusted(ours.server("other.example", false, false), ""), "tls: ");
         assert_partial("expired", &ours.trusted(ours.server("127.0.0.1", true, false), ""), "tls: ");
         let plain = server::start(Answer::Unasked(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
-        assert_partial("plain HTTP behind https", &ours.trusted(plain, ""), "tls: ");
+        let words = "tls: the server does not speak it: is it an http:// URL?";
+        assert_partial("plain HTTP behind https", &ours.trusted(plain, ""), words);
+        let words = "the answer is not HTTP: is it https://, or another port?";
+        assert_partial("https behind plain HTTP", &format!("alertmanager = [\"http://{good}\"]"), words);
         assert_partial(
             "a client certificate is asked for",
             &ours.trusted(ours.server("127.0.0.1", false, true), ""),

@@ -95,10 +95,13 @@ impl NetErrorKind {
         let root = root_cause(error);
         if error.is_builder() {
             Self::Unsent(root)
-        } else if is_tls(error) {
-            Self::Tls(root)
+        } else if let Some(cause) = tls_cause(error) {
+            Self::Tls(tls_words(cause).map_or(root, str::to_owned))
         } else if error.is_connect() {
             Self::Connect(root)
+        } else if root.contains("invalid HTTP version") {
+            // An alert of TLS, nearly always.
+            Self::Broken("the answer is not HTTP: is it https://, or another port?".to_owned())
         } else {
             Self::Broken(format!("connection broke: {root}"))
         }
@@ -126,21 +129,41 @@ fn root_cause(error: &reqwest::Error) -> String {
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
-fn is_tls(error: &reqwest::Error) -> bool {
+/// Returns the error of TLS that is behind this one.
+fn tls_cause(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut cause = error.source();
     while let Some(inner) = cause {
-        if hides_tls(inner) {
-            return true;
+        if let Some(tls) = hidden_tls(inner) {
+            return Some(tls);
         }
         cause = inner.source();
     }
-    false
+    None
 }
 
 /// Looks into io errors, also into those that wrap another: their `source` skips what they hold.
-fn hides_tls(error: &(dyn std::error::Error + 'static)) -> bool {
-    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    error.is::<rustls::Error>() || held.is_some_and(|held| hides_tls(held))
+fn hidden_tls<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let held = || error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    error.downcast_ref().or_else(|| hidden_tls(held()?))
+}
+
+/// Says what the library says in names of its own; none where its words are good.
+fn tls_words(error: &rustls::Error) -> Option<&'static str> {
+    use rustls::{CertificateError, Error, InvalidMessage};
+    match error {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
+            Some("nobody who is trusted here has signed the certificate (tls.ca names the CA)")
+        }
+        Error::InvalidCertificate(CertificateError::Other(other))
+            if other.to_string().contains("CaUsedAsEndEntity") =>
+        {
+            Some("the server's certificate is that of a CA: one that is signed by it is needed")
+        }
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            Some("the server does not speak it: is it an http:// URL?")
+        }
+        _ => None,
+    }
 }
 
 fn status_words(status: u16) -> String {
