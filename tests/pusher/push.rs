@@ -315,3 +315,23 @@ fn metrics_of_a_file_go_to_a_real_pushgateway() {
     ]);
     assert_eq!(nobody.code, Some(4));
 }
+
+#[test]
+fn a_result_that_a_gateway_passes_over_was_not_delivered() {
+    let gateway = Gateway::running();
+    // By the clock of whoever pushed this it is later already.
+    let ahead = iaasmon::sys::clock::now().timestamp() + 40;
+    gateway.put_result("/job/a/checks/a", &format!(r#"{{"status":0,"output":"newer","executed":{ahead}}}"#));
+    let told = push(&gateway, &["--job", "a", "-o", "json", "--", "false"]);
+    assert_eq!(told.code, Some(1));
+    let said = format!(
+        "error: {} has a newer result of the check and passed this one over: is a clock wrong?\n",
+        gateway.name()
+    );
+    assert_eq!(told.stderr, said);
+    let document: serde_json::Value = serde_json::from_str(&told.stdout).expect("one document");
+    assert_eq!(document["data"]["gateways"][0]["outcome"], "older");
+    assert_eq!(push(&gateway, &["--job", "a", "--strict", "--", "true"]).code, Some(3));
+    let kept = gateway.result("/job/a/checks/a").expect("there");
+    assert_eq!(kept["output"], "newer");
+}

@@ -36,6 +36,8 @@ pub(super) struct Delivered {
 #[serde(rename_all = "lowercase")]
 enum Outcome {
     Accepted,
+    /// It has a newer result of the check.
+    Older,
     Refused,
     Failed,
     Unsent,
@@ -55,6 +57,7 @@ impl fmt::Display for Delivered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.outcome {
             Outcome::Accepted => "took the push",
+            Outcome::Older => "has a newer result of the check and passed this one over: is a clock wrong?",
             Outcome::Refused => "refuses the push",
             Outcome::Failed => "did not take the push",
             Outcome::Unsent => "was not asked",
@@ -100,9 +103,8 @@ async fn one(client: &PushgatewayClient, payload: Payload<'_>, ttl: Ttl, patienc
             }
         };
         match outcome {
-            PushOutcome::Accepted | PushOutcome::Older => {
-                return Delivered::new(client, Outcome::Accepted, None);
-            }
+            PushOutcome::Accepted => return Delivered::new(client, Outcome::Accepted, None),
+            PushOutcome::Older => return Delivered::new(client, Outcome::Older, None),
             PushOutcome::Refused(why) => return Delivered::new(client, Outcome::Refused, Some(why)),
             PushOutcome::Failed(why) if begun.elapsed() + pause > patience => {
                 return Delivered::new(client, Outcome::Failed, Some(why));
