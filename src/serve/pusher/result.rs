@@ -79,6 +79,13 @@ fn problems(check: &Object) -> Vec<String> {
         }
         Some(_) => problems.push(format!("{GROUPING} is an object: {{\"name\": \"value\"}}")),
     }
+    // Other attributes are one's own; these are slips, and would push to the wrong place.
+    let names = check.keys().map(|name| String::from_utf8_lossy(name));
+    let is_slip = |name: &Cow<'_, str>| {
+        (name.starts_with(JOB) || name.starts_with("push_group")) && *name != JOB && *name != GROUPING
+    };
+    problems
+        .extend(names.filter(is_slip).map(|name| format!("{name} says nothing: {JOB} and {GROUPING} do")));
     problems
 }
 
@@ -241,6 +248,8 @@ mod tests {
             (r#"{"push_grouping":{"__a":"x"}}"#, Some("`__a` cannot be the name")),
             (r#"{"push_grouping":{"job":"x"}}"#, Some("`job` is no grouping label")),
             (r#"{"push_grouping":{"a":null}}"#, Some("the value of `a` is no text")),
+            (r#"{"push_groupings":{"a":"b"}}"#, Some("push_groupings says nothing")),
+            (r#"{"push_notes":"one's own"}"#, None),
         ] {
             let found = problems(&object(check));
             match problem {
