@@ -107,26 +107,6 @@ pub fn take_back(batch: &mut Batch<'_>, key: &Key, number: u64, depth: Depth) ->
     Ok(())
 }
 
-/// Forgets all outputs: the store is full, and runs matter more.
-pub fn forget_outputs(batch: &mut Batch<'_>) -> Result<(), StoreError> {
-    batch.remove_prefix(OUTPUTS, &[])
-}
-
-/// Forgets all runs: of ten thousand checks they alone are more than is kept.
-pub fn forget_runs(batch: &mut Batch<'_>) -> Result<(), StoreError> {
-    batch.remove_prefix(RUNS, &[])
-}
-
-/// Forgets what was run before `oldest`.
-pub fn forget_before(batch: &mut Batch<'_>, oldest: Timestamp) -> Result<(), StoreError> {
-    for table in [RUNS, OUTPUTS] {
-        batch.retain(table, |_, value| {
-            number_and_time(&mut Unpack(value)).is_some_and(|(_, executed)| executed >= oldest)
-        })?;
-    }
-    Ok(())
-}
-
 /// Forgets a check.
 pub fn forget(batch: &mut Batch<'_>, key: &Key) -> Result<(), StoreError> {
     batch.remove_prefix(RUNS, &prefix(key))?;
@@ -192,7 +172,7 @@ pub fn newest_output(store: &Store, key: &Key) -> Result<Option<(u64, Timestamp)
 
 #[cfg(test)]
 mod tests {
-    use super::{Depth, forget_before, newest_output, read, write};
+    use super::{Depth, newest_output, read, room, write};
     use crate::detail::latest::{Key, Run};
     use crate::sys::store::{Durability, Store};
 
@@ -216,7 +196,7 @@ mod tests {
             })
         });
         written.expect("written");
-        store.commit(Durability::Immediate, |batch| forget_before(batch, at(1007))).expect("forgotten");
+        room::make(&store, Some(at(1007)), u64::MAX).expect("forgotten");
         let left = read(&store, &key).expect("read");
         let numbers: Vec<u64> = left.iter().map(|past| past.run.number).collect();
         assert_eq!(numbers, [9, 8, 7]);

@@ -119,16 +119,16 @@ impl Keeper {
         }
         *forgot = clock::instant();
         let oldest = clock::now() - chrono::Duration::days(i64::from(self.depth.days));
-        // With the next commit is early enough.
-        self.store.commit(Durability::Eventual, |batch| history::forget_before(batch, oldest))
+        history::room::make(&self.store, Some(oldest), u64::MAX).map(drop)
     }
 
     fn commit(&self, keep: &ToKeep) -> Result<(), StoreError> {
-        // What is known now matters more than runs, and runs more than old outputs. Forgetting is a commit of its own: only
-        // what is gone makes room.
-        for forget in [history::forget_outputs, history::forget_runs] {
+        // What is known now matters more than its past. Forgetting is a commit of its own: only what is gone makes room.
+        for share in [2, 8, u64::MAX] {
             match self.store.commit(Durability::Immediate, |batch| self.write(batch, keep)) {
-                Err(StoreError::Full { .. }) => self.store.commit(Durability::Eventual, forget)?,
+                Err(StoreError::Full { limit, .. }) => {
+                    history::room::make(&self.store, None, limit / share).map(drop)?;
+                }
                 done => return done,
             }
         }
@@ -239,7 +239,8 @@ mod tests {
         let key = Key { source: None, check: "check_disk".into() };
         let run = |number| Run {
             number,
-            executed: chrono::DateTime::from_timestamp(1_700_000_000, 0).expect("a time"),
+            executed: chrono::DateTime::from_timestamp(1_700_000_000 + number.cast_signed(), 0)
+                .expect("a time"),
             status: 0,
             duration: None,
             changed: false,
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_store_loses_its_old_outputs_and_goes_on() {
+    fn a_full_store_loses_its_oldest_outputs_and_goes_on() {
         let folder = tempfile::tempdir().expect("a folder");
         let keeper = keeper(folder.path());
         for number in 0..100 {
@@ -262,21 +263,22 @@ mod tests {
         }
         let past = keeper.read(&Key { source: None, check: "check_disk".into() }).expect("read");
         assert_eq!(past.len(), 100, "no run is lost");
-        let outputs = past.iter().filter(|past| past.output.is_some()).count();
-        assert!((1..100).contains(&outputs), "{outputs}");
-        assert!(past[0].output.is_some(), "the newest has its output");
+        // The newest first: from one on none has its output.
+        let outputs = past.iter().take_while(|past| past.output.is_some()).count();
+        assert!((5..100).contains(&outputs), "{outputs}");
+        assert!(past[outputs..].iter().all(|past| past.output.is_none()));
     }
 
     #[test]
-    fn a_store_that_is_full_of_runs_begins_anew() {
+    fn a_store_that_is_full_of_runs_loses_the_oldest() {
         let folder = tempfile::tempdir().expect("a folder");
         let keeper = keeper(folder.path());
         for from in (0..40_000).step_by(5_000) {
             keeper.keep(&many(from..from + 5_000, None)).expect("kept");
         }
         let past = keeper.read(&Key { source: None, check: "check_disk".into() }).expect("read");
-        assert!((1..40_000).contains(&past.len()), "{}", past.len());
-        assert_eq!(past[0].run.number, 39_999);
+        assert!((5_000..40_000).contains(&past.len()), "{}", past.len());
+        assert!(past.iter().zip((0..40_000).rev()).all(|(past, number)| past.run.number == number));
     }
 
     fn keeper(folder: &Path) -> Keeper {
