@@ -7,6 +7,9 @@ use crate::model::time::Timestamp;
 use crate::sys::store::{Batch, Store, StoreError};
 use std::collections::{HashMap, HashSet};
 
+/// The number of a check's first run.
+const FIRST: u64 = 1;
+
 /// A run that was pushed.
 #[derive(Debug, Clone)]
 pub(super) struct Pushed {
@@ -102,6 +105,11 @@ impl Outputs {
             history::forget(batch, key)?;
         }
         for Pushed { key, run, output } in &past.runs {
+            if run.number == FIRST {
+                // What there is of this name came before damage that took the check.
+                self.kept.insert(key.clone(), None);
+                history::forget(batch, key)?;
+            }
             let kept = self.kept.get(key).copied().flatten();
             let keeps = keeps_output(run, kept.map(|(_, at)| at));
             let number = kept.map_or(0, |(count, _)| count + 1);
@@ -118,5 +126,35 @@ impl Outputs {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Outputs, Past, Pushed};
+    use crate::detail::history::read;
+    use crate::detail::latest::{Key, Run};
+    use crate::sys::store::{Durability, Store};
+
+    #[test]
+    fn a_check_that_begins_anew_has_no_past() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path().join("store")).expect("opens").store;
+        let key = Key { source: None, check: "check_disk".into() };
+        let mut outputs = Outputs::default();
+        let mut push = |number: u64, seconds: i64| {
+            let executed = chrono::DateTime::from_timestamp(seconds, 0).expect("a time");
+            let run =
+                Run { number, executed, status: 0, duration: None, sha256: [0; 32], changed: number == 1 };
+            let past = Past {
+                runs: vec![Pushed { key: key.clone(), run, output: b"ok".as_slice().into() }],
+                ..Past::default()
+            };
+            outputs.prepare(&store, &past);
+            store.commit(Durability::Immediate, |batch| outputs.write(batch, &past)).expect("written");
+            read(&store, &key).expect("read").iter().map(|past| past.run.number).collect::<Vec<u64>>()
+        };
+        assert_eq!((push(1, 1000), push(2, 2000), push(3, 3000)), (vec![1], vec![2, 1], vec![3, 2, 1]));
+        assert_eq!((push(1, 4000), push(2, 5000)), (vec![1], vec![2, 1]));
     }
 }
