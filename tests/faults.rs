@@ -261,6 +261,21 @@ mod tls {
 
         fn serving(&self, name: &str, expired: bool, mutual: bool, body: &'static [u8]) -> SocketAddr {
             let (cert, key, _) = self.issue(name, expired);
+            self.showing(cert, &key, mutual, body)
+        }
+
+        /// One that shows the authority's own certificate.
+        fn itself(&self) -> SocketAddr {
+            self.showing(self.issuer.der().clone(), self.issuer.key(), false, ALERTS)
+        }
+
+        fn showing(
+            &self,
+            cert: CertificateDer<'static>,
+            key: &KeyPair,
+            mutual: bool,
+            body: &'static [u8],
+        ) -> SocketAddr {
             let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
             let provider = Arc::new(rustls::crypto::ring::default_provider());
             let builder = rustls::ServerConfig::builder_with_provider(provider.clone())
@@ -309,6 +324,8 @@ mod tls {
         assert_partial("another authority", &Authority::new().trusted(good, ""), unknown);
         assert_partial("wrong name", &ours.trusted(ours.server("other.example", false, false), ""), "tls: ");
         assert_partial("expired", &ours.trusted(ours.server("127.0.0.1", true, false), ""), "tls: ");
+        let words = "tls: the server's certificate is that of a CA: one that is signed by it is needed";
+        assert_partial("an authority's own certificate", &ours.trusted(ours.itself(), ""), words);
         let plain = server::start(Answer::Unasked(b"HTTP/1.1 400 Bad Request\r\n\r\n"));
         let words = "tls: the server does not speak it: is it an http:// URL?";
         assert_partial("plain HTTP behind https", &ours.trusted(plain, ""), words);
