@@ -3,7 +3,16 @@
 use crate::gate_kills::Victim;
 use crate::gate_world::{Gate, bulk_fill, peak_mib};
 use crate::run;
+use crate::support::soak::report;
+use iaasmon::sys::clock;
 use nix::sys::signal::Signal;
+
+/// Runs what leaves nothing to chance, and reports: more rounds of it take minutes each and say nothing new.
+fn once(what: &str, profile: impl FnOnce() -> usize) {
+    let began = clock::instant();
+    let looked_at = profile();
+    report(what, 1, looked_at, began.elapsed());
+}
 
 #[test]
 fn soak_live_a_pushgateway_is_killed_under_load() {
@@ -13,7 +22,7 @@ fn soak_live_a_pushgateway_is_killed_under_load() {
 
 #[test]
 fn soak_live_a_hundred_thousand_groups_are_held_scraped_and_read_again() {
-    run("a pushgateway with a hundred thousand groups", 1, |_| {
+    once("a pushgateway with a hundred thousand groups", || {
         let groups = if std::env::var_os("IAASMON_SOAK_ROUNDS").is_some() { 100_000 } else { 5_000 };
         let gate = Gate::kept(&[]);
         bulk_fill(&gate, groups);
@@ -31,7 +40,7 @@ fn soak_live_a_hundred_thousand_groups_are_held_scraped_and_read_again() {
 
 #[test]
 fn soak_live_a_group_holds_no_more_than_can_be_written_anew() {
-    run("a group of a pushgateway that grows push by push", 1, |_| {
+    once("a group of a pushgateway that grows push by push", || {
         // Where nothing is optimised, so much takes minutes.
         let is_long = std::env::var_os("IAASMON_SOAK_ROUNDS").is_some();
         let lines = if is_long { 50 } else { 1 };
