@@ -78,7 +78,7 @@ fn nodes_that_misbehave_cost_an_alert_its_words_and_not_its_way() {
     let text = |bytes: &str| Says::Bytes(bytes.as_bytes().to_vec());
     let endless = format!("HTTP/1.1 200 OK\r\n{}", "X-More: of it\r\n".repeat(100_000));
     for (name, says, why) in [
-        ("Garbage", text("garbage\r\n\r\n"), "connection broke"),
+        ("Garbage", text("garbage\r\n\r\n"), "the answer is not HTTP"),
         ("Empty", text("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"), "`output` is missing"),
         ("Unknown", text("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"), "not found (404)"),
         (
