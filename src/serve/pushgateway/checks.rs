@@ -155,10 +155,7 @@ async fn find(
     Path(check): Path<String>,
     uri: Uri,
 ) -> Response {
-    if let Some(refused) = shared.refuse(&peer) {
-        return refused;
-    }
-    match shared.find(check, &uri) {
+    match shared.find(&peer, check, &uri) {
         Ok((group, key)) => match group.checks.as_ref().and_then(|checks| checks.find(&key)) {
             Some((key, entry)) => told(&group, key, entry),
             None => refusal(StatusCode::NOT_FOUND, "it was deleted a moment ago"),
@@ -174,10 +171,7 @@ async fn history(
     Path(check): Path<String>,
     uri: Uri,
 ) -> Response {
-    if let Some(refused) = shared.refuse(&peer) {
-        return refused;
-    }
-    match shared.find(check, &uri) {
+    match shared.find(&peer, check, &uri) {
         Ok((group, key)) => shared.tell_history(&group, key, &uri).await,
         Err(refused) => *refused,
     }
@@ -213,8 +207,11 @@ fn elsewhere(key: &Key, group: &GroupKey, groups: usize) -> String {
 }
 
 impl Shared {
-    /// Finds the group of a check by labels that may be more than its own.
-    fn find(&self, check: String, uri: &Uri) -> Result<(Arc<Group>, Key), Box<Response>> {
+    /// Finds the group of a check, for whom outputs are meant, by labels that may be more than its own.
+    fn find(&self, peer: &Peer, check: String, uri: &Uri) -> Result<(Arc<Group>, Key), Box<Response>> {
+        if let Some(refused) = self.refuse(peer) {
+            return Err(Box::new(refused));
+        }
         let Pairs { source, labels, .. } = pairs(uri);
         let key = Key { source, check: check.into() };
         // An empty label is none for Prometheus: no alert has it.
