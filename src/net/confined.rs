@@ -1,8 +1,9 @@
 //! A client that asks addresses which a label names, and none but those that are allowed: a label is foreign input, and whoever
 //! writes it must not have us ask a metadata service or a neighbour's loopback.
 
+use super::client::{build, client_builder};
 use super::error::NetErrorKind;
-use super::http::{build, client_builder, one_line, read_capped};
+use super::http::{one_line, read_capped};
 use crate::config::{Cluster, Tls};
 use crate::model::network::{BadNetwork, Network};
 use crate::sys::apart::apart;

@@ -3,6 +3,7 @@
 //! Nothing outside this room names `reqwest`, and no body is read without a cap.
 
 mod alertmanager;
+mod client;
 mod confined;
 mod deadline;
 mod detail;
