@@ -27,6 +27,8 @@ mod kills;
 mod life;
 #[path = "pushgateway/moving.rs"]
 mod moving;
+#[path = "pushgateway/native.rs"]
+mod native;
 #[path = "pushgateway/peer.rs"]
 mod peer;
 #[path = "pushgateway/refusals.rs"]

@@ -1,7 +1,8 @@
 //! Families of metrics as they are pushed: what Go's `dto.MetricFamily` (prometheus/client_model) holds of them, without
-//! exemplars, creation times, units and native histograms.
+//! exemplars, creation times and units.
 
 use super::group::GroupKey;
+use super::histogram::Histogram;
 use std::borrow::Cow;
 
 /// Every metric of a group has this label, empty if need be: without it Prometheus would put the gateway's own in its place.
@@ -107,58 +108,6 @@ pub struct Summary {
     pub quantiles: Vec<(f64, f64)>,
 }
 
-/// The parts of a histogram, as far as they came.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Histogram {
-    /// How many values there were.
-    pub count: Option<Count>,
-    /// Their sum.
-    pub sum: Option<f64>,
-    /// Upper bounds, with the count of all values up to them, in the order in which they came.
-    pub buckets: Vec<(f64, Count)>,
-}
-
-/// A count of a histogram, which may be of weighted values.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Count {
-    /// A number of values.
-    Whole(u64),
-    /// A sum of weights.
-    Float(f64),
-}
-
-impl Count {
-    /// Takes a number for what it is; `None` where it is negative.
-    pub fn of(value: f64) -> Option<Self> {
-        // 2^64; whatever is below fits when it is whole.
-        if (0.0..18_446_744_073_709_551_616.0).contains(&value) && value.fract() == 0.0 {
-            return Some(Self::Whole(value as u64));
-        }
-        (value.is_nan() || value > 0.0).then_some(Self::Float(value))
-    }
-
-    /// Returns the number.
-    pub fn value(self) -> f64 {
-        match self {
-            Self::Whole(count) => count as f64,
-            Self::Float(count) => count,
-        }
-    }
-}
-
-impl Histogram {
-    /// Makes all counts sums of weights where one of them is, as upstream does (normalizeHistogram in expfmt/text_parse.go).
-    pub fn unify_counts(&mut self) {
-        let mut counts = self.count.iter().chain(self.buckets.iter().map(|(_, count)| count));
-        if !counts.any(|count| matches!(count, Count::Float(_))) {
-            return;
-        }
-        for count in self.count.iter_mut().chain(self.buckets.iter_mut().map(|(_, count)| count)) {
-            *count = Count::Float(count.value());
-        }
-    }
-}
-
 impl<'a> Family<'a> {
     /// Gives every metric the labels of the group, in place of its own of the same names, and an `instance` if it has none
     /// (upstream's sanitizeLabels).
@@ -200,6 +149,11 @@ impl<'a> Metric<'a> {
         self.labels = labels;
     }
 
+    /// Reports whether it is a native histogram, which no text can hold.
+    pub fn is_native(&self) -> bool {
+        matches!(&self.value, Value::Histogram(histogram) if histogram.native.is_some())
+    }
+
     /// Returns it with all that it borrowed.
     pub fn into_owned(self) -> Metric<'static> {
         let labels = self.labels.into_iter().map(|(name, value)| (owned(name), owned(value))).collect();
@@ -213,7 +167,7 @@ fn owned(text: Cow<'_, str>) -> Cow<'static, str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Count, Family, Histogram, Kind, Metric, Value};
+    use super::{Family, Kind, Metric, Value};
     use crate::model::group::GroupKey;
 
     fn placed(labels: &[(&'static str, &'static str)], group: &GroupKey) -> Vec<(String, String)> {
@@ -241,30 +195,5 @@ mod tests {
             placed(&[("instance", "i"), ("k", "1")], &group),
             pairs(&[("instance", "own"), ("job", "j"), ("k", "1"), ("zz", "last")])
         );
-    }
-
-    #[test]
-    fn a_count_is_a_number_of_values_where_it_can_be_one() {
-        assert_eq!(Count::of(3.0), Some(Count::Whole(3)));
-        assert_eq!(Count::of(-0.0), Some(Count::Whole(0)));
-        assert_eq!(Count::of(2.5), Some(Count::Float(2.5)));
-        assert_eq!(Count::of(1e300), Some(Count::Float(1e300)));
-        assert_eq!(Count::of(18_446_744_073_709_549_568.0), Some(Count::Whole(18_446_744_073_709_549_568)));
-        assert_eq!(Count::of(f64::INFINITY), Some(Count::Float(f64::INFINITY)));
-        assert!(matches!(Count::of(f64::NAN), Some(Count::Float(nan)) if nan.is_nan()));
-        assert_eq!((Count::of(-1.0), Count::of(-0.5), Count::of(f64::NEG_INFINITY)), (None, None, None));
-    }
-
-    #[test]
-    fn one_weighted_count_makes_all_of_them_weighted() {
-        let unified = |count, bucket| {
-            let mut histogram = Histogram { count: Some(count), sum: None, buckets: vec![(1.0, bucket)] };
-            histogram.unify_counts();
-            (histogram.count, histogram.buckets[0].1)
-        };
-        let (whole, float) = (Count::Whole(2), Count::Float(0.5));
-        assert_eq!(unified(whole, whole), (Some(whole), whole));
-        assert_eq!(unified(float, whole), (Some(float), Count::Float(2.0)));
-        assert_eq!(unified(whole, float), (Some(Count::Float(2.0)), float));
     }
 }

@@ -7,6 +7,7 @@ pub mod diff;
 pub mod family;
 pub mod filter;
 pub mod group;
+pub mod histogram;
 pub mod labels;
 pub mod matcher;
 pub mod names;

@@ -10,23 +10,28 @@ pub mod protobuf;
 mod token;
 pub mod write;
 
+use parse::Malformed;
+use protobuf::write::Natives;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-/// A text format.
+/// What a page can be read as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Prometheus' own, version 0.0.4.
     Text,
     /// OpenMetrics 1.0.
     OpenMetrics,
+    /// Length-delimited messages, for the sake of native histograms.
+    Protobuf,
 }
 
 impl Format {
-    /// Picks the format that an `Accept` header likes best; of equals the one that is named first, and
-    /// text 0.0.4 where it names none of ours. OpenMetrics 0.0.1 is what 1.0 was called as a draft.
-    pub fn negotiate(accept: &str) -> Self {
-        let mut best = (0.0, Self::Text);
+    /// Returns the one of these that an `Accept` header likes best: of equals the one that it names first, and the first of these
+    /// where it names none. OpenMetrics 0.0.1 is what 1.0 was called as a draft.
+    pub fn among(formats: &[Self], accept: &str) -> Self {
+        let mut best = (0.0, formats.first().copied().unwrap_or(Self::Text));
         for range in accept.split(',') {
             let mut parts = range.split(';').map(str::trim);
             let kind = parts.next().unwrap_or_default();
@@ -34,24 +39,18 @@ impl Format {
             let parameter = |name: &str| {
                 parameters.iter().find(|(known, _)| known.trim() == name).map(|(_, value)| value.trim())
             };
-            let version = parameter("version");
-            let format = match (kind, version) {
+            let format = match (kind, parameter("version")) {
                 ("application/openmetrics-text", None | Some("1.0.0" | "0.0.1")) => Self::OpenMetrics,
                 ("text/plain", None | Some("0.0.4" | "1.0.0")) | ("text/*" | "*/*", _) => Self::Text,
+                _ if protobuf::is_announced(range) => Self::Protobuf,
                 _ => continue,
             };
             let quality = parameter("q").map_or(1.0, |q| q.parse::<f64>().unwrap_or(0.0));
-            if quality > best.0 {
+            if quality > best.0 && formats.contains(&format) {
                 best = (quality, format);
             }
         }
         best.1
-    }
-
-    /// Returns the one of these that an `Accept` header likes best, the first where it likes none.
-    pub fn among(formats: &[Self], accept: &str) -> Self {
-        let wanted = Self::negotiate(accept);
-        if formats.contains(&wanted) { wanted } else { formats.first().copied().unwrap_or(Self::Text) }
     }
 
     /// Returns the value of `Content-Type`; Prometheus 3 fails a scrape without one.
@@ -59,6 +58,9 @@ impl Format {
         match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Protobuf => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            }
         }
     }
 }
@@ -78,7 +80,7 @@ pub enum Kind {
     Summary,
 }
 
-/// Writes families one after the other.
+/// Writes families one after the other, as text that is made something else at the end where it must.
 #[derive(Debug)]
 pub struct Exposition {
     format: Format,
@@ -89,6 +91,8 @@ pub struct Exposition {
     guests: BTreeMap<String, (String, String)>,
     /// Those of the family that was begun last.
     guest: String,
+    /// What no text can hold of the samples of others.
+    natives: Natives,
 }
 
 impl Exposition {
@@ -101,6 +105,7 @@ impl Exposition {
             kind: Kind::Gauge,
             guests: BTreeMap::new(),
             guest: String::new(),
+            natives: Natives::new(),
         }
     }
 
@@ -117,7 +122,7 @@ impl Exposition {
         self.family.push_str(name);
         self.kind = kind;
         let word = match (kind, self.format) {
-            (Kind::Gauge, _) | (Kind::Info, Format::Text) => "gauge",
+            (Kind::Gauge, _) | (Kind::Info, Format::Text | Format::Protobuf) => "gauge",
             (Kind::Counter, _) => "counter",
             (Kind::Info, Format::OpenMetrics) => "info",
             (Kind::Histogram, _) => "histogram",
@@ -125,7 +130,7 @@ impl Exposition {
         };
         // In 0.0.4 a family is called what its samples are called.
         let suffix = match self.format {
-            Format::Text => self.suffix(),
+            Format::Text | Format::Protobuf => self.suffix(),
             Format::OpenMetrics => "",
         };
         self.text.push_str("# HELP ");
@@ -213,7 +218,29 @@ impl Exposition {
         write(&mut self.text);
     }
 
-    /// Ends the page.
+    /// Returns what the page is to be read as.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Takes native histograms of a family, as [`protobuf::write::natives`] writes them, in the place of what its lines say.
+    pub fn native(&mut self, family: &str, natives: Arc<[u8]>) {
+        self.natives.entry(family.to_owned()).or_default().push(natives);
+    }
+
+    /// Ends the page as it is to be read.
+    ///
+    /// # Errors
+    /// Where something was appended that is no text of families.
+    pub fn into_bytes(mut self) -> Result<Vec<u8>, Malformed> {
+        let natives = std::mem::take(&mut self.natives);
+        match self.format {
+            Format::Text | Format::OpenMetrics => Ok(self.finish().into_bytes()),
+            Format::Protobuf => protobuf::write::page(&self.finish(), &natives),
+        }
+    }
+
+    /// Ends the page as text.
     pub fn finish(mut self) -> String {
         self.seat();
         for (head, lines) in std::mem::take(&mut self.guests).into_values() {
@@ -312,12 +339,15 @@ mod tests {
 
     #[test]
     fn the_format_is_the_one_that_the_scraper_likes_best() {
-        // What Prometheus 2.42 and 3.x send.
+        // What Prometheus 2.42 and 3.x send, and 2.42 where it takes native histograms.
         let two = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
         let three = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
-        let proto = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1";
-        for accept in [two, three, proto, "application/openmetrics-text"] {
-            assert_eq!(Format::negotiate(accept), Format::OpenMetrics, "{accept}");
+        let native = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,application/openmetrics-text;version=1.0.0;q=0.8,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+        let (open, proto) = ([Format::Text, Format::OpenMetrics], [Format::Text, Format::Protobuf]);
+        for accept in [two, three, native, "application/openmetrics-text"] {
+            assert_eq!(Format::among(&open, accept), Format::OpenMetrics, "{accept}");
+            let expected = if accept == native { Format::Protobuf } else { Format::Text };
+            assert_eq!(Format::among(&proto, accept), expected, "{accept}");
         }
         for accept in [
             "",
@@ -326,8 +356,11 @@ mod tests {
             "text/plain;version=0.0.4,application/openmetrics-text;q=0.5",
             "x;q=;;",
             "application/openmetrics-text;q=0",
+            "application/vnd.google.protobuf",
         ] {
-            assert_eq!(Format::negotiate(accept), Format::Text, "{accept}");
+            for formats in [open, proto] {
+                assert_eq!(Format::among(&formats, accept), Format::Text, "{accept}");
+            }
         }
     }
 
@@ -357,7 +390,7 @@ mod tests {
 
         #[test]
         fn arbitrary_accepts_never_panic(accept in ".{0,80}") {
-            let _ = Format::negotiate(&accept);
+            let _ = Format::among(&[Format::Text, Format::OpenMetrics, Format::Protobuf], &accept);
         }
     }
 }

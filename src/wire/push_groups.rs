@@ -2,9 +2,11 @@
 //! its `/api/v1/status`; and which checks one of iaasmon has (`/api/v1/checks`).
 
 use super::{WireError, go};
-use crate::model::family::{Count, Family, Histogram, Kind, Metric, Summary, Value};
+use crate::model::family::{Family, Kind, Metric, Summary, Value};
 use crate::model::group::{GroupKey, PushedCheck};
+use crate::model::histogram::{Count, Histogram};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -18,6 +20,8 @@ pub struct PushedGroup {
     pub families: Vec<Family<'static>>,
     /// Whether nothing was refused since it was last pushed.
     pub last_push_successful: bool,
+    /// Whether it has native histograms, of which it is told no more than their counts and sums.
+    pub lacks_buckets: bool,
 }
 
 /// What a gateway says beside the families of a group.
@@ -44,9 +48,19 @@ struct OneMetric {
     labels: BTreeMap<String, String>,
     value: Option<String>,
     quantiles: Option<BTreeMap<String, String>>,
-    buckets: Option<BTreeMap<String, String>>,
+    buckets: Option<Buckets>,
     count: Option<String>,
     sum: Option<String>,
+}
+
+/// The buckets of a histogram.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Buckets {
+    /// Counts by bound.
+    Classic(BTreeMap<String, String>),
+    /// Native ones, by bounds, which do not say the schema. Older versions, as 1.5.1, do not tell them.
+    Native(#[expect(dead_code, reason = "they say no more than that they are there")] Vec<IgnoredAny>),
 }
 
 /// Reads all groups.
@@ -111,11 +125,14 @@ fn group(mut told: BTreeMap<Cow<'_, str>, &RawValue>) -> Result<PushedGroup, Wir
     let key = key(&labels)?;
     let successful = told.remove("last_push_successful").is_none_or(|told| told.get() == "true");
     told.retain(|name, _| !STAMPS.contains(&&**name));
+    let mut lacks_buckets = false;
     let families = told.into_iter().map(|(name, told)| {
         let told: OneFamily = serde_json::from_str(told.get())?;
+        lacks_buckets |= told.metrics.iter().any(|metric| matches!(metric.buckets, Some(Buckets::Native(_))));
         family(name.into_owned(), told).map_err(|what| wrong(format!("{key:?}: {what}")))
     });
-    Ok(PushedGroup { families: families.collect::<Result<_, _>>()?, last_push_successful: successful, key })
+    let families = families.collect::<Result<_, _>>()?;
+    Ok(PushedGroup { families, last_push_successful: successful, key, lacks_buckets })
 }
 
 fn family(name: String, told: OneFamily) -> Result<Family<'static>, String> {
@@ -155,13 +172,17 @@ fn value(kind: Kind, told: &OneMetric) -> Option<Value> {
             Value::Summary(Summary { count, sum, quantiles })
         }
         Kind::Histogram | Kind::GaugeHistogram => {
-            let buckets = told.buckets.iter().flatten();
+            let classic = told.buckets.iter().filter_map(|buckets| match buckets {
+                Buckets::Classic(buckets) => Some(buckets),
+                Buckets::Native(_) => None,
+            });
+            let buckets = classic.flatten();
             let mut buckets: Vec<(f64, Count)> = buckets
                 .map(|(bound, count)| Some((number(bound)?, Count::of(number(count)?)?)))
                 .collect::<Option<_>>()?;
             buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
             let count = told.count.as_ref().and_then(number).and_then(Count::of);
-            let mut histogram = Histogram { count, sum, buckets };
+            let mut histogram = Histogram { count, sum, buckets, native: None };
             histogram.unify_counts();
             Value::Histogram(histogram)
         }
@@ -192,6 +213,7 @@ mod tests {
             "s":{"time_stamp":"2026-11-30T06:48:36.5Z","type":"SUMMARY","help":"S.","metrics":[{"labels":{"job":"j"},"quantiles":{"0.99":"2","0.5":"NaN"},"count":"3","sum":"4.5"}]},
             "h":{"time_stamp":"2026-11-30T06:48:36.5Z","type":"HISTOGRAM","metrics":[{"labels":{},"buckets":{"+Inf":"2","10":"2","2":"1"},"count":"2","sum":"3"}]},
             "m":{"time_stamp":"2026-11-30T06:48:36.5Z","type":"UNTYPED","metrics":[{"labels":{"a":"\"x\""},"value":"+Inf"}]}}]}"#;
+        assert!(!decode_groups(body.as_bytes()).expect("groups")[0].lacks_buckets);
         let lines = [
             "# TYPE h histogram",
             r#"h_bucket{le="2"} 1"#,
@@ -210,6 +232,20 @@ mod tests {
         ];
         assert_eq!(written(body).lines().collect::<Vec<_>>(), lines);
         assert_eq!(written(r#"{"status":"success","data":[]}"#), "");
+    }
+
+    #[test]
+    fn native_buckets_are_not_told() {
+        let body = r#"{"data":[{"labels":{"job":"j"},"n":{"time_stamp":"2026-11-30T06:48:36.5Z","type":"HISTOGRAM","metrics":[
+            {"labels":{"job":"j"},"buckets":[[0,"1","2","3"],[3,"-0.5","0.5","1"]],"count":"4","sum":"3"}]}}]}"#;
+        assert!(decode_groups(body.as_bytes()).expect("groups")[0].lacks_buckets);
+        let lines = [
+            "# TYPE n histogram",
+            r#"n_bucket{job="j",le="+Inf"} 4"#,
+            r#"n_sum{job="j"} 3"#,
+            r#"n_count{job="j"} 4"#,
+        ];
+        assert_eq!(written(body).lines().collect::<Vec<_>>(), lines);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use super::gate_world::{GZIP, Gate, PROTOBUF, assert_same, delimited, gzip};
 use super::support::service::{Answer, Place};
 use iaasmon::wire::exposition::protobuf::message::{
-    Bucket, Histogram, LabelPair, Metric, MetricFamily, Number, Quantile, Summary,
+    Bucket, BucketSpan, Histogram, LabelPair, Metric, MetricFamily, Number, Quantile, Summary,
 };
 use nix::sys::signal::Signal;
 use proptest::prelude::Rng;
@@ -171,8 +171,20 @@ fn metric(dice: &mut Dice, kind: &str) -> Metric {
                 upper_bound: Some(1e6),
                 cumulative_count_float: None,
             }];
-            let histogram =
-                Histogram { sample_count: Some(5), sample_sum: Some(value), buckets, ..Histogram::default() };
+            let (sample_count, sample_sum) = (Some(5), Some(value));
+            let histogram = match dice.chance(50) {
+                true => Histogram { sample_count, sample_sum, buckets, ..Histogram::default() },
+                false => Histogram {
+                    sample_count,
+                    sample_sum,
+                    schema: Some(dice.below(13) as i32 - 4),
+                    zero_threshold: Some(1e-128),
+                    zero_count: Some(1),
+                    positive_spans: vec![BucketSpan { offset: Some(-3), length: Some(2) }],
+                    positive_deltas: vec![1, 2],
+                    ..Histogram::default()
+                },
+            };
             metric.histogram = Some(Box::new(histogram));
         }
     }

@@ -2,10 +2,14 @@
 
 use super::support::server_cache;
 use super::support::service::{Answer, Place, Running};
+use iaasmon::model::family as model;
+use iaasmon::model::names::Names;
+use iaasmon::wire::exposition::protobuf;
 use iaasmon::wire::exposition::protobuf::message::MetricFamily;
 use nix::sys::signal::Signal;
 use prost::Message as _;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
@@ -15,6 +19,8 @@ pub const PROTOBUF: (&str, &str) = (
     "Content-Type",
     "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited",
 );
+/// What a Prometheus asks for that takes them.
+const ACCEPT: &str = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,text/plain;version=0.0.4;q=0.5";
 pub const GZIP: (&str, &str) = ("Content-Encoding", "gzip");
 
 /// A pushgateway that runs.
@@ -129,8 +135,41 @@ fn make_comparable(name: &str, family: &mut Value) {
             *value = if name.starts_with("push_") { (text != "0").into() } else { text.into() };
         }
         // Ours is always there, as on the page.
-        metric.get_mut("buckets").map(|buckets| buckets.as_object_mut().unwrap().remove("+Inf"));
+        match metric.get_mut("buckets") {
+            // Debian's version does not tell native ones.
+            Some(buckets @ Value::Array(_)) => *buckets = Value::Object(Map::new()),
+            Some(Value::Object(buckets)) => drop(buckets.remove("+Inf")),
+            _ => {}
+        }
     }
+}
+
+/// Returns what the page says in messages of what was pushed: family with its type, labels, and value, without the bucket of all,
+/// which text adds.
+pub fn told(gate: &Gate) -> BTreeMap<String, String> {
+    let answer = gate
+        .place
+        .send(format!("GET /metrics HTTP/1.0\r\nAccept: {ACCEPT}\r\n\r\n").as_bytes())
+        .expect("answered");
+    let lines = answer.head.lines().filter_map(|line| line.split_once(": "));
+    let mut kinds = lines.filter(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    assert!(kinds.next().is_some_and(|(_, kind)| protobuf::is_announced(kind)), "{}", answer.head);
+    let families = protobuf::parse(&answer.body, Names::Utf8).expect("messages");
+    let metrics =
+        families.iter().flat_map(|family| family.metrics.iter().map(move |metric| (family, metric)));
+    let pushed = metrics.filter(|(family, metric)| {
+        !family.name.starts_with("push_") && metric.labels.iter().any(|(name, _)| name == "job")
+    });
+    pushed
+        .map(|(family, metric)| {
+            let mut value = metric.value.clone();
+            if let model::Value::Histogram(histogram) = &mut value {
+                histogram.buckets.retain(|(bound, _)| *bound != f64::INFINITY);
+                histogram.sum.get_or_insert(0.0);
+            }
+            (format!("{} {:?} {:?}", family.name, family.kind, metric.labels), format!("{value:?}"))
+        })
+        .collect()
 }
 
 /// Asserts that both show the same.
@@ -142,6 +181,7 @@ pub fn assert_same(ours: &Gate, theirs: &Gate, after: &str) {
         let [more, less] = [only(&own, &other), only(&other, &own)];
         assert!(own == other, "after {after}\nonly ours: {more:#?}\nonly theirs: {less:#?}");
     }
+    assert_eq!(told(ours), told(theirs), "after {after}");
 }
 
 /// Returns the lines of samples that somebody pushed, in order; of stamps is left whether there is one.

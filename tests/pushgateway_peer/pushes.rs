@@ -307,8 +307,7 @@ pub fn messages() -> Vec<MetricFamily> {
         sample_count: Some(3),
         sample_sum: Some(7.0),
         buckets: buckets.to_vec(),
-        sample_count_float: None,
-        schema: None,
+        ..Histogram::default()
     };
     let labels = vec![label("z", "é\n\"\\"), label("a", ""), label("job", "overridden")];
     vec![

@@ -8,7 +8,8 @@ use super::room::Held;
 use super::scrape::seconds;
 use super::stage::{Change, What};
 use super::writer::{Outcome, look, sorted};
-use crate::model::family::{Count, Family, Metric, Value};
+use crate::model::family::{Family, Metric, Value};
+use crate::model::histogram::{Bucket, Count, Histogram, Native, Sign};
 use crate::serve::skeleton::http::{IntoResponse, Method, Response, State, StatusCode, header};
 use crate::sys::clock;
 use crate::wire::go::write_float;
@@ -160,14 +161,32 @@ fn of_metric(metric: &Metric<'_>) -> Json {
             told.insert("sum".to_owned(), float(summary.sum.unwrap_or_default()).into());
         }
         Value::Histogram(histogram) => {
-            let buckets =
-                histogram.buckets.iter().map(|(bound, count)| (float(*bound), counted(*count).into()));
-            told.insert("buckets".to_owned(), buckets.collect::<Map<_, _>>().into());
+            told.insert("buckets".to_owned(), buckets_of(histogram));
             told.insert("count".to_owned(), counted(histogram.count.unwrap_or(Count::Whole(0))).into());
             told.insert("sum".to_owned(), float(histogram.sum.unwrap_or_default()).into());
         }
     }
     told.into()
+}
+
+/// Returns classic buckets by their bounds, and native ones, which upstream tells in the place of those, as
+/// `[which bounds belong to it, lower, upper, count]` (histogram/prometheus_model.go).
+fn buckets_of(histogram: &Histogram) -> Json {
+    let is_native =
+        |native: &&Native| !(native.negative.spans.is_empty() && native.positive.spans.is_empty());
+    let Some(native) = histogram.native.as_deref().filter(is_native) else {
+        let classic = histogram.buckets.iter().map(|(bound, count)| (float(*bound), counted(*count).into()));
+        return classic.collect::<Map<_, _>>().into();
+    };
+    let bucket = |bucket: Bucket| {
+        let bounds = match bucket.side {
+            Some(Sign::Positive) => 0,
+            Some(Sign::Negative) => 1,
+            None => 3,
+        };
+        json!([bounds, float(bucket.lower), float(bucket.upper), counted(bucket.count)])
+    };
+    native.buckets().into_iter().map(bucket).collect::<Vec<_>>().into()
 }
 
 /// Numbers of values have no exponents.

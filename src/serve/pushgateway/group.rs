@@ -10,7 +10,7 @@ use crate::detail::latest::{Entry, Key, Latest};
 use crate::model::family::{Family, Kind, Metric, Value};
 use crate::model::group::GroupKey;
 use crate::model::names::Names;
-use crate::wire::exposition::{parse, write};
+use crate::wire::exposition::{parse, protobuf, write};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,8 @@ pub(super) type Nanos = i64;
 pub(super) const A_GROUP: usize = 512;
 /// What a family of a group takes besides its lines, that it is found by its name among them.
 pub(super) const A_PART: usize = size_of::<Part>() + 200;
+/// What the native histograms of a family take besides themselves, that they are found by its name.
+pub(super) const A_NATIVE: usize = 200;
 /// What a metric takes besides its line: its number in two places, of which one is never full.
 pub(super) const A_SERIES: usize = 40;
 
@@ -41,10 +43,14 @@ pub(super) struct Group {
     pub checks: Option<Arc<Latest>>,
     parts: Arc<[Part]>,
     text: Arc<str>,
+    natives: Option<Arc<Natives>>,
     /// The metrics of all parts, behind that of its stamps (of two groups that say the same of themselves, an `instance` that is
     /// empty and none, there can be but one) and before those of its checks.
     series: Arc<[u64]>,
 }
+
+/// The native histograms among the metrics of families, as messages: no text holds them.
+type Natives = BTreeMap<Arc<str>, Arc<[u8]>>;
 
 /// One family of a group.
 #[derive(Debug, Clone)]
@@ -81,6 +87,7 @@ impl Group {
             checks: None,
             parts: Arc::default(),
             text: Arc::default(),
+            natives: None,
             series: [stamps].into(),
         }
     }
@@ -90,14 +97,21 @@ impl Group {
         let room = families.iter().map(|family| family.lines.len()).sum::<usize>();
         let mut made =
             Builder::of(self.series[0], room + if mode == Mode::Merge { self.text.len() } else { 0 });
+        let mut natives =
+            self.natives.as_deref().filter(|_| mode == Mode::Merge).cloned().unwrap_or_default();
         let mut kept = if mode == Mode::Merge { &self.parts[..] } else { &[] }.iter().enumerate().peekable();
         for family in families {
             while let Some((place, part)) = kept.next_if(|(_, part)| *part.name < *family.name) {
                 made.keep(self, place, part);
             }
             kept.next_if(|(_, part)| *part.name == *family.name);
+            let name = words.share_name(&family.name);
+            match family.native {
+                Some(native) => natives.insert(name.clone(), native),
+                None => natives.remove(&name),
+            };
             let part = Part {
-                name: words.share_name(&family.name),
+                name,
                 help: family.help.as_deref().map(|help| words.share_help(&family.name, help)),
                 kind: family.kind,
                 pushed: now,
@@ -117,6 +131,7 @@ impl Group {
             checks: self.checks.clone(),
             parts: made.parts.into(),
             text: made.text.into(),
+            natives: (!natives.is_empty()).then(|| natives.into()),
             series: made.series.into(),
         }
     }
@@ -212,6 +227,11 @@ impl Group {
         &self.text[start as usize..self.parts[place].text_end as usize]
     }
 
+    /// Returns the native histograms among its metrics, by family.
+    pub(super) fn natives(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<[u8]>)> {
+        self.natives.iter().flat_map(|natives| natives.iter())
+    }
+
     /// Returns the numbers of all that it exposes.
     pub(super) fn series(&self) -> &[u64] {
         &self.series
@@ -234,7 +254,8 @@ impl Group {
         let parts = self.parts.len() * A_PART + self.series.len() * A_SERIES;
         let checks =
             self.checks.as_ref().map_or(0, |checks| checks.held() + checks.len() * size_of::<Entry>());
-        A_GROUP + self.text.len() + help + parts + checks + 2 * self.key.as_bytes().len()
+        let natives: usize = self.natives().map(|(_, native)| native.len() + A_NATIVE).sum();
+        A_GROUP + self.text.len() + natives + help + parts + checks + 2 * self.key.as_bytes().len()
     }
 
     /// Returns about how much there is of it on the page.
@@ -255,8 +276,10 @@ impl Group {
         let mut body = String::new();
         self.write(place, &mut body);
         // What was written here is read by the same rules.
-        let mut families = parse::parse(body.as_bytes(), Names::Utf8).ok()?;
-        families.pop().map(Family::into_owned)
+        let mut family = parse::parse(body.as_bytes(), Names::Utf8).ok()?.pop()?;
+        let native = self.natives.as_ref().and_then(|natives| natives.get(&*family.name));
+        protobuf::write::restore(&mut family, native.into_iter().map(|native| &**native)).ok()?;
+        Some(family.into_owned())
     }
 
     /// Returns what a number stands for: a family, and the labels of each of its metrics with this number.

@@ -15,7 +15,7 @@ use crate::model::group::GroupKey;
 use crate::model::names::Names;
 use crate::model::time::Timestamp;
 use crate::sys::store::{Durability, Opened, Order, Salvage, Store, StoreError, is_like_a_store, salvage};
-use crate::wire::exposition::parse;
+use crate::wire::exposition::{parse, protobuf};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -27,7 +27,9 @@ const GROUPS: &str = "groups";
 /// What is written again and again is found without reading it from the file.
 const CACHE: usize = 32 * 1024 * 1024;
 /// The form of what is kept of a group.
-const FORM: i64 = 2;
+const FORM: i64 = 3;
+/// The one before, without native histograms.
+const FORM_OF_TEXT: i64 = 2;
 
 /// The file of all groups.
 pub(super) struct Keeper {
@@ -267,6 +269,8 @@ pub(super) struct Kept {
     /// Families as text, and when those were pushed that are older than the newest.
     text: String,
     times: BTreeMap<String, Nanos>,
+    /// The native histograms of families.
+    natives: BTreeMap<String, Vec<u8>>,
     /// What stands beside it in rows of its own.
     checks: Vec<(Key, Entry)>,
 }
@@ -283,6 +287,10 @@ pub(super) fn pack(group: &Group) -> Vec<u8> {
     times().for_each(|part| {
         packed.bytes(part.name.as_bytes()).number(part.pushed);
     });
+    packed.number(group.natives().count() as i64);
+    group.natives().for_each(|(name, native)| {
+        packed.bytes(name.as_bytes()).bytes(native);
+    });
     seal(group.key.as_bytes(), packed.done())
 }
 
@@ -295,15 +303,20 @@ impl Kept {
     /// Reads what [`pack`] wrote; none where it is damaged.
     pub(super) fn unpack(key: GroupKey, bytes: &[u8]) -> Option<Self> {
         let mut read = Unpack(unseal(key.as_bytes(), bytes)?);
-        (read.number()? == FORM).then_some(())?;
+        let form = read.number()?;
+        (form == FORM || form == FORM_OF_TEXT).then_some(())?;
         let (pushed, failed, since, ttl) = (read.number()?, read.number()?, read.number()?, read.number()?);
         let text = String::from_utf8(read.bytes()?.to_vec()).ok()?;
         let mut times = BTreeMap::new();
         for _ in 0..read.number()? {
             times.insert(String::from_utf8(read.bytes()?.to_vec()).ok()?, read.number()?);
         }
+        let mut natives = BTreeMap::new();
+        for _ in 0..if form == FORM { read.number()? } else { 0 } {
+            natives.insert(String::from_utf8(read.bytes()?.to_vec()).ok()?, read.bytes()?.to_vec());
+        }
         let ttl = u64::try_from(ttl).ok().map(Duration::from_nanos);
-        Some(Self { key, pushed, failed, since, ttl, text, times, checks: Vec::new() })
+        Some(Self { key, pushed, failed, since, ttl, text, times, natives, checks: Vec::new() })
     }
 
     /// The same with checks that stand in rows of their own.
@@ -314,7 +327,11 @@ impl Kept {
 
     /// Makes the group of it.
     pub(super) fn group(self, index: &Index, series: &Series, keep: usize, now: Timestamp) -> Option<Group> {
-        let families = parse::parse(self.text.as_bytes(), Names::Utf8).ok()?;
+        let mut families = parse::parse(self.text.as_bytes(), Names::Utf8).ok()?;
+        for family in families.iter_mut().filter(|_| !self.natives.is_empty()) {
+            let native = self.natives.get(&*family.name);
+            protobuf::write::restore(family, native.into_iter().map(Vec::as_slice)).ok()?;
+        }
         let made: Vec<Ready> = ready(families, &self.key, series).ok()?;
         let mut group = Group::empty(self.key.clone(), series).after(Mode::Replace, made, self.pushed, index);
         (group.failed, group.since, group.ttl) = (self.failed, self.since, self.ttl);

@@ -13,11 +13,13 @@ use super::series::Series;
 use super::shelf::Shelf;
 use super::stage::{Change, Changed, Stage, What};
 use crate::detail::latest::Key;
-use crate::model::family::{Count, Family, Histogram, Kind, Metric, Summary, Value};
+use crate::model::family::{Family, Kind, Metric, Summary, Value};
 use crate::model::group::GroupKey;
+use crate::model::histogram::{Buckets, Count, Counts, Histogram, Native, Span};
 use crate::model::names::Names;
 use crate::sys::clock::Moment;
 use crate::wire::exposition::parse::parse;
+use crate::wire::exposition::{Exposition, Format, protobuf};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -90,15 +92,41 @@ fn value(kind: Kind) -> BoxedStrategy<Value> {
                 Value::Summary(Summary { count: Some(count), sum: Some(sum), quantiles })
             })
             .boxed(),
-        Kind::Histogram | Kind::GaugeHistogram => (number, 0..3_u64)
-            .prop_map(|(sum, count)| {
+        Kind::Histogram | Kind::GaugeHistogram => (number, 0..3_u64, prop::option::of(any::<bool>()))
+            .prop_map(|(sum, count, native)| {
                 let mut buckets: Vec<_> = (0..count).map(|at| (at as f64, Count::Whole(at))).collect();
                 buckets.push((f64::INFINITY, Count::Whole(count)));
-                Value::Histogram(Histogram { count: Some(Count::Whole(count)), sum: Some(sum), buckets })
+                if native == Some(false) {
+                    // The usual ones have no others.
+                    buckets.clear();
+                }
+                let native = native.map(|_| native_of(count).into());
+                let count = Some(Count::Whole(count));
+                Value::Histogram(Histogram { count, sum: Some(sum), buckets, native })
             })
             .boxed(),
         Kind::Counter | Kind::Gauge | Kind::Untyped => number.prop_map(Value::Plain).boxed(),
     }
+}
+
+/// So many values, one of them small.
+fn native_of(count: u64) -> Native {
+    let zero = count.min(1);
+    let spans = vec![Span { offset: -1, length: 1 }];
+    let positive = Buckets { spans, counts: Counts::Deltas(vec![(count - zero) as i64]) };
+    Native { schema: 3, zero_count: Some(Count::Whole(zero)), positive, ..Native::default() }
+}
+
+/// A value as text says it.
+fn as_text(value: &Value) -> Value {
+    let mut value = value.clone();
+    if let Value::Histogram(histogram) = &mut value {
+        histogram.native = None;
+        if histogram.buckets.is_empty() {
+            histogram.buckets.extend(histogram.count.map(|count| (f64::INFINITY, count)));
+        }
+    }
+    value
 }
 
 fn metric(kind: Kind) -> impl Strategy<Value = Metric<'static>> {
@@ -295,27 +323,30 @@ impl Model {
     }
 
     /// The families as a page shows them: each metric by its labels.
-    fn page(&self) -> Page {
+    fn page(&self, format: Format) -> Page {
+        let is_whole = format == Format::Protobuf;
+        let word = |kind: Kind| if is_whole { kind.name() } else { kind.word() };
+        let told = |value: &Value| if is_whole { value.clone() } else { as_text(value) };
         let mut page = Page::new();
         for (key, group) in &self.0 {
             for (family, _) in group.families.values() {
                 let shown = page.entry(family.name.to_string()).or_default();
-                shown.0.insert(family.kind.word());
+                shown.0.insert(word(family.kind));
                 let metrics = family
                     .metrics
                     .iter()
-                    .map(|metric| (labels_in(key, &metric.labels), format!("{:?}", metric.value)));
+                    .map(|metric| (labels_in(key, &metric.labels), format!("{:?}", told(&metric.value))));
                 metrics.for_each(|metric| shown.1.push(metric));
             }
             for (check, status) in &group.checks {
                 let shown = page.entry(STATUS.to_owned()).or_default();
-                shown.0.insert("gauge");
+                shown.0.insert(word(Kind::Gauge));
                 let value = Value::Plain(*status as f64);
                 shown.1.push((labels_of_check(key, check), format!("{value:?}")));
             }
             for (name, stamp) in [(PUSHED, group.pushed), (FAILED, group.failed)] {
                 let shown = page.entry(name.to_owned()).or_default();
-                shown.0.insert("gauge");
+                shown.0.insert(word(Kind::Gauge));
                 shown.1.push((labels_in(key, &[]), format!("{:?}", Value::Plain(stamp as f64 / 1e9))));
             }
         }
@@ -327,8 +358,7 @@ impl Model {
 /// Families with their types and metrics.
 type Page = BTreeMap<String, (BTreeSet<&'static str>, Vec<(Labels, String)>)>;
 
-fn page_of(text: &str) -> Page {
-    let families = parse(text.as_bytes(), Names::Utf8).unwrap_or_else(|error| panic!("{error}: {text}"));
+fn page_of(families: Vec<Family<'_>>, word: fn(Kind) -> &'static str) -> Page {
     let mut page = Page::new();
     for family in families {
         let labels = |metric: &Metric<'_>| {
@@ -341,7 +371,7 @@ fn page_of(text: &str) -> Page {
         let mut metrics: Vec<_> =
             family.metrics.iter().map(|metric| (labels(metric), format!("{:?}", metric.value))).collect();
         metrics.sort();
-        let before = page.insert(family.name.to_string(), (BTreeSet::from([family.kind.word()]), metrics));
+        let before = page.insert(family.name.to_string(), (BTreeSet::from([word(family.kind)]), metrics));
         assert!(before.is_none());
     }
     page
@@ -439,12 +469,18 @@ impl World {
     }
 }
 
-fn page(shelf: &Shelf, now: Nanos) -> Page {
-    let mut text = String::new();
+fn page(shelf: &Shelf, now: Nanos, format: Format) -> Page {
+    let mut page = Exposition::new(format);
     let now =
         Moment { wall: chrono::DateTime::from_timestamp_nanos(now), steady: crate::sys::clock::instant() };
-    Scrape::of(shelf).sorted().write(now, &BTreeSet::new(), &mut text);
-    page_of(&text)
+    Scrape::of(shelf).sorted(format).write(now, &BTreeSet::new(), &mut page);
+    let body = page.into_bytes().expect("text");
+    match format {
+        Format::Protobuf => page_of(protobuf::parse(&body, Names::Utf8).expect("messages"), Kind::name),
+        Format::Text | Format::OpenMetrics => {
+            page_of(parse(&body, Names::Utf8).unwrap_or_else(|error| panic!("{error}")), Kind::word)
+        }
+    }
 }
 
 fn assert_same(world: &World, model: &Model, now: Nanos) {
@@ -453,7 +489,9 @@ fn assert_same(world: &World, model: &Model, now: Nanos) {
 }
 
 fn assert_shows(shelf: &Shelf, model: &Model, now: Nanos) {
-    assert_eq!(page(shelf, now), model.page());
+    for format in [Format::Text, Format::Protobuf] {
+        assert_eq!(page(shelf, now, format), model.page(format));
+    }
     assert_eq!(shelf.iter().count(), model.0.len());
     assert_eq!(shelf.bytes(), shelf.iter().map(|(_, group)| group.bytes()).sum::<usize>());
     for (key, plain) in &model.0 {

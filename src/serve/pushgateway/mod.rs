@@ -189,7 +189,7 @@ impl Gateway {
             pages: Pages {
                 prefix: shared.options.prefix.clone(),
                 metrics: shared.options.telemetry_path.clone(),
-                formats: &[Format::Text],
+                formats: &[Format::Text, Format::Protobuf],
                 long: Some(shared.long.clone()),
             },
         };
@@ -219,14 +219,14 @@ impl Shared {
 
     fn write(&self, out: &mut Exposition) {
         let all = Scrape::of(&writer::look(&self.groups));
-        let sorted = all.sorted();
+        let sorted = all.sorted(out.format());
         for name in &self.own {
             if let Some((head, lines)) = sorted.family(name) {
                 out.host(name, head, lines);
             }
         }
         self.meter.write(out, all.len(), all.bytes());
-        out.append(|text| sorted.write(clock::moment(), &self.own, text));
+        sorted.write(clock::moment(), &self.own, out);
     }
 }
 

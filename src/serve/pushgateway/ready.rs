@@ -5,8 +5,9 @@ use super::series::Series;
 pub(super) use crate::model::check::STATUS_METRIC as STATUS;
 use crate::model::family::{Family, Kind, Metric, Value};
 use crate::model::group::GroupKey;
-use crate::wire::exposition::write;
+use crate::wire::exposition::{protobuf, write};
 use std::fmt;
+use std::sync::Arc;
 
 /// The families that say when a group was pushed. They are the gateway's own: what is pushed by their names is passed over, as
 /// upstream overwrites it.
@@ -27,6 +28,8 @@ pub(super) struct Ready {
     pub kind: Kind,
     /// The lines of its samples, with the group's labels.
     pub lines: String,
+    /// Those of its metrics that are native histograms, as messages: their lines do not say all of them.
+    pub native: Option<Arc<[u8]>>,
     /// A hash of each of its metrics.
     pub series: Vec<u64>,
 }
@@ -35,7 +38,13 @@ impl Ready {
     /// How much it makes a group hold.
     pub(super) fn size(&self) -> usize {
         let help = self.help.as_ref().map_or(0, |help| help.len());
-        self.lines.len() + self.name.len() + help + group::A_PART + group::A_SERIES * self.series.len()
+        let native = self.native.as_ref().map_or(0, |native| native.len() + group::A_NATIVE);
+        self.lines.len()
+            + native
+            + self.name.len()
+            + help
+            + group::A_PART
+            + group::A_SERIES * self.series.len()
     }
 }
 
@@ -48,7 +57,7 @@ pub(super) fn is_too_long(families: &[Family<'_>], group: &GroupKey) -> bool {
     let lines = |metric: &Metric<'_>| match &metric.value {
         Value::Plain(_) => 1,
         Value::Summary(summary) => summary.quantiles.len() + 2,
-        Value::Histogram(histogram) => histogram.buckets.len() + 3,
+        Value::Histogram(histogram) => histogram.buckets.len() + 3 + usize::from(metric.is_native()),
     };
     let length = families.iter().flat_map(|family| family.metrics.iter().map(move |metric| (family, metric)));
     let length = length.map(|(family, metric)| {
@@ -94,6 +103,7 @@ fn one<'a>(mut family: Family<'a>, group: &'a GroupKey, series: &Series) -> Resu
     let mut lines = String::new();
     write::samples(&family, &mut lines);
     Ok(Ready {
+        native: protobuf::write::natives(&family).map(Arc::from),
         series: family.metrics.iter().map(|metric| series.of(&family.name, texts(metric))).collect(),
         lines,
         kind: family.kind,

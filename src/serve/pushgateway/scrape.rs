@@ -6,7 +6,7 @@ use super::ready::{FAILED, PUSHED, STATUS};
 use super::shelf::Shelf;
 use crate::model::family::{Family, Kind, Metric, Value};
 use crate::sys::clock::Moment;
-use crate::wire::exposition::write;
+use crate::wire::exposition::{Exposition, Format, write};
 use foldhash::HashMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,6 +33,7 @@ type Members = (Arc<str>, Vec<(u32, u32)>);
 pub(super) struct Sorted<'a> {
     groups: &'a [Arc<Group>],
     families: Vec<Members>,
+    format: Format,
 }
 
 impl Scrape {
@@ -51,8 +52,8 @@ impl Scrape {
         self.bytes
     }
 
-    /// Puts what they have in order of name.
-    pub(super) fn sorted(&self) -> Sorted<'_> {
+    /// Puts what they have in order of name, for a page that is to be read like this.
+    pub(super) fn sorted(&self, format: Format) -> Sorted<'_> {
         let mut families: Vec<Members> = Vec::new();
         let mut by_name: HashMap<&str, usize> = HashMap::default();
         // Groups are alike: what the one before had in this place this one has, too, and its name is the same piece of memory.
@@ -75,13 +76,21 @@ impl Scrape {
             }
         }
         families.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        Sorted { groups: &self.groups, families }
+        Sorted { groups: &self.groups, families, format }
     }
 }
 
 impl Sorted<'_> {
-    /// Writes all of it as it is scraped, but for these families.
-    pub(super) fn write(&self, now: Moment, except: &BTreeSet<String>, out: &mut String) {
+    /// Writes all of it as it is scraped, but for the samples of these families.
+    pub(super) fn write(&self, now: Moment, except: &BTreeSet<String>, page: &mut Exposition) {
+        if self.format == Format::Protobuf {
+            let natives = self.groups.iter().flat_map(|group| group.natives());
+            natives.for_each(|(family, native)| page.native(family, native.clone()));
+        }
+        page.append(|out| self.write_text(now, except, out));
+    }
+
+    fn write_text(&self, now: Moment, except: &BTreeSet<String>, out: &mut String) {
         out.reserve(self.groups.iter().map(|group| group.page_bytes()).sum());
         if !self.groups.is_empty() {
             self.write_stamps(FAILED, FAILED_HELP, |group| group.failed, out);
@@ -127,7 +136,11 @@ impl Sorted<'_> {
         let parts = || members().filter_map(|(group, place)| group.parts().get(place));
         let help = parts().find_map(|part| part.help.as_deref());
         let kind = parts().next().map_or(Kind::Untyped, |part| part.kind);
-        write::head(name, help, kind, out);
+        match self.format {
+            Format::Text | Format::OpenMetrics => write::head(name, help, kind, out),
+            // It is read once more, and messages know all types.
+            Format::Protobuf => write::exact_head(name, help, kind, out),
+        }
         let lines = out.len();
         members().for_each(|(group, place)| out.push_str(group.lines(place)));
         lines

@@ -165,7 +165,10 @@ async fn metrics(State(admin): Shared, headers: HeaderMap) -> Response {
     let write = move || {
         let mut page = Exposition::new(format);
         admin.write(&mut page);
-        ([(header::CONTENT_TYPE, format.content_type())], page.finish()).into_response()
+        match page.into_bytes() {
+            Ok(body) => ([(header::CONTENT_TYPE, format.content_type())], body).into_response(),
+            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+        }
     };
     match long {
         Some(long) => long.answer(write).await,

@@ -5,6 +5,7 @@
 //! moment in which they are moved to a larger place.
 
 use super::protobuf::message;
+use crate::model::histogram::Span;
 
 /// What a family takes besides its metrics: while it is read, found by name, and as what is made of it.
 const FAMILY: usize = 768;
@@ -16,6 +17,10 @@ const LABEL: usize = 96;
 const MESSAGE: usize = 3 * size_of::<message::Metric>() + METRIC;
 /// What a bucket or quantile takes, as a message and as a value.
 const PART: usize = 4 * size_of::<message::Bucket>();
+/// What a span of native buckets takes, likewise, and as it is kept.
+const SPAN: usize = 4 * size_of::<message::BucketSpan>() + 4 * size_of::<Span>();
+/// What one of their counts takes: as a message, as a value, and as it is kept twice.
+const COUNT: usize = 3 * size_of::<i64>() + size_of::<i64>() + 2 * 10;
 /// What the first label of a message takes: room for four.
 const LABEL_MESSAGE: usize = 4 * size_of::<message::LabelPair>() + LABEL;
 /// A number, a bound, and what stands around them.
@@ -76,9 +81,9 @@ pub fn of_protobuf(mut body: &[u8]) -> Extent {
         let head: usize = fields(family).filter(|(tag, _)| *tag != 4).map(|(_, text)| 2 * text.len()).sum();
         for (_, metric) in fields(family).filter(|(tag, _)| *tag == 4) {
             let labels = || fields(metric).filter(|(tag, _)| *tag == 1);
-            let values = fields(metric).filter(|(tag, _)| matches!(tag, 4 | 7));
-            let parts: usize =
-                values.map(|(_, value)| fields(value).filter(|(tag, _)| *tag == 3).count()).sum();
+            let values = || fields(metric).filter(|(tag, _)| matches!(tag, 4 | 7)).map(|(_, value)| value);
+            let parts: usize = values().map(|value| fields(value).filter(|(tag, _)| *tag == 3).count()).sum();
+            extent.held += values().map(native).sum::<usize>();
             extent.metrics += 1;
             extent.lines += parts + ADDED;
             // Each line has all labels, in which each byte may need an escape.
@@ -90,27 +95,37 @@ pub fn of_protobuf(mut body: &[u8]) -> Extent {
     extent
 }
 
-/// Returns the fields of a message that have a length, with their numbers, up to the first that is none.
+/// Returns how much the native buckets of a histogram take: spans as messages and as values, and eight bytes for what may be one,
+/// read, copied, and written once more.
+fn native(histogram: &[u8]) -> usize {
+    let part = |(tag, field): (u32, &[u8])| match tag {
+        9 | 12 => SPAN,
+        10 | 13 => COUNT * field.len(),
+        11 | 14 => COUNT * field.len().div_ceil(8),
+        _ => 0,
+    };
+    size_of::<message::Histogram>() + fields(histogram).map(part).sum::<usize>()
+}
+
+/// Returns the fields of a message with their numbers, up to the first that is none.
 fn fields(mut message: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     std::iter::from_fn(move || {
-        loop {
-            let (tag, kind) = prost::encoding::decode_key(&mut message).ok()?;
-            let length = match kind {
-                prost::encoding::WireType::LengthDelimited => {
-                    let length = prost::decode_length_delimiter(&mut message).ok()?;
-                    return Some((tag, take(&mut message, length)?));
-                }
-                prost::encoding::WireType::Varint => {
-                    prost::encoding::decode_varint(&mut message).ok()?;
-                    0
-                }
-                prost::encoding::WireType::SixtyFourBit => 8,
-                prost::encoding::WireType::ThirtyTwoBit => 4,
-                // Groups are no part of these messages, and their marks stand alone.
-                prost::encoding::WireType::StartGroup | prost::encoding::WireType::EndGroup => 0,
-            };
-            take(&mut message, length)?;
-        }
+        let (tag, kind) = prost::encoding::decode_key(&mut message).ok()?;
+        let length = match kind {
+            prost::encoding::WireType::LengthDelimited => {
+                prost::decode_length_delimiter(&mut message).ok()?
+            }
+            prost::encoding::WireType::Varint => {
+                let mut rest = message;
+                prost::encoding::decode_varint(&mut rest).ok()?;
+                message.len() - rest.len()
+            }
+            prost::encoding::WireType::SixtyFourBit => 8,
+            prost::encoding::WireType::ThirtyTwoBit => 4,
+            // Groups are no part of these messages, and their marks stand alone.
+            prost::encoding::WireType::StartGroup | prost::encoding::WireType::EndGroup => 0,
+        };
+        Some((tag, take(&mut message, length)?))
     })
 }
 

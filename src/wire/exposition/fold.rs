@@ -1,6 +1,7 @@
 //! Puts samples together to families: the lines of a summary or a histogram are one metric for each set of other labels.
 
-use crate::model::family::{Count, Family, Histogram, Kind, Metric, Pair, Summary, Value};
+use crate::model::family::{Family, Kind, Metric, Pair, Summary, Value};
+use crate::model::histogram::{Count, Histogram};
 use crate::wire::go;
 use foldhash::HashMap;
 use foldhash::fast::RandomState;

@@ -2,11 +2,13 @@
 
 use super::protobuf::{self, message};
 use super::{extent, parse, write};
-use crate::model::family::{Count, Family, Histogram, Kind, Metric, Pair, Summary, Value};
+use crate::model::family::{Family, Kind, Metric, Pair, Summary, Value};
+use crate::model::histogram::{Buckets, Count, Counts, Histogram, Native, Span};
 use crate::model::names::Names;
 use proptest::prelude::*;
 use prost::Message as _;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Any number but -0, which is written as 0.
 fn number() -> impl Strategy<Value = f64> {
@@ -49,8 +51,48 @@ fn histogram() -> impl Strategy<Value = Value> {
         };
         let buckets: Vec<_> = buckets.into_iter().map(|(bound, value)| (bound, count(value))).collect();
         let all = buckets.last().map(|(_, count)| *count);
-        Value::Histogram(Histogram { count: all, sum: Some(sum), buckets })
+        Value::Histogram(Histogram { count: all, sum: Some(sum), buckets, native: None })
     })
+}
+
+/// Buckets of one side, as somebody might have them.
+fn native_side(weighted: bool) -> impl Strategy<Value = Buckets> {
+    let spans = prop::collection::vec((0..5_i32, 0..4_u32), 0..4);
+    (spans, -300..300_i32, 0..1000_i64).prop_map(move |(spans, first, count)| {
+        let mut spans: Vec<Span> =
+            spans.into_iter().map(|(offset, length)| Span { offset, length }).collect();
+        if let Some(span) = spans.first_mut() {
+            span.offset = first;
+        }
+        let length: u32 = spans.iter().map(|span| span.length).sum();
+        // Some are larger and some smaller than the one before.
+        let counts = (0..i64::from(length)).map(|at| (count + 7 * at) % 11);
+        let counts = match weighted {
+            true => Counts::Floats(counts.map(|count| count as f64 + 0.5).collect()),
+            false => Counts::Deltas(
+                counts.scan(0, |before, count| Some(count - std::mem::replace(before, count))).collect(),
+            ),
+        };
+        Buckets { spans, counts }
+    })
+}
+
+/// A native histogram that Prometheus takes, with classic buckets or none.
+fn native() -> impl Strategy<Value = Histogram> {
+    let sides = any::<bool>()
+        .prop_flat_map(|weighted| (Just(weighted), native_side(weighted), native_side(weighted)));
+    let number = prop_oneof![Just(0.0), Just(1e-128), Just(f64::INFINITY)];
+    (sides, -4..=8_i32, number, 0..9_u64, prop::option::of(whole())).prop_map(
+        |((weighted, negative, positive), schema, zero_threshold, zero, buckets)| {
+            let count =
+                |whole: u64| if weighted { Count::Float(whole as f64 + 0.25) } else { Count::Whole(whole) };
+            let native = Native { schema, zero_threshold, zero_count: Some(count(zero)), negative, positive };
+            let found: f64 = native.buckets().iter().map(|bucket| bucket.count.value()).sum();
+            let buckets = buckets.into_iter().map(|all| (0.5, count(all))).collect();
+            let all = Some(count(found as u64));
+            Histogram { count: all, sum: Some(1.5), buckets, native: Some(native.into()) }
+        },
+    )
 }
 
 fn metric(kind: Kind, names: Names) -> impl Strategy<Value = Metric<'static>> {
@@ -126,61 +168,11 @@ fn page(families: &[Family<'_>]) -> String {
     out
 }
 
+/// A message whose labels are in no order.
 fn message_of(family: &Family<'_>) -> message::MetricFamily {
-    let number = |value: &Value, kinds: &[Kind]| match value {
-        Value::Plain(value) if kinds.contains(&family.kind) => Some(message::Number { value: Some(*value) }),
-        _ => None,
-    };
-    let whole = |count: Count| if let Count::Whole(count) = count { Some(count) } else { None };
-    let float = |count: Count| if let Count::Float(count) = count { Some(count) } else { None };
-    let metric = |metric: &Metric<'_>| message::Metric {
-        labels: (metric.labels.iter().rev())
-            .map(|(name, value)| message::LabelPair {
-                name: Some(name.to_string()),
-                value: Some(value.to_string()),
-            })
-            .collect(),
-        gauge: number(&metric.value, &[Kind::Gauge]),
-        counter: number(&metric.value, &[Kind::Counter]),
-        untyped: number(&metric.value, &[Kind::Untyped]),
-        timestamp_ms: metric.timestamp_ms,
-        summary: match &metric.value {
-            Value::Summary(summary) => Some(Box::new(message::Summary {
-                sample_count: summary.count,
-                sample_sum: summary.sum,
-                quantiles: (summary.quantiles.iter())
-                    .map(|(quantile, value)| message::Quantile {
-                        quantile: Some(*quantile),
-                        value: Some(*value),
-                    })
-                    .collect(),
-            })),
-            _ => None,
-        },
-        histogram: match &metric.value {
-            Value::Histogram(histogram) => Some(Box::new(message::Histogram {
-                sample_count: histogram.count.and_then(whole),
-                sample_count_float: histogram.count.and_then(float),
-                sample_sum: histogram.sum,
-                buckets: (histogram.buckets.iter())
-                    .map(|(bound, count)| message::Bucket {
-                        upper_bound: Some(*bound),
-                        cumulative_count: whole(*count),
-                        cumulative_count_float: float(*count),
-                    })
-                    .collect(),
-                schema: None,
-            })),
-            _ => None,
-        },
-    };
-    let kinds = [Kind::Counter, Kind::Gauge, Kind::Summary, Kind::Untyped, Kind::Histogram];
-    message::MetricFamily {
-        name: Some(family.name.to_string()),
-        help: family.help.as_ref().map(ToString::to_string),
-        kind: kinds.iter().position(|kind| *kind == family.kind).map(|kind| kind as i32),
-        metrics: family.metrics.iter().map(metric).collect(),
-    }
+    let mut message = protobuf::write::message(family);
+    message.metrics.iter_mut().for_each(|metric| metric.labels.reverse());
+    message
 }
 
 fn bytes_of(families: &[Family<'_>]) -> Vec<u8> {
@@ -249,9 +241,20 @@ fn fits(families: &[Family<'_>], extent: extent::Extent) -> bool {
     families.iter().for_each(|family| write::samples(family, &mut text));
     let metrics: usize = families.iter().map(|family| family.metrics.len()).sum();
     let labels = families.iter().flat_map(|family| &family.metrics).map(|metric| metric.labels.len());
+    let native = |metric: &Metric<'_>| match &metric.value {
+        Value::Histogram(Histogram { native: Some(native), .. }) => {
+            let sides = [&native.negative, &native.positive];
+            size_of::<Native>()
+                + sides.map(|side| size_of_val(&*side.spans) + 8 * side.counts.len()).iter().sum::<usize>()
+        }
+        _ => 0,
+    };
+    let natives = families.iter().filter_map(protobuf::write::natives).map(|native| native.len());
     let held = size_of_val(families)
         + metrics * size_of::<Metric<'_>>()
-        + labels.sum::<usize>() * size_of::<Pair<'_>>();
+        + labels.sum::<usize>() * size_of::<Pair<'_>>()
+        + families.iter().flat_map(|family| &family.metrics).map(native).sum::<usize>()
+        + natives.sum::<usize>();
     let lines = text.matches('\n').count();
     metrics <= extent.metrics && lines <= extent.lines && text.len() <= extent.text && held <= extent.held
 }
@@ -274,6 +277,36 @@ proptest! {
         prop_assert!(fits(&decoded, extent::of_protobuf(&bytes)));
         let read = parse::parse(text.as_bytes(), names).expect("families");
         prop_assert_eq!(said(&decoded), said(&read));
+    }
+
+    #[test]
+    fn native_histograms_are_read_back(values in prop::collection::vec(prop::option::weighted(0.8, native()), 1..5)) {
+        let metrics = values.iter().zip(0..).map(|(value, at): (_, u32)| Metric {
+            labels: vec![("nr".into(), at.to_string().into())],
+            value: Value::Histogram(value.clone().unwrap_or_default()),
+            timestamp_ms: None,
+        });
+        let family =
+            Family { name: "h".into(), help: None, kind: Kind::GaugeHistogram, metrics: metrics.collect() };
+        let body = bytes_of(std::slice::from_ref(&family));
+        let read = protobuf::parse(&body, Names::Legacy).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(&read, std::slice::from_ref(&family));
+        prop_assert!(fits(&read, extent::of_protobuf(&body)));
+        // Text and what it does not say make the same, as a family and on a page.
+        let mut text = String::new();
+        write::exact_head("h", None, family.kind, &mut text);
+        write::samples(&family, &mut text);
+        let natives: Vec<Arc<[u8]>> = protobuf::write::natives(&family).into_iter().map(Into::into).collect();
+        prop_assert_eq!(natives.is_empty(), values.iter().all(Option::is_none));
+        let mut again = parse::parse(text.as_bytes(), Names::Legacy).expect("text");
+        prop_assert!(again[0].metrics.iter().all(|metric| !metric.is_native()));
+        protobuf::write::restore(&mut again[0], natives.iter().map(|native| &**native)).expect("messages");
+        for (again, first) in again[0].metrics.iter().zip(&family.metrics) {
+            prop_assert_eq!(again.is_native(), first.is_native());
+            prop_assert!(!first.is_native() || again == first);
+        }
+        let page = protobuf::write::page(&text, &[("h".to_owned(), natives)].into()).expect("text");
+        prop_assert_eq!(protobuf::parse(&page, Names::Legacy).expect("messages"), again);
     }
 
     #[test]

@@ -3,136 +3,20 @@
 //! Names and labels are held to the rules of the text format. Upstream takes any, and has a page that nobody can read
 //! afterwards.
 
-use crate::model::family::{Count, Family, Histogram, Kind, Metric, Pair, Summary, Value};
+pub mod message;
+pub mod write;
+
+use crate::model::family::{Family, Kind, Metric, Pair, Summary, Value};
+use crate::model::histogram::{Buckets, Count, Counts, Histogram, Native, Span};
 use crate::model::names::{Names, is_reserved};
 use crate::wire::go;
 use foldhash::HashMap;
 use prost::Message as _;
 use std::borrow::Cow;
 
-/// The messages of `io.prometheus.client`, as far as they are kept (metrics.proto of prometheus/client_model).
-pub mod message {
-    /// Metrics of one name.
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub struct MetricFamily {
-        /// Its name.
-        #[prost(string, optional, tag = "1")]
-        pub name: Option<String>,
-        /// What it says about itself.
-        #[prost(string, optional, tag = "2")]
-        pub help: Option<String>,
-        /// What its values mean: a `MetricType`.
-        #[prost(int32, optional, tag = "3")]
-        pub kind: Option<i32>,
-        /// Its metrics.
-        #[prost(message, repeated, tag = "4")]
-        pub metrics: Vec<Metric>,
-    }
-
-    /// A metric with the value of its family's type.
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub struct Metric {
-        /// Its labels.
-        #[prost(message, repeated, tag = "1")]
-        pub labels: Vec<LabelPair>,
-        /// The value of a gauge.
-        #[prost(message, optional, tag = "2")]
-        pub gauge: Option<Number>,
-        /// The value of a counter.
-        #[prost(message, optional, tag = "3")]
-        pub counter: Option<Number>,
-        /// The value of a summary.
-        #[prost(message, optional, boxed, tag = "4")]
-        pub summary: Option<Box<Summary>>,
-        /// The value of what has no type.
-        #[prost(message, optional, tag = "5")]
-        pub untyped: Option<Number>,
-        /// Milliseconds since 1970.
-        #[prost(int64, optional, tag = "6")]
-        pub timestamp_ms: Option<i64>,
-        /// The value of a histogram.
-        #[prost(message, optional, boxed, tag = "7")]
-        pub histogram: Option<Box<Histogram>>,
-    }
-
-    /// A label.
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub struct LabelPair {
-        /// Its name.
-        #[prost(string, optional, tag = "1")]
-        pub name: Option<String>,
-        /// Its value.
-        #[prost(string, optional, tag = "2")]
-        pub value: Option<String>,
-    }
-
-    /// What `Gauge`, `Counter` and `Untyped` have in common.
-    #[derive(Clone, Copy, PartialEq, prost::Message)]
-    pub struct Number {
-        /// The value.
-        #[prost(double, optional, tag = "1")]
-        pub value: Option<f64>,
-    }
-
-    /// The parts of a summary.
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub struct Summary {
-        /// How many values there were.
-        #[prost(uint64, optional, tag = "1")]
-        pub sample_count: Option<u64>,
-        /// Their sum.
-        #[prost(double, optional, tag = "2")]
-        pub sample_sum: Option<f64>,
-        /// Quantiles.
-        #[prost(message, repeated, tag = "3")]
-        pub quantiles: Vec<Quantile>,
-    }
-
-    /// A quantile of a summary.
-    #[derive(Clone, Copy, PartialEq, prost::Message)]
-    pub struct Quantile {
-        /// Which.
-        #[prost(double, optional, tag = "1")]
-        pub quantile: Option<f64>,
-        /// Its value.
-        #[prost(double, optional, tag = "2")]
-        pub value: Option<f64>,
-    }
-
-    /// The parts of a histogram.
-    #[derive(Clone, PartialEq, prost::Message)]
-    pub struct Histogram {
-        /// How many values there were.
-        #[prost(uint64, optional, tag = "1")]
-        pub sample_count: Option<u64>,
-        /// Their sum.
-        #[prost(double, optional, tag = "2")]
-        pub sample_sum: Option<f64>,
-        /// Counts up to bounds.
-        #[prost(message, repeated, tag = "3")]
-        pub buckets: Vec<Bucket>,
-        /// The sum of weights, in place of the count where it is not 0.
-        #[prost(double, optional, tag = "4")]
-        pub sample_count_float: Option<f64>,
-        /// Every native histogram has one.
-        #[prost(sint32, optional, tag = "5")]
-        pub schema: Option<i32>,
-    }
-
-    /// A bucket of a histogram.
-    #[derive(Clone, Copy, PartialEq, prost::Message)]
-    pub struct Bucket {
-        /// How many values there were up to the bound.
-        #[prost(uint64, optional, tag = "1")]
-        pub cumulative_count: Option<u64>,
-        /// The bound.
-        #[prost(double, optional, tag = "2")]
-        pub upper_bound: Option<f64>,
-        /// The sum of weights, in place of the count where it is not 0.
-        #[prost(double, optional, tag = "4")]
-        pub cumulative_count_float: Option<f64>,
-    }
-}
+/// What the numbers of types mean.
+const KINDS: [Kind; 6] =
+    [Kind::Counter, Kind::Gauge, Kind::Summary, Kind::Untyped, Kind::Histogram, Kind::GaugeHistogram];
 
 /// Why a body holds no families.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -245,14 +129,9 @@ fn family_of(family: message::MetricFamily, names: Names) -> Result<Family<'stat
     if !names.take_metric(&name) {
         return content(format!("invalid metric name {}", quote(&name)));
     }
-    let kind = match family.kind.unwrap_or_default() {
-        0 => Kind::Counter,
-        1 => Kind::Gauge,
-        2 => Kind::Summary,
-        3 => Kind::Untyped,
-        4 => Kind::Histogram,
-        5 => Kind::GaugeHistogram,
-        other => return content(format!("unknown type {other} of metric {}", quote(&name))),
+    let number = family.kind.unwrap_or_default();
+    let Some(kind) = usize::try_from(number).ok().and_then(|number| KINDS.get(number)).copied() else {
+        return content(format!("unknown type {number} of metric {}", quote(&name)));
     };
     let metrics = family.metrics.into_iter().map(|metric| {
         Ok(Metric {
@@ -319,18 +198,61 @@ fn summary_of(summary: &message::Summary) -> Value {
 }
 
 fn histogram_of(histogram: &message::Histogram, name: &str) -> Result<Value, Undecodable> {
-    if histogram.schema.is_some() && histogram.buckets.is_empty() {
-        return content(format!("histogram {} is native: only classic buckets can be kept", quote(name)));
-    }
+    let wrong = |why: &str| content(format!("{why} for histogram {}", quote(name)));
     let bucket = |bucket: &message::Bucket| {
         let count = count_of(bucket.cumulative_count, bucket.cumulative_count_float);
         (bucket.upper_bound.unwrap_or_default(), count.unwrap_or(Count::Whole(0)))
     };
-    Ok(Value::Histogram(Histogram {
+    let made = Histogram {
         count: count_of(histogram.sample_count, histogram.sample_count_float),
         sum: histogram.sample_sum,
         buckets: histogram.buckets.iter().map(bucket).collect(),
-    }))
+        native: is_native(histogram).then(|| native_of(histogram).into()),
+    };
+    // As in text.
+    if made.count.is_some_and(|count| count.value() < 0.0) {
+        return wrong("negative count");
+    }
+    if made.buckets.iter().any(|(_, count)| count.value() < 0.0) {
+        return wrong("negative bucket population");
+    }
+    match made.check_native() {
+        Ok(()) => Ok(Value::Histogram(made)),
+        Err(why) => content(format!("native histogram {} cannot be scraped: {why}", quote(name))),
+    }
+}
+
+/// Whether a histogram says anything that a classic one does not. Prometheus looks at less: one without a value is classic for it
+/// unless it has a span without buckets. What was said is kept all the same.
+fn is_native(histogram: &message::Histogram) -> bool {
+    histogram.schema.is_some()
+        || histogram.zero_threshold.is_some()
+        || count_of(histogram.zero_count, histogram.zero_count_float).is_some()
+        || !(histogram.negative_spans.is_empty() && histogram.positive_spans.is_empty())
+        || !(histogram.negative_deltas.is_empty() && histogram.positive_deltas.is_empty())
+        || !(histogram.negative_counts.is_empty() && histogram.positive_counts.is_empty())
+}
+
+fn native_of(histogram: &message::Histogram) -> Native {
+    // Which of both counts, and the other is passed over (model/textparse/protobufparse.go).
+    let weighs = |count: Option<f64>| count.is_some_and(|count| count > 0.0);
+    let weighted = weighs(histogram.sample_count_float) || weighs(histogram.zero_count_float);
+    let side = |spans: &[message::BucketSpan], deltas: &[i64], floats: &[f64]| Buckets {
+        spans: (spans.iter())
+            .map(|span| Span {
+                offset: span.offset.unwrap_or_default(),
+                length: span.length.unwrap_or_default(),
+            })
+            .collect(),
+        counts: if weighted { Counts::Floats(floats.to_vec()) } else { Counts::Deltas(deltas.to_vec()) },
+    };
+    Native {
+        schema: histogram.schema.unwrap_or_default(),
+        zero_threshold: histogram.zero_threshold.unwrap_or_default(),
+        zero_count: count_of(histogram.zero_count, histogram.zero_count_float),
+        negative: side(&histogram.negative_spans, &histogram.negative_deltas, &histogram.negative_counts),
+        positive: side(&histogram.positive_spans, &histogram.positive_deltas, &histogram.positive_counts),
+    }
 }
 
 /// A sum of weights overrides a number of values where it is not 0.

@@ -2,7 +2,8 @@
 //! that head a family and the lines of its samples apart, so that samples can be kept as text and put below one head.
 
 use super::escape;
-use crate::model::family::{Family, Histogram, Kind, Metric, Summary, Value};
+use crate::model::family::{Family, Kind, Metric, Summary, Value};
+use crate::model::histogram::Histogram;
 use crate::model::names::Names;
 use crate::wire::go::write_float;
 use std::fmt::Write as _;

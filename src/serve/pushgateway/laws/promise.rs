@@ -12,6 +12,7 @@ use crate::serve::pushgateway::writer::{Groups, Message, Outcome, Parts, Promise
 use crate::serve::skeleton::Readiness;
 use crate::sys::clock::{self, Moment};
 use crate::sys::store::faulty::Disk;
+use crate::wire::exposition::Format;
 use chrono::TimeDelta;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -176,13 +177,16 @@ impl World {
             meter: Arc::new(Meter::default()),
         };
         let (writer, groups) = Writer::open(parts, self.now()).expect("it can be read");
-        let shown = page(&look(&groups), self.stamp());
+        let shown = page(&look(&groups), self.stamp(), Format::Protobuf);
         let may_be = std::mem::take(&mut self.refused);
-        if shown != self.held.model.page() {
-            let pages: Vec<Page> = may_be.iter().map(|held| held.model.page()).collect();
+        if shown != self.held.model.page(Format::Protobuf) {
+            let pages: Vec<Page> = may_be.iter().map(|held| held.model.page(Format::Protobuf)).collect();
             let place = pages.iter().position(|page| *page == shown);
             let place = place.unwrap_or_else(|| {
-                panic!("there is {shown:#?}\nand not {:#?}\nnor {pages:#?}", self.held.model.page())
+                panic!(
+                    "there is {shown:#?}\nand not {:#?}\nnor {pages:#?}",
+                    self.held.model.page(Format::Protobuf)
+                )
             });
             self.held = may_be[place].clone();
         }
@@ -220,13 +224,16 @@ impl World {
             .zip(refusals)
             .map(|(outcome, is_refused)| *outcome == Outcome::Done && !is_refused);
         assert_eq!(done.collect::<Vec<_>>(), taken);
-        if deeds.is_empty() && self.shown() == self.held.model.page() && self.shown() != after.model.page() {
+        if deeds.is_empty()
+            && self.shown() == self.held.model.page(Format::Protobuf)
+            && self.shown() != after.model.page(Format::Protobuf)
+        {
             // Nothing but what had to go.
             self.refused.push(after);
             return false;
         }
         // A batch that changes nothing is not written, and says nothing of the disk.
-        let is_written = self.held.model.page() != after.model.page();
+        let is_written = self.held.model.page(Format::Protobuf) != after.model.page(Format::Protobuf);
         self.held = after;
         if is_written {
             self.refused.clear();
@@ -235,7 +242,7 @@ impl World {
     }
 
     fn shown(&self) -> Page {
-        page(&look(&self.open.as_ref().expect("it runs").1), self.stamp())
+        page(&look(&self.open.as_ref().expect("it runs").1), self.stamp(), Format::Protobuf)
     }
 
     fn happens(&mut self, event: Event) {

@@ -1,6 +1,7 @@
 use super::super::write;
 use super::{Malformed, parse};
-use crate::model::family::{Count, Family, Histogram, Kind, Summary, Value};
+use crate::model::family::{Family, Kind, Summary, Value};
+use crate::model::histogram::{Count, Histogram};
 use crate::model::names::Names;
 
 /// What a body says, written again.
@@ -195,8 +196,11 @@ fn counts_may_be_missing_and_may_be_weighted() {
     let value = |at: usize| families[at].metrics[0].value.clone();
     assert_eq!(value(0), Value::Summary(Summary { quantiles: vec![(0.5, 1.0)], ..Summary::default() }));
     assert_eq!(value(1), Value::Histogram(Histogram { sum: Some(2.0), ..Histogram::default() }));
-    let weighted =
-        Histogram { count: Some(Count::Float(2.5)), sum: None, buckets: vec![(1.0, Count::Float(2.0))] };
+    let weighted = Histogram {
+        count: Some(Count::Float(2.5)),
+        buckets: vec![(1.0, Count::Float(2.0))],
+        ..Histogram::default()
+    };
     assert_eq!(value(2), Value::Histogram(weighted));
     assert_eq!(
         families.iter().map(|family| family.kind).collect::<Vec<_>>(),

@@ -1,6 +1,7 @@
-use super::message::{Bucket, Histogram, LabelPair, Metric, MetricFamily, Number};
+use super::message::{Bucket, BucketSpan, Histogram, LabelPair, Metric, MetricFamily, Number};
 use super::{Undecodable, is_announced, parse};
-use crate::model::family::{Count, Family, Kind, Value};
+use crate::model::family::{Family, Kind, Value};
+use crate::model::histogram::{self as model, Count};
 use crate::model::names::Names;
 use prost::Message as _;
 
@@ -90,7 +91,18 @@ fn what_cannot_be_is_refused() {
         (with_le, r#"metric "h" must not have an explicit "le" label"#),
         (
             histogram(Histogram { schema: Some(3), sample_count: Some(1), ..Histogram::default() }),
-            r#"histogram "h" is native: only classic buckets can be kept"#,
+            r#"native histogram "h" cannot be scraped: 0 values in buckets, but a count of 1"#,
+        ),
+        (
+            histogram(Histogram { sample_count_float: Some(-1.0), ..Histogram::default() }),
+            r#"negative count for histogram "h""#,
+        ),
+        (
+            histogram(Histogram {
+                buckets: vec![Bucket { cumulative_count_float: Some(-1.0), ..Bucket::default() }],
+                ..Histogram::default()
+            }),
+            r#"negative bucket population for histogram "h""#,
         ),
     ] {
         assert_eq!(read(&[family]), Err(error.to_owned()));
@@ -99,29 +111,76 @@ fn what_cannot_be_is_refused() {
 }
 
 #[test]
-fn classic_buckets_are_kept_of_a_histogram_that_is_both() {
+fn sums_of_weights_override_numbers_of_values() {
     let bucket = |count, float| Bucket {
         upper_bound: Some(1.0),
         cumulative_count: count,
         cumulative_count_float: float,
     };
-    let both = Histogram {
-        schema: Some(3),
+    let classic = Histogram {
         sample_count: Some(2),
         sample_count_float: Some(0.0),
-        sample_sum: None,
         buckets: vec![
             bucket(Some(2), None),
             bucket(None, Some(1.5)),
             bucket(Some(2), Some(1.5)),
             bucket(None, None),
         ],
+        ..Histogram::default()
     };
-    let families = read(&[histogram(both)]).unwrap();
-    let Value::Histogram(found) = &families[0].metrics[0].value else { panic!("a histogram") };
-    assert_eq!((found.count, found.sum), (Some(Count::Whole(2)), None));
+    let found = the_histogram(classic);
+    assert_eq!((found.count, found.sum, found.native), (Some(Count::Whole(2)), None, None));
     let counts: Vec<Count> = found.buckets.iter().map(|(_, count)| *count).collect();
     assert_eq!(counts, [Count::Whole(2), Count::Float(1.5), Count::Float(1.5), Count::Whole(0)]);
+}
+
+fn the_histogram(message: Histogram) -> model::Histogram {
+    let families = read(&[histogram(message)]).unwrap();
+    let Value::Histogram(found) = &families[0].metrics[0].value else { panic!("a histogram") };
+    found.clone()
+}
+
+#[test]
+fn native_buckets_are_kept_beside_classic_ones() {
+    let span = |offset, length| BucketSpan { offset: Some(offset), length: Some(length) };
+    let both = Histogram {
+        sample_count: Some(6),
+        sample_sum: Some(2.5),
+        buckets: vec![Bucket { cumulative_count: Some(2), upper_bound: Some(1.0), ..Bucket::default() }],
+        schema: Some(3),
+        zero_threshold: Some(1e-128),
+        zero_count: Some(1),
+        positive_spans: vec![span(-2, 2), span(1, 1)],
+        positive_deltas: vec![1, 1, 0],
+        // Those of a histogram of weights, which this one is not.
+        negative_counts: vec![0.5],
+        ..Histogram::default()
+    };
+    let found = the_histogram(both.clone());
+    assert_eq!(found.buckets, [(1.0, Count::Whole(2))]);
+    let native = found.native.expect("native");
+    let weighted = Histogram {
+        sample_count: None,
+        sample_count_float: Some(6.5),
+        zero_count: None,
+        zero_count_float: Some(1.5),
+        positive_counts: vec![1.0, 1.5, 2.5],
+        negative_counts: vec![],
+        ..both.clone()
+    };
+    let weighted = the_histogram(weighted);
+    assert_eq!(weighted.count, Some(Count::Float(6.5)));
+    assert_eq!(weighted.native.expect("native").positive.counts, model::Counts::Floats(vec![1.0, 1.5, 2.5]));
+    assert_eq!((native.schema, native.zero_threshold, native.zero_count), (3, 1e-128, Some(Count::Whole(1))));
+    assert_eq!(native.positive.spans[0], model::Span { offset: -2, length: 2 });
+    assert_eq!(native.positive.counts, model::Counts::Deltas(vec![1, 1, 0]));
+    assert_eq!(native.negative, model::Buckets::default());
+    // Go's library marks one without values by a span of nothing.
+    let empty = Histogram { positive_spans: vec![span(0, 0)], ..Histogram::default() };
+    assert_eq!(the_histogram(empty).native.expect("native").positive.spans.len(), 1);
+    let without = Histogram { zero_count: Some(0), ..Histogram::default() };
+    assert_eq!(the_histogram(without).native.expect("native").zero_count, Some(Count::Whole(0)));
+    assert_eq!(the_histogram(Histogram::default()).native, None);
 }
 
 #[test]

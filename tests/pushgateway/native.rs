@@ -1,0 +1,242 @@
+//! Native histograms: taken and shown as the original does it, kept through a crash, scraped by a Prometheus, moved to another
+//! gateway, and refused where no Prometheus could scrape them.
+
+use super::gate_world::{Gate, PROTOBUF, delimited, told};
+use super::support::service::Place;
+use super::support::{SOON, await_until, get_json, iaasmon, servers};
+use iaasmon::wire::exposition::protobuf::message::{
+    Bucket, BucketSpan, Histogram, LabelPair, Metric, MetricFamily,
+};
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::process::Command;
+
+fn span(offset: i32, length: u32) -> BucketSpan {
+    BucketSpan { offset: Some(offset), length: Some(length) }
+}
+
+/// 1 value at zero, 2 between 1 and 2^(1/8), 3 beyond, 1 below zero, with no classic buckets.
+fn seconds() -> Histogram {
+    Histogram {
+        sample_count: Some(7),
+        sample_sum: Some(12.5),
+        schema: Some(3),
+        zero_threshold: Some(1e-128),
+        zero_count: Some(1),
+        negative_spans: vec![span(0, 1)],
+        negative_deltas: vec![1],
+        positive_spans: vec![span(1, 1), span(4, 1)],
+        positive_deltas: vec![2, 1],
+        ..Histogram::default()
+    }
+}
+
+fn weights() -> Histogram {
+    Histogram {
+        sample_count_float: Some(4.5),
+        sample_sum: Some(-3.0),
+        schema: Some(-1),
+        zero_threshold: Some(0.5),
+        zero_count_float: Some(1.5),
+        positive_spans: vec![span(-2, 2)],
+        positive_counts: vec![1.0, 2.0],
+        ..Histogram::default()
+    }
+}
+
+fn both() -> Histogram {
+    let bucket = |bound, count| Bucket {
+        upper_bound: Some(bound),
+        cumulative_count: Some(count),
+        cumulative_count_float: None,
+    };
+    Histogram { buckets: vec![bucket(1.0, 4), bucket(f64::INFINITY, 7)], ..seconds() }
+}
+
+fn family(name: &str, kind: i32, metrics: &[(&str, Histogram)]) -> MetricFamily {
+    let metric = |(path, histogram): &(&str, Histogram)| Metric {
+        labels: vec![LabelPair { name: Some("path".to_owned()), value: Some((*path).to_owned()) }],
+        histogram: Some(Box::new(histogram.clone())),
+        ..Metric::default()
+    };
+    let metrics = metrics.iter().map(metric).collect();
+    MetricFamily { name: Some(name.to_owned()), help: Some("Took.".to_owned()), kind: Some(kind), metrics }
+}
+
+fn everything() -> Vec<u8> {
+    delimited(&[
+        family(
+            "took_seconds",
+            4,
+            &[
+                ("/a", seconds()),
+                ("/b", both()),
+                ("/c", Histogram { sample_count: Some(1), ..Histogram::default() }),
+            ],
+        ),
+        family("weight_kg", 5, &[("/", weights())]),
+    ])
+}
+
+fn push(gate: &Gate, path: &str, body: &[u8]) -> (u16, String) {
+    let answer = gate.ask_with("PUT", path, &[PROTOBUF], body);
+    (answer.code, answer.text())
+}
+
+#[test]
+fn what_is_pushed_is_told_as_the_original_tells_it_and_outlives_a_crash() {
+    let (ours, theirs) = (Gate::kept(&[]), Gate::debian(&["--persistence.file="]));
+    for gate in [&ours, &theirs] {
+        assert_eq!(push(gate, "/metrics/job/j/instance/i", &everything()), (200, String::new()));
+        gate.push("/metrics/job/k", "# TYPE s summary\ns{quantile=\"0.5\"} 2\ns_sum 4\ns_count 2\nm 1\n");
+    }
+    let all = told(&ours);
+    assert_eq!(all, told(&theirs));
+    assert_eq!(all.len(), 6, "{all:#?}");
+    let ours = ours.again(Signal::SIGKILL, &[]);
+    assert_eq!(told(&ours), all);
+    // Another family beside them changes nothing, and one of their name takes their place.
+    let add = |body: &str| assert_eq!(ours.ask("POST", "/metrics/job/j/instance/i", body).code, 200);
+    add("other 1\n");
+    assert_eq!(told(&ours).len(), all.len() + 1);
+    let classic = "# TYPE took_seconds histogram\ntook_seconds_bucket{path=\"/a\",le=\"+Inf\"} 1\ntook_seconds_sum{path=\"/a\"} 1\ntook_seconds_count{path=\"/a\"} 1\n";
+    add(classic);
+    let left = told(&ours);
+    assert_eq!(left.len(), all.len() - 1, "{left:#?}");
+    assert!(left.iter().all(|(name, value)| !name.starts_with("took_") || value.contains("native: None")));
+}
+
+#[test]
+fn text_says_what_it_can() {
+    // Debian's version has no page any more after a gauge histogram, and its query API knows no buckets but classic ones.
+    let gate = Gate::start(&[]);
+    assert_eq!(push(&gate, "/metrics/job/j", &everything()).0, 200);
+    let lines = [
+        "took_seconds_bucket{instance=\"\",job=\"j\",path=\"/a\",le=\"+Inf\"} 7",
+        "took_seconds_sum{instance=\"\",job=\"j\",path=\"/a\"} 12.5",
+        "took_seconds_count{instance=\"\",job=\"j\",path=\"/a\"} 7",
+        "took_seconds_bucket{instance=\"\",job=\"j\",path=\"/b\",le=\"1\"} 4",
+        "took_seconds_bucket{instance=\"\",job=\"j\",path=\"/b\",le=\"+Inf\"} 7",
+        "# TYPE weight_kg histogram",
+        "weight_kg_bucket{instance=\"\",job=\"j\",path=\"/\",le=\"+Inf\"} 4.5",
+    ];
+    let page = gate.page();
+    for line in lines {
+        assert!(page.lines().any(|known| known == line), "{line}: {page}");
+    }
+    // As newer versions tell it (api/v1/api.go): bounds that are part of the bucket, lower, upper, count.
+    let group = gate.place.json("/api/v1/metrics")["data"][0].clone();
+    let metrics = &group["took_seconds"]["metrics"];
+    assert_eq!((&metrics[0]["count"], &metrics[0]["sum"]), (&json!("7"), &json!("12.5")));
+    assert_eq!(
+        metrics[0]["buckets"],
+        json!([
+            [1, "-1", "-0.9170040432046712", "1"],
+            [3, "-1e-128", "1e-128", "1"],
+            [0, "1", "1.0905077326652577", "2"],
+            [0, "1.5422108254079407", "1.681792830507429", "3"],
+        ])
+    );
+    assert_eq!(metrics[2]["buckets"], json!({"+Inf": "1"}));
+    assert_eq!(group["weight_kg"]["metrics"][0]["buckets"][0], json!([3, "-0.5", "0.5", "1.5"]));
+}
+
+#[test]
+fn what_no_prometheus_could_scrape_is_refused() {
+    let gate = Gate::start(&[]);
+    assert_eq!(push(&gate, "/metrics/job/j", &everything()).0, 200);
+    let before = told(&gate);
+    for (change, why) in [
+        (
+            Histogram { positive_deltas: vec![2], ..seconds() },
+            "positive side: spans of 2 buckets, but 1 counts",
+        ),
+        (Histogram { sample_count: Some(8), ..seconds() }, "7 values in buckets, but a count of 8"),
+        (Histogram { schema: Some(-53), ..seconds() }, "schema -53 is not one of -4 to 8"),
+        (
+            Histogram { positive_spans: vec![span(0, u32::MAX), span(0, u32::MAX)], ..seconds() },
+            "positive side: spans of 8589934590 buckets, but 2 counts",
+        ),
+    ] {
+        let body = delimited(&[family("took_seconds", 4, &[("/a", change)])]);
+        let expected = format!("native histogram \"took_seconds\" cannot be scraped: {why}\n");
+        assert_eq!(push(&gate, "/metrics/job/j", &body), (400, expected));
+    }
+    assert_eq!(told(&gate), before);
+}
+
+/// A Prometheus of 2.42 with its feature, which scrapes a gateway.
+struct Scraper {
+    place: Place,
+    _running: super::support::service::Running,
+}
+
+impl Scraper {
+    fn start(gate: &Gate) -> Self {
+        let place = Place::new();
+        let scrape = json!({"job_name": "gate", "honor_labels": true, "scrape_interval": "1s", "scrape_timeout": "1s",
+            "static_configs": [{"targets": [gate.place.address]}]});
+        place.write("prometheus.yml", json!({"scrape_configs": [scrape]}).to_string());
+        let mut serve = Command::new(servers().prometheus);
+        serve.arg(format!("--config.file={}", place.arg("prometheus.yml")));
+        serve.arg(format!("--storage.tsdb.path={}", place.arg("data")));
+        serve.arg(format!("--web.listen-address={}", place.address));
+        serve.arg("--enable-feature=native-histograms");
+        let running = place.await_answer(place.spawn(&mut serve));
+        Self { place, _running: running }
+    }
+
+    /// Returns the values of an expression by `path`.
+    fn query(&self, expression: &str) -> BTreeMap<String, String> {
+        let query: String = url::form_urlencoded::byte_serialize(expression.as_bytes()).collect();
+        let answer = get_json(&format!("http://{}/api/v1/query?query={query}", self.place.address))
+            .unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let one = |series: &Value| (text(&series["metric"]["path"]), text(&series["value"][1]));
+        answer["data"]["result"].as_array().into_iter().flatten().map(one).collect()
+    }
+}
+
+#[test]
+fn a_prometheus_that_takes_them_scrapes_them() {
+    let gate = Gate::start(&[]);
+    assert_eq!(push(&gate, "/metrics/job/j", &everything()).0, 200);
+    gate.push("/metrics/job/k", "# TYPE size_bytes gauge\nsize_bytes{path=\"/\"} 42\n");
+    let scraper = Scraper::start(&gate);
+    let expected = |pairs: &[(&str, &str)]| {
+        pairs
+            .iter()
+            .map(|(path, value)| ((*path).to_owned(), (*value).to_owned()))
+            .collect::<BTreeMap<_, _>>()
+    };
+    // For 2.42 what comes in messages is native, whatever it is.
+    let counts = expected(&[("/a", "7"), ("/b", "7"), ("/c", "1")]);
+    let seen = || scraper.query("histogram_count(took_seconds)");
+    assert!(await_until(SOON, || seen() == counts), "{:?} {}", seen(), scraper.place.said());
+    // Where the buckets are: 2 of 7 values are up to 1, one of them below zero, and 4 up to 2^(1/8).
+    let fraction = scraper.query("histogram_fraction(1, 1.0905077326652577, took_seconds{path='/a'}) * 7");
+    assert_eq!(fraction, expected(&[("/a", "2")]));
+    assert_eq!(scraper.query("histogram_sum(weight_kg)"), expected(&[("/", "-3")]));
+    assert_eq!(scraper.query("histogram_count(weight_kg)"), expected(&[("/", "4.5")]));
+    // Everything else is read from the same page.
+    assert_eq!(scraper.query("size_bytes"), expected(&[("/", "42")]));
+    assert_eq!(scraper.query("count(push_time_seconds{job=~'j|k'})"), expected(&[("", "2")]));
+    assert_eq!(scraper.query("up"), expected(&[("", "1")]));
+}
+
+#[test]
+fn they_move_to_another_gateway() {
+    let (debians, ours, last) = (Gate::debian(&["--persistence.file="]), Gate::start(&[]), Gate::start(&[]));
+    assert_eq!(push(&debians, "/metrics/job/j/instance/i", &everything()), (200, String::new()));
+    debians.push("/metrics/job/k", "m 1\n");
+    let before = told(&debians);
+    // What 1.5.1 does not tell, and what newer versions and ours tell in another form.
+    for (from, to) in [(&debians, &ours), (&ours, &last)] {
+        let [from, to_url] = [from, to].map(|gate| format!("http://{}", gate.place.address));
+        let moved = iaasmon(&["migrate", "pushgateway", &from, &to_url]);
+        assert_eq!(moved.code, Some(0), "{}{}", moved.stdout, moved.stderr);
+        assert!(moved.stderr.contains("2 groups: 2 copied, 0 there already, 0 refused"), "{}", moved.stderr);
+        assert_eq!(told(to), before);
+    }
+}
