@@ -9,6 +9,7 @@ use crate::model::time::{Timestamp, age};
 use crate::sys::apart::apart;
 use crate::sys::clock;
 use crate::wire::WireError;
+use crate::wire::exposition::Format;
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use reqwest::{Client, Method};
@@ -98,8 +99,8 @@ pub(super) enum Payload<'a> {
     Form(&'a [(&'a str, &'a str)]),
     /// JSON that is written already.
     Written(Vec<u8>),
-    /// Metrics as text.
-    Metrics(&'a [u8]),
+    /// Metrics, as whatever they are written.
+    Metrics(&'a [u8], Format),
 }
 
 impl<'a> Ask<'a> {
@@ -402,8 +403,8 @@ impl Http {
             Payload::Written(json) => {
                 request.header(reqwest::header::CONTENT_TYPE, "application/json").body(json.clone())
             }
-            Payload::Metrics(text) => {
-                request.header(reqwest::header::CONTENT_TYPE, "text/plain; version=0.0.4").body(text.to_vec())
+            Payload::Metrics(body, format) => {
+                request.header(reqwest::header::CONTENT_TYPE, format.content_type()).body(body.to_vec())
             }
         };
         let request = match &self.auth {

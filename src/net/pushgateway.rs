@@ -1,4 +1,4 @@
-//! The client of one pushgateway: results of checks, and metrics as text.
+//! The client of one pushgateway: results of checks, and metrics.
 
 use super::deadline::Deadline;
 use super::error::{NetError, NetErrorKind};
@@ -9,6 +9,7 @@ use crate::model::names::Names;
 use crate::model::time::format_duration;
 use crate::wire::WireError;
 use crate::wire::detail::{error_text, is_older, is_own_error};
+use crate::wire::exposition::Format;
 use crate::wire::push_groups::{PushedGroup, decode_checks, decode_flags, decode_groups};
 use crate::wire::push_path;
 use reqwest::Method;
@@ -37,8 +38,10 @@ pub struct PushgatewayClient {
 pub struct Metrics<'a> {
     /// The group.
     pub group: &'a GroupKey,
-    /// Text 0.0.4.
-    pub text: &'a [u8],
+    /// What is pushed.
+    pub body: &'a [u8],
+    /// What that is: text, or messages.
+    pub format: Format,
     /// Whether they take the place of all that the group has, and not only of what is called as they are.
     pub replace: bool,
 }
@@ -128,7 +131,7 @@ impl PushgatewayClient {
     pub async fn push(&self, metrics: Metrics<'_>, ttl: Ttl) -> PushOutcome {
         let path = metrics_path(metrics.group);
         let method = if metrics.replace { Method::PUT } else { Method::POST };
-        let ask = Ask { method, body: Payload::Metrics(metrics.text), ..Ask::get(&path) };
+        let ask = Ask { method, body: Payload::Metrics(metrics.body, metrics.format), ..Ask::get(&path) };
         // The original's words are plain text.
         self.send(ask, ttl)
             .await
@@ -160,12 +163,13 @@ impl PushgatewayClient {
         Ok(self.http.ask(Ask { query: &of_source(check), ..Ask::get(&path) }, error_text).await?.body)
     }
 
-    /// Asks for the page that Prometheus reads.
+    /// Asks for the page that Prometheus reads, like this if it can.
     ///
     /// # Errors
     /// When it does not answer.
-    pub async fn page(&self, path: &str) -> Result<Vec<u8>, NetError> {
-        Ok(self.http.ask(Ask::get(path), error_text).await?.body)
+    pub async fn page(&self, path: &str, format: Format) -> Result<Vec<u8>, NetError> {
+        let headers = [("accept", format.content_type())];
+        Ok(self.http.ask(Ask { headers: &headers, ..Ask::get(path) }, error_text).await?.body)
     }
 
     /// Asks whether it can do its job.

@@ -1,15 +1,17 @@
 //! `iaasmon migrate pushgateway OLD NEW`: the groups of a gateway that runs, pushed to another one.
 
 mod checks;
+mod histograms;
 
 use crate::cli::error::{AppError, Exit};
 use crate::cli::streams::Streams;
 use crate::config::{self, Cluster, Config, Env};
 use crate::model::cluster::ReplicaKind;
+use crate::model::family::{Family, Kind, Metric};
 use crate::model::group::GroupKey;
 use crate::model::text;
 use crate::net::{Http, Metrics, NetError, PushOutcome, PushgatewayClient};
-use crate::wire::exposition::write;
+use crate::wire::exposition::{Format, protobuf, write};
 use crate::wire::push_groups::PushedGroup;
 use checks::{Checks, Plan};
 use clap::Args;
@@ -26,6 +28,10 @@ const AT_A_TIME: usize = 8;
 const WITHIN: Duration = Duration::from_secs(60);
 /// The largest answer: 5,000 groups of 50 metrics are about 50 MB.
 const LARGEST: u64 = 1024 * 1024 * 1024;
+/// Where a gateway is scraped, unless it says otherwise.
+const PAGE: &str = "/metrics";
+/// The flag that says so.
+const PAGE_FLAG: &str = "web.telemetry-path";
 /// Progress is told after so many groups.
 const TELL_EVERY: usize = 500;
 
@@ -127,6 +133,7 @@ async fn copy(args: &PushgatewayArgs, config: &Config, streams: &mut Streams<'_>
     let (groups, there) = tokio::join!(old.groups(), new.groups());
     let checks = Checks::ask(&old, &new).await;
     let mut groups = groups.map_err(silent)?;
+    histograms::complete(&old, &mut groups).await.map_err(silent)?;
     let there: HashSet<GroupKey> = there.map_err(silent)?.into_iter().map(|group| group.key).collect();
     let checks = checks.map_err(silent)?;
     groups.sort_by(|a, b| a.key.cmp(&b.key));
@@ -201,17 +208,37 @@ fn client(url: &Url, config: &Config) -> PushgatewayClient {
     PushgatewayClient::new(Http::open_one(&cluster, ReplicaKind::Pushgateway, url))
 }
 
+/// Asks for the page that Prometheus reads.
+async fn page(gateway: &PushgatewayClient, format: Format) -> Result<Vec<u8>, NetError> {
+    let flags = gateway.flags().await?;
+    gateway.page(flags.get(PAGE_FLAG).map_or(PAGE, String::as_str), format).await
+}
+
 async fn push(new: &PushgatewayClient, group: &PushedGroup) -> Fate {
-    let mut body = String::new();
-    for family in &group.families {
-        write::head(&family.name, family.help.as_deref(), family.kind, &mut body);
-        write::samples(family, &mut body);
+    if group.lacks_buckets {
+        return Fate::Refused("the old gateway does not show its native histograms as protobuf".to_owned());
     }
-    let metrics = Metrics { group: &group.key, text: body.as_bytes(), replace: true };
+    let (body, format) = body(&group.families);
+    let metrics = Metrics { group: &group.key, body: &body, format, replace: true };
     match new.push(metrics, None).await {
         PushOutcome::Accepted | PushOutcome::Older => Fate::Copied,
         PushOutcome::Refused(why) | PushOutcome::Failed(why) => Fate::Refused(why),
     }
+}
+
+/// Writes families as text, which everybody reads, unless that cannot hold them.
+fn body(families: &[Family<'_>]) -> (Vec<u8>, Format) {
+    let mut metrics = families.iter().flat_map(|family| &family.metrics);
+    if families.iter().any(|family| family.kind == Kind::GaugeHistogram) || metrics.any(Metric::is_native) {
+        let messages = families.iter().flat_map(protobuf::write::delimited);
+        return (messages.collect(), Format::Protobuf);
+    }
+    let mut text = String::new();
+    for family in families {
+        write::head(&family.name, family.help.as_deref(), family.kind, &mut text);
+        write::samples(family, &mut text);
+    }
+    (text.into_bytes(), Format::Text)
 }
 
 fn tell(

@@ -4,6 +4,7 @@ use crate::cli::error::Exit;
 use crate::model::group::{GroupKey, PushedCheck};
 use crate::net::{Metrics, PushOutcome, PushgatewayClient, Ttl};
 use crate::sys::clock;
+use crate::wire::exposition::Format;
 use futures_util::future::join_all;
 use serde::Serialize;
 use std::fmt;
@@ -99,7 +100,7 @@ async fn one(client: &PushgatewayClient, payload: Payload<'_>, ttl: Ttl, patienc
         let outcome = match payload {
             Payload::Result(check, body) => client.put_result(check, body, ttl).await,
             Payload::Metrics { group, text, replace } => {
-                client.push(Metrics { group, text, replace }, ttl).await
+                client.push(Metrics { group, body: text, format: Format::Text, replace }, ttl).await
             }
         };
         match outcome {

@@ -1,18 +1,15 @@
 //! The checks that a gateway of iaasmon has beside its metrics: asked for one by one, and pushed again.
 
+use super::page;
 use crate::model::check::STATUS_METRIC as STATUS;
 use crate::model::family::Family;
 use crate::model::group::{GroupKey, PushedCheck};
 use crate::model::names::Names;
 use crate::net::{NetError, PushOutcome, PushgatewayClient};
+use crate::wire::exposition::Format;
 use crate::wire::exposition::parse::parse;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
-
-/// Where a gateway is scraped, unless it says otherwise.
-const PAGE: &str = "/metrics";
-/// The flag that says so.
-const PAGE_FLAG: &str = "web.telemetry-path";
 
 /// The checks of both gateways.
 pub(super) struct Checks {
@@ -92,8 +89,7 @@ impl Checks {
 
 /// Counts the checks of each group on the page that Prometheus reads, which everybody may.
 async fn count(old: &PushgatewayClient) -> Result<HashMap<GroupKey, usize>, NetError> {
-    let flags = old.flags().await?;
-    let page = old.page(flags.get(PAGE_FLAG).map_or(PAGE, String::as_str)).await?;
+    let page = page(old, Format::Text).await?;
     let groups = old.groups().await?;
     // What cannot be read holds no checks that anybody sees.
     let families = parse(&page, Names::Utf8).unwrap_or_default();
