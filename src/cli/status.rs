@@ -18,6 +18,7 @@ Examples:
   iaasmon status
   iaasmon status @state=down
   iaasmon status kind=alertmanager version!=0.27.0
+  iaasmon status kind=~'proxy|pushgateway'
   iaasmon status -o wide --sort -latency
   iaasmon status --exit-code || echo 'look at the monitoring first'";
 
@@ -26,7 +27,7 @@ Examples:
 /// AGE is that of the newest sample a Prometheus holds: more than a scrape or two means that it does not
 /// scrape. PEERS is how many members an Alertmanager sees, itself included. SKEW is how far its clock is
 /// ahead of ours, where that is more than 5s. PROBLEM is why it does not answer, else which notifications
-/// could not be sent since it started. A filter knows the labels kind, replica and version, @cluster, @state (up, down) and @age.
+/// could not be sent since it started, or why a proxy or a pushgateway is not ready. A filter knows the labels kind, replica and version, @cluster, @state (up, down) and @age.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct StatusArgs {
@@ -110,11 +111,13 @@ fn problem(row: &Row, _: crate::model::time::Timestamp) -> Cell<'_> {
     }
     let failing = failing(&row.replica)
         .map(|(integration, sent, failed)| format!("{integration}: {failed} of {} failed", sent.max(failed)));
+    let not_ready = row.replica.not_ready.as_ref().map(|why| format!("not ready: {why}"));
     let old = excess(row.replica.age_seconds, AGE_BOUND);
     let old = old.map(|age| format!("newest sample is {} old", words_of(age)));
     let skew = excess(row.replica.skew_seconds, SKEW_SECONDS);
     let skew = skew.map(|skew| format!("clock is off by {}", words_of(skew)));
-    Cell::text(failing.chain(old).chain(skew).collect::<Vec<_>>().join(", ")).tone(Tone::Warn)
+    Cell::text(failing.chain(not_ready).chain(old).chain(skew).collect::<Vec<_>>().join(", "))
+        .tone(Tone::Warn)
 }
 
 fn words_of(seconds: f64) -> String {
@@ -158,5 +161,6 @@ pub async fn run(args: &StatusArgs, session: &mut Session<'_>) -> Result<Exit, A
 
 fn is_problem(row: &Row) -> bool {
     let split = row.gossip.is_some_and(|gossip| matches!(gossip, Gossip::Partial | Gossip::Split));
-    !row.replica.up || split || failing(&row.replica).next().is_some()
+    let ails = row.replica.not_ready.is_some() || failing(&row.replica).next().is_some();
+    !row.replica.up || split || ails
 }

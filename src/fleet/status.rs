@@ -1,10 +1,13 @@
-//! The health of a cluster's own servers: every replica, and whether the members gossip.
+//! The health of a cluster's own servers: every replica, proxies and pushgateways among them, and whether the members gossip.
 
 use super::clusters::Cluster;
 use super::gather::{Answer, Gathered, SoFar, ask, gather};
 use crate::model::cluster::{ClusterName, Replica};
 use crate::model::time::{Timestamp, serialize_option};
-use crate::net::{Alertmanager, NetError, NotificationCounts, PrometheusClient, Reply};
+use crate::net::{
+    About, Alertmanager, NetError, NetErrorKind, NotificationCounts, PrometheusClient, ProxyClient,
+    PushgatewayClient, Reply,
+};
 use crate::wire::am_v2::AmCluster;
 use crate::wire::prom_json::QueryValue;
 use serde::Serialize;
@@ -82,6 +85,8 @@ pub struct ReplicaStatus {
     pub peers: Option<usize>,
     /// What an Alertmanager sent and failed to send since it started, by integration.
     pub notifications: NotificationCounts,
+    /// Why a proxy or a pushgateway cannot do its job, as it says itself.
+    pub not_ready: Option<String>,
     /// What it did not tell of itself.
     #[serde(skip)]
     pub unread: Vec<Unread>,
@@ -96,7 +101,7 @@ pub struct ClusterStatus {
     pub cluster: ClusterName,
     /// How its Alertmanagers see each other.
     pub gossip: Gossip,
-    /// Its replicas in order of configuration, Prometheus first.
+    /// Its replicas in order of configuration: Prometheus, Alertmanager, proxies, pushgateways.
     pub replicas: Vec<ReplicaStatus>,
 }
 
@@ -113,8 +118,16 @@ pub async fn status(
 ) -> Answer<ClusterStatus> {
     let servers = cluster.prometheus.iter().map(|prom| ask(prom.replica(), prometheus(prom)));
     let members = cluster.alertmanager.iter().map(|am| ask(am.replica(), alertmanager(am)));
-    let gathered =
-        gather(servers.chain(members).collect(), |partial| so_far(&|| answer(cluster, partial))).await;
+    let proxies = cluster.proxy.iter().map(|proxy| {
+        ask(proxy.replica(), async { own(proxy.replica(), tokio::join!(proxy.about(), proxy.ready())) })
+    });
+    let gateways = cluster.pushgateway.iter().map(|gateway| {
+        ask(gateway.replica(), async {
+            own(gateway.replica(), tokio::join!(gateway.about(), gateway.ready()))
+        })
+    });
+    let asks = servers.chain(members).chain(proxies).chain(gateways).collect();
+    let gathered = gather(asks, |partial| so_far(&|| answer(cluster, partial))).await;
     answer(cluster, &gathered)
 }
 
@@ -152,6 +165,21 @@ async fn alertmanager(am: &Alertmanager) -> Result<Reply<Part>, NetError> {
     Ok(finish(reply.map(|_| ()), status, Some(gossip)))
 }
 
+/// Puts together what a service of ours, or a Pushgateway that is not ours, tells of itself.
+fn own(
+    replica: &Replica,
+    (about, ready): (Result<Reply<About>, NetError>, Result<(), NetError>),
+) -> Result<Reply<Part>, NetError> {
+    let about = about?;
+    let mut status = blank(replica);
+    status.version = about.value.version.as_deref().map(plain_version);
+    status.started = about.value.started;
+    if let Err(NetError { kind: NetErrorKind::Status { status: 503, message }, .. }) = ready {
+        status.not_ready = Some(message);
+    }
+    Ok(finish(about.map(|_| ()), status, None))
+}
+
 fn blank(replica: &Replica) -> ReplicaStatus {
     ReplicaStatus {
         replica: replica.clone(),
@@ -163,6 +191,7 @@ fn blank(replica: &Replica) -> ReplicaStatus {
         skew_seconds: None,
         peers: None,
         notifications: NotificationCounts::new(),
+        not_ready: None,
         unread: Vec::new(),
         error: None,
     }
@@ -185,7 +214,9 @@ fn answer(cluster: &Cluster, gathered: &Gathered<Part>) -> Answer<ClusterStatus>
         .prometheus
         .iter()
         .map(PrometheusClient::replica)
-        .chain(cluster.alertmanager.iter().map(Alertmanager::replica));
+        .chain(cluster.alertmanager.iter().map(Alertmanager::replica))
+        .chain(cluster.proxy.iter().map(ProxyClient::replica))
+        .chain(cluster.pushgateway.iter().map(PushgatewayClient::replica));
     let replicas = all
         .map(|replica| match gathered.outcomes.iter().find(|o| o.replica == *replica).map(|o| &o.result) {
             Some(Ok(reply)) => reply.value.status.clone(),

@@ -1,9 +1,10 @@
-//! The client of one of our alert proxies: its ledger.
+//! The client of one of our alert proxies: its ledger, and what it tells of itself.
 
 use super::deadline::Deadline;
 use super::error::NetError;
 use super::http::{Ask, Http, Reply};
 use crate::model::cluster::Replica;
+use crate::model::time::Timestamp;
 use prometheus_parse::{Scrape, Value};
 use std::collections::BTreeMap;
 
@@ -30,6 +31,15 @@ pub struct Ledger {
     pub waiting: f64,
 }
 
+/// What a service tells of itself.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct About {
+    /// Its version.
+    pub version: Option<String>,
+    /// When it started.
+    pub started: Option<Timestamp>,
+}
+
 /// One proxy. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ProxyClient {
@@ -54,10 +64,51 @@ impl ProxyClient {
 
     /// Asks for the ledger, by Alertmanager.
     pub async fn ledger(&self) -> Result<Reply<BTreeMap<String, Ledger>>, NetError> {
-        let path = "/metrics";
-        let raw = self.http.ask(Ask::get(path), |body| String::from_utf8_lossy(body).into_owned()).await?;
-        self.http.reply(path, raw, |body| Ok(ledger(&String::from_utf8_lossy(body)))).await
+        self.page(ledger).await
     }
+
+    /// Asks what it is and since when it runs.
+    pub async fn about(&self) -> Result<Reply<About>, NetError> {
+        self.page(about).await
+    }
+
+    /// Asks whether it can do its job.
+    ///
+    /// # Errors
+    /// When it does not answer, or says why it cannot: status 503.
+    pub async fn ready(&self) -> Result<(), NetError> {
+        self.http.ask(Ask::get("/-/ready"), words).await.map(drop)
+    }
+
+    async fn page<T: Send + 'static>(&self, read: fn(&str) -> T) -> Result<Reply<T>, NetError> {
+        let path = "/metrics";
+        let raw = self.http.ask(Ask::get(path), words).await?;
+        self.http.reply(path, raw, move |body| Ok(read(&String::from_utf8_lossy(body)))).await
+    }
+}
+
+fn words(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).into_owned()
+}
+
+/// Reads what every service of ours tells of itself.
+fn about(text: &str) -> About {
+    let is_wanted = |line: &&str| {
+        line.starts_with("iaasmon_build_info") || line.starts_with("process_start_time_seconds")
+    };
+    let scrape = Scrape::parse(text.lines().filter(is_wanted).map(|line| Ok(line.to_owned())));
+    let mut about = About::default();
+    for sample in scrape.map(|scrape| scrape.samples).unwrap_or_default() {
+        let (Value::Gauge(value) | Value::Untyped(value)) = sample.value else { continue };
+        match sample.metric.as_str() {
+            "iaasmon_build_info" => about.version = sample.labels.get("version").map(str::to_owned),
+            "process_start_time_seconds" => {
+                about.started = Timestamp::from_timestamp_millis((value * 1e3) as i64)
+            }
+            _ => {}
+        }
+    }
+    about
 }
 
 /// Reads the ledger out of our own page.
@@ -89,7 +140,17 @@ fn ledger(text: &str) -> BTreeMap<String, Ledger> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ledger, ledger};
+    use super::{About, Ledger, about, ledger};
+    use crate::model::time::Timestamp;
+
+    #[test]
+    fn a_proxy_tells_its_version_and_its_start() {
+        let text = "# TYPE iaasmon_build_info gauge\niaasmon_build_info{version=\"0.9.1\",service=\"proxy\"} 1\n\
+            # TYPE process_start_time_seconds gauge\nprocess_start_time_seconds 1795000000.25\n";
+        let started = Timestamp::from_timestamp_millis(1_795_000_000_250);
+        assert_eq!(about(text), About { version: Some("0.9.1".to_owned()), started });
+        assert_eq!(about("garbage {{{\nprocess_start_time_seconds NaN\n").version, None);
+    }
 
     #[test]
     fn a_ledger_is_read_by_member() {

@@ -5,6 +5,7 @@ use super::{WireError, go};
 use crate::model::family::{Family, Kind, Metric, Summary, Value};
 use crate::model::group::{GroupKey, PushedCheck};
 use crate::model::histogram::{Count, Histogram};
+use crate::model::time::Timestamp;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -87,6 +88,35 @@ pub fn decode_flags(body: &[u8]) -> Result<BTreeMap<String, String>, WireError> 
     }
     let answer: Answer = serde_json::from_slice(body)?;
     Ok(answer.data.flags)
+}
+
+/// What a gateway is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Build {
+    /// Its version.
+    pub version: Option<String>,
+    /// When it started.
+    pub started: Option<Timestamp>,
+}
+
+/// Reads what a gateway is, beside its flags.
+///
+/// # Errors
+/// Where it is not what a Pushgateway says.
+pub fn decode_build(body: &[u8]) -> Result<Build, WireError> {
+    #[derive(Deserialize)]
+    struct Answer {
+        data: Status,
+    }
+    #[derive(Deserialize)]
+    struct Status {
+        #[serde(default)]
+        build_information: BTreeMap<String, String>,
+        start_time: Option<Timestamp>,
+    }
+    let Answer { data: mut told } = serde_json::from_slice(body)?;
+    let version = told.build_information.remove("version").filter(|version| !version.is_empty());
+    Ok(Build { version, started: told.start_time })
 }
 
 /// Reads which checks there are.
@@ -191,7 +221,7 @@ fn value(kind: Kind, told: &OneMetric) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::{decode_checks, decode_flags, decode_groups};
+    use super::{decode_build, decode_checks, decode_flags, decode_groups};
     use crate::wire::exposition::write;
 
     fn written(body: &str) -> String {
@@ -254,6 +284,9 @@ mod tests {
             "flags":{"persistence.file":"","persistence.interval":"5m","web.enable-admin-api":"false"}}}"#;
         let flags = decode_flags(body).expect("flags");
         assert_eq!((flags["persistence.file"].as_str(), flags.len()), ("", 3));
+        let build = decode_build(body).expect("a build");
+        assert_eq!(build.version.as_deref(), Some("1.5.1+ds"));
+        assert_eq!(build.started.map(|at| at.timestamp_millis()), Some(1_796_021_316_500));
         assert!(decode_flags(br#"{"status":"success","data":{}}"#).is_err());
     }
 

@@ -93,6 +93,13 @@ impl Region {
         run(command().arg("--config").arg(self.desk.path("config.toml")).args(args), b"")
     }
 
+    /// Returns the servers, as they are listed.
+    fn servers(&self) -> Vec<Value> {
+        let listed = self.iaasmon(&["status", "-o", "json"]).stdout;
+        let listed: Value = serde_json::from_str(&listed).unwrap_or_default();
+        listed["data"].as_array().cloned().unwrap_or_default()
+    }
+
     /// Returns the alerts of the job, as they are listed.
     fn alerts(&self) -> Vec<Value> {
         let listed = self.iaasmon(&["alerts", "job=nightly", "-o", "json"]).stdout;
@@ -191,6 +198,12 @@ fn a_check_of_no_node_is_told_with_its_output_and_goes_on_while_its_pushgateway_
     assert!(shown.stdout.contains("CRIT: no space left"), "{}", shown.stdout);
     assert!(shown.stderr.contains("not of the pushgateway but of an alert: "), "{}", shown.stderr);
 
+    let servers = region.servers();
+    let [.., gateway] = &servers[..] else { panic!("{servers:#?}") };
+    assert!(gateway["up"] == false && gateway["error"].is_string(), "{gateway}");
+    let told = region.iaasmon(&["doctor"]).stdout;
+    assert_eq!(told.matches("does not answer").count(), 1, "{told}");
+
     // It is back, with what it had and with what was pushed meanwhile: the check is well again.
     region.says(0, "OK: enough room");
     region.run_gateway();
@@ -210,6 +223,15 @@ fn a_check_of_no_node_is_told_with_its_output_and_goes_on_while_its_pushgateway_
     }
     region.run_gateway();
     region.await_value("iaasmon_check_status{job=\"nightly\"}", Some(0.0));
+
+    // How the servers are is told of proxies and gateways, too.
+    let servers = region.servers();
+    let kinds: Vec<_> = servers.iter().map(|row| row["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["prometheus", "alertmanager", "proxy", "proxy", "pushgateway"]);
+    for row in &servers[2..] {
+        assert_eq!((&row["up"], &row["version"]), (&json!(true), &json!(env!("CARGO_PKG_VERSION"))), "{row}");
+        assert!(row["started"].is_string() && row["not_ready"].is_null(), "{row}");
+    }
 
     // Silenced before it turns bad again; its output comes all the same.
     let silence = region.iaasmon(&[

@@ -43,7 +43,7 @@ pub(super) fn examine(facts: &Facts<'_>) -> Vec<Finding> {
     findings.extend(detail_url(facts));
     findings.extend(not_looked_at(facts));
     if findings.is_empty() {
-        let servers = facts.status.replicas.len() + facts.forwarders.len() + facts.gateways.len();
+        let servers = facts.status.replicas.len();
         findings.push(finding(
             facts,
             Level::Ok,
@@ -70,6 +70,10 @@ fn replica_rules(facts: &Facts<'_>, replica: &ReplicaStatus) -> Vec<Finding> {
     let name = &replica.replica.name;
     let kind = replica.replica.kind.word();
     if let Some(error) = &replica.error {
+        // What that means of a proxy or a pushgateway is told where the way of alerts is looked at.
+        if matches!(replica.replica.kind, ReplicaKind::Proxy | ReplicaKind::Pushgateway) {
+            return Vec::new();
+        }
         let text = format!("{kind} {name} does not answer: {error}");
         let stands_in = facts.status.replicas.iter().any(|r| r.up && r.replica.kind == replica.replica.kind);
         let hint = if stands_in {

@@ -28,6 +28,7 @@ fn replica(kind: ReplicaKind, name: &str) -> ReplicaStatus {
         skew_seconds: None,
         peers: None,
         notifications: NotificationCounts::new(),
+        not_ready: None,
         unread: Vec::new(),
         error: None,
     }
@@ -165,7 +166,8 @@ fn a_list_that_a_server_refuses_is_named() {
 fn where_there_are_proxies_a_prometheus_sends_to_them() {
     let found = |active: usize| {
         let fleet = fleet();
-        let status = ClusterStatus { cluster: "east".into(), gossip: Gossip::Whole, replicas: Vec::new() };
+        let replicas = ["1", "2", "3"].map(|name| replica(ReplicaKind::Proxy, name)).into();
+        let status = ClusterStatus { cluster: "east".into(), gossip: Gossip::Whole, replicas };
         let forwarder = |name: &str| Forwarder { name: name.into(), ledger: Ok(BTreeMap::new()) };
         let facts = Facts {
             cluster: &fleet.clusters()[0],
@@ -223,7 +225,8 @@ fn a_proxy_that_lost_something_or_holds_it_back_is_told() {
 /// Examines a cluster with one pushgateway, which one Prometheus scrapes.
 fn pushed(change: impl FnOnce(&mut Gateway, &mut Scraped)) -> Vec<(Level, &'static str, String)> {
     let fleet = fleet();
-    let status = ClusterStatus { cluster: "east".into(), gossip: Gossip::Whole, replicas: Vec::new() };
+    let replicas = vec![replica(ReplicaKind::Pushgateway, "push:9091")];
+    let status = ClusterStatus { cluster: "east".into(), gossip: Gossip::Whole, replicas };
     let mut gateway = Gateway {
         name: "push:9091".into(),
         target: "push:9091".to_owned(),

@@ -49,6 +49,7 @@ impl Subject for ReplicaSubject<'_> {
         test(self.replica.replica.cluster.as_str())
             || self.labels.iter().any(|(_, value)| test(value))
             || self.replica.error.as_deref().is_some_and(&mut *test)
+            || self.replica.not_ready.as_deref().is_some_and(&mut *test)
             || self.replica.notifications.keys().any(|integration| test(integration))
     }
 }

@@ -320,6 +320,7 @@ impl World {
                 skew_seconds: (self.case == Case::ReadOnly && name == "prom-b").then_some(41.0),
                 peers: (error.is_none() && is_member).then_some(2),
                 notifications: Default::default(),
+                not_ready: None,
                 unread: Vec::new(),
                 error: error.map(|error| error.to_string()),
             }

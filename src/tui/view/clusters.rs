@@ -96,10 +96,16 @@ pub fn replicas(state: &State, cluster: &ClusterData, pen: &mut Pen<'_>) {
         {
             facts.push(format!("{failed} {integration} notifications FAILED"));
         }
+        facts.extend(replica.not_ready.as_ref().map(|why| format!("NOT READY: {why}")));
         facts.extend(replica.error.clone());
         facts.retain(|fact| !fact.is_empty());
         let facts = facts.iter().map(|fact| text::line(fact).into_owned());
-        let kind = if replica.replica.kind == ReplicaKind::Alertmanager { "am" } else { "prom" };
+        let kind = match replica.replica.kind {
+            ReplicaKind::Alertmanager => "am",
+            ReplicaKind::Proxy => "prxy",
+            ReplicaKind::Pushgateway => "push",
+            _ => "prom",
+        };
         let start = [
             part(Role::Text, " "),
             cell(Role::Muted, kind, 4),
