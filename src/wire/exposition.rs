@@ -10,7 +10,7 @@ pub mod protobuf;
 mod token;
 pub mod write;
 
-use parse::Malformed;
+use protobuf::Undecodable;
 use protobuf::write::Natives;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -37,7 +37,10 @@ impl Format {
             let kind = parts.next().unwrap_or_default();
             let parameters: Vec<(&str, &str)> = parts.filter_map(|part| part.split_once('=')).collect();
             let parameter = |name: &str| {
-                parameters.iter().find(|(known, _)| known.trim() == name).map(|(_, value)| value.trim())
+                parameters
+                    .iter()
+                    .find(|(known, _)| known.trim().eq_ignore_ascii_case(name))
+                    .map(|(_, value)| value.trim())
             };
             let format = match (kind, parameter("version")) {
                 ("application/openmetrics-text", None | Some("1.0.0" | "0.0.1")) => Self::OpenMetrics,
@@ -232,7 +235,7 @@ impl Exposition {
     ///
     /// # Errors
     /// Where something was appended that is no text of families.
-    pub fn into_bytes(mut self) -> Result<Vec<u8>, Malformed> {
+    pub fn into_bytes(mut self) -> Result<Vec<u8>, Undecodable> {
         let natives = std::mem::take(&mut self.natives);
         match self.format {
             Format::Text | Format::OpenMetrics => Ok(self.finish().into_bytes()),
@@ -343,10 +346,13 @@ mod tests {
         let two = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
         let three = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
         let native = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,application/openmetrics-text;version=1.0.0;q=0.8,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+        // 3.x with native histograms.
+        let newest = "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
         let (open, proto) = ([Format::Text, Format::OpenMetrics], [Format::Text, Format::Protobuf]);
-        for accept in [two, three, native, "application/openmetrics-text"] {
+        for accept in [two, three, native, newest, "application/openmetrics-text"] {
             assert_eq!(Format::among(&open, accept), Format::OpenMetrics, "{accept}");
-            let expected = if accept == native { Format::Protobuf } else { Format::Text };
+            let asks = accept.starts_with("application/vnd");
+            let expected = if asks { Format::Protobuf } else { Format::Text };
             assert_eq!(Format::among(&proto, accept), expected, "{accept}");
         }
         for accept in [
@@ -356,6 +362,7 @@ mod tests {
             "text/plain;version=0.0.4,application/openmetrics-text;q=0.5",
             "x;q=;;",
             "application/openmetrics-text;q=0",
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;Q=0",
             "application/vnd.google.protobuf",
         ] {
             for formats in [open, proto] {

@@ -158,12 +158,45 @@ fn what_no_prometheus_could_scrape_is_refused() {
             Histogram { positive_spans: vec![span(0, u32::MAX), span(0, u32::MAX)], ..seconds() },
             "positive side: spans of 8589934590 buckets, but 2 counts",
         ),
+        // No weights: what a sum of 0 says is passed over, here and there.
+        (
+            Histogram { zero_count: None, zero_count_float: Some(0.0), ..seconds() },
+            "6 values in buckets, but a count of 7",
+        ),
+        (
+            Histogram { sample_count: None, sample_count_float: Some(0.0), ..seconds() },
+            "7 values in buckets, but a count of 0",
+        ),
+        // Weights: what counts values is passed over.
+        (
+            Histogram { sample_count: Some(10), sample_count_float: None, ..weights() },
+            "3 values in buckets, but a count of 0",
+        ),
+        (Histogram { sample_count_float: Some(2.5), ..weights() }, "3 values in buckets, but a count of 2.5"),
+        (
+            Histogram {
+                positive_spans: vec![span(0, 1_000_000)],
+                positive_deltas: vec![0; 1_000_000],
+                ..seconds()
+            },
+            "positive side: 1000000 buckets or spans, and not 10000 at most",
+        ),
     ] {
         let body = delimited(&[family("took_seconds", 4, &[("/a", change)])]);
         let expected = format!("native histogram \"took_seconds\" cannot be scraped: {why}\n");
         assert_eq!(push(&gate, "/metrics/job/j", &body), (400, expected));
     }
     assert_eq!(told(&gate), before);
+    // What says no more of native buckets than that there could be some is classic, as for a Prometheus.
+    for odd in [
+        Histogram { schema: Some(0), ..Histogram::default() },
+        Histogram { zero_threshold: Some(0.0), zero_count: Some(0), ..Histogram::default() },
+    ] {
+        let buckets = both().buckets;
+        let odd = Histogram { sample_count: Some(7), buckets, ..odd };
+        let body = delimited(&[family("took_seconds", 4, &[("/a", odd)])]);
+        assert_eq!(push(&gate, "/metrics/job/j", &body), (200, String::new()));
+    }
 }
 
 /// A Prometheus of 2.42 with its feature, which scrapes a gateway.
@@ -187,6 +220,12 @@ impl Scraper {
         Self { place, _running: running }
     }
 
+    /// Returns why the last scrape failed.
+    fn trouble(&self) -> String {
+        let targets = get_json(&format!("http://{}/api/v1/targets", self.place.address)).unwrap_or_default();
+        targets["data"]["activeTargets"][0]["lastError"].to_string()
+    }
+
     /// Returns the values of an expression by `path`.
     fn query(&self, expression: &str) -> BTreeMap<String, String> {
         let query: String = url::form_urlencoded::byte_serialize(expression.as_bytes()).collect();
@@ -201,7 +240,43 @@ impl Scraper {
 #[test]
 fn a_prometheus_that_takes_them_scrapes_them() {
     let gate = Gate::start(&[]);
-    assert_eq!(push(&gate, "/metrics/job/j", &everything()).0, 200);
+    let pushed = delimited(&[
+        family("took_seconds", 4, &[("/a", seconds()), ("/b", both())]),
+        family("weight_kg", 5, &[("/", weights())]),
+        family(
+            "mixed_seconds",
+            4,
+            &[("/a", both()), ("/c", Histogram { sample_count: Some(1), ..Histogram::default() })],
+        ),
+    ]);
+    assert_eq!(push(&gate, "/metrics/job/j", &pushed), (200, String::new()));
+    // Nothing that is taken fails the scrape.
+    let odd = [
+        ("no weights", Histogram { sample_count_float: Some(0.0), zero_count_float: Some(0.0), ..seconds() }),
+        (
+            "stale",
+            Histogram {
+                sample_sum: Some(f64::from_bits(0x7ff0_0000_0000_0002)),
+                sample_count: Some(9),
+                ..seconds()
+            },
+        ),
+        ("far", Histogram { positive_spans: vec![span(i32::MAX, 1), span(i32::MAX, 1)], ..seconds() }),
+        (
+            "many",
+            Histogram {
+                sample_count: Some(10_000),
+                zero_count: None,
+                negative_spans: vec![],
+                negative_deltas: vec![],
+                positive_spans: vec![span(0, 10_000)],
+                positive_deltas: std::iter::once(1).chain(std::iter::repeat_n(0, 9_999)).collect(),
+                ..seconds()
+            },
+        ),
+        ("infinite", Histogram { positive_counts: vec![f64::NAN, f64::INFINITY], ..weights() }),
+    ];
+    assert_eq!(push(&gate, "/metrics/job/odd", &delimited(&[family("odd", 4, &odd)])), (200, String::new()));
     gate.push("/metrics/job/k", "# TYPE size_bytes gauge\nsize_bytes{path=\"/\"} 42\n");
     let scraper = Scraper::start(&gate);
     let expected = |pairs: &[(&str, &str)]| {
@@ -210,19 +285,22 @@ fn a_prometheus_that_takes_them_scrapes_them() {
             .map(|(path, value)| ((*path).to_owned(), (*value).to_owned()))
             .collect::<BTreeMap<_, _>>()
     };
-    // For 2.42 what comes in messages is native, whatever it is.
-    let counts = expected(&[("/a", "7"), ("/b", "7"), ("/c", "1")]);
+    let counts = expected(&[("/a", "7"), ("/b", "7")]);
     let seen = || scraper.query("histogram_count(took_seconds)");
-    assert!(await_until(SOON, || seen() == counts), "{:?} {}", seen(), scraper.place.said());
+    assert!(await_until(SOON, || seen() == counts), "{:?} {}", seen(), scraper.trouble());
     // Where the buckets are: 2 of 7 values are up to 1, one of them below zero, and 4 up to 2^(1/8).
     let fraction = scraper.query("histogram_fraction(1, 1.0905077326652577, took_seconds{path='/a'}) * 7");
     assert_eq!(fraction, expected(&[("/a", "2")]));
     assert_eq!(scraper.query("histogram_sum(weight_kg)"), expected(&[("/", "-3")]));
     assert_eq!(scraper.query("histogram_count(weight_kg)"), expected(&[("/", "4.5")]));
+    // For 2.42 a family is what its first metric is. Classic ones come first: of those nobody misses a bucket.
+    assert_eq!(scraper.query("mixed_seconds_count"), expected(&[("/a", "7"), ("/c", "1")]));
+    assert_eq!(scraper.query("mixed_seconds_bucket{le='1.0'}"), expected(&[("/a", "4")]));
     // Everything else is read from the same page.
     assert_eq!(scraper.query("size_bytes"), expected(&[("/", "42")]));
     assert_eq!(scraper.query("count(push_time_seconds{job=~'j|k'})"), expected(&[("", "2")]));
     assert_eq!(scraper.query("up"), expected(&[("", "1")]));
+    assert_eq!(scraper.query("histogram_count(odd)").len(), odd.len());
 }
 
 #[test]
@@ -239,4 +317,58 @@ fn they_move_to_another_gateway() {
         assert!(moved.stderr.contains("2 groups: 2 copied, 0 there already, 0 refused"), "{}", moved.stderr);
         assert_eq!(told(to), before);
     }
+}
+
+#[test]
+fn what_cannot_be_read_of_the_old_gateway_stays_there_and_is_told() {
+    let (old, new) = (Gate::debian(&["--persistence.file="]), Gate::start(&[]));
+    let bad = Histogram { schema: Some(9), ..seconds() };
+    for (path, name, kind, histogram) in [
+        ("/metrics/job/good", "good_seconds", 4, seconds()),
+        ("/metrics/job/gauge", "gauge_kg", 5, weights()),
+        ("/metrics/job/bad", "bad_seconds", 4, bad),
+    ] {
+        assert_eq!(push(&old, path, &delimited(&[family(name, kind, &[("/", histogram)])])).0, 200);
+    }
+    let [from, to] = [&old, &new].map(|gate| format!("http://{}", gate.place.address));
+    let moved = iaasmon(&["migrate", "pushgateway", &from, &to]);
+    assert_eq!(moved.code, Some(3), "{}{}", moved.stdout, moved.stderr);
+    assert!(moved.stderr.contains("3 groups: 2 copied, 0 there already, 1 refused"), "{}", moved.stderr);
+    let refused = moved.stdout.lines().find(|line| line.starts_with("refused")).expect("one");
+    assert!(
+        refused.contains("job=\"bad\"") && refused.contains("a histogram of it cannot be read"),
+        "{refused}"
+    );
+    let all = told(&new);
+    assert!(all.len() == 2 && all.values().all(|value| value.contains("native: Some")), "{all:#?}");
+}
+
+#[test]
+fn a_gateway_whose_page_is_broken_can_be_left() {
+    // Two groups that no page can have together: there is none any more.
+    let old = Gate::debian(&["--persistence.file=", "--push.disable-consistency-check"]);
+    let classic = "# TYPE h histogram\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 1\n";
+    for (path, body) in [
+        ("/metrics/job/a", "# TYPE m gauge\nm 1\n"),
+        ("/metrics/job/b", "# TYPE m counter\nm 1\n"),
+        ("/metrics/job/c", classic),
+    ] {
+        assert_eq!(old.ask("PUT", path, body).code, 202);
+    }
+    let native = delimited(&[family("took_seconds", 4, &[("/", seconds())])]);
+    assert_eq!(push(&old, "/metrics/job/d", &native).0, 202);
+    let is_there = || old.place.json("/api/v1/metrics")["data"].as_array().is_some_and(|all| all.len() == 4);
+    assert!(await_until(SOON, is_there) && old.place.get("/metrics").is_some_and(|page| page.code == 500));
+    let new = Gate::start(&[]);
+    let [from, to] = [&old, &new].map(|gate| format!("http://{}", gate.place.address));
+    let moved = iaasmon(&["migrate", "pushgateway", &from, &to]);
+    assert_eq!(moved.code, Some(3), "{}{}", moved.stdout, moved.stderr);
+    assert!(moved.stderr.contains("note: the page of the old gateway cannot be read"), "{}", moved.stderr);
+    assert!(
+        moved.stderr.contains("4 groups: 2 copied, 0 there already, 2 refused"),
+        "{}{}",
+        moved.stdout,
+        moved.stderr
+    );
+    assert!(new.page().lines().any(|line| line == "h_count{instance=\"\",job=\"c\"} 1"));
 }

@@ -14,8 +14,9 @@ use crate::serve::skeleton::http::{IntoResponse, Method, Response, State, Status
 use crate::sys::clock;
 use crate::wire::go::write_float;
 use chrono::{DateTime, SecondsFormat};
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value as Json, json};
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 type Gateway = State<Arc<Shared>>;
@@ -44,13 +45,9 @@ pub(super) async fn metrics(State(shared): Gateway) -> Response {
     let gateway = shared.clone();
     let make = move || {
         let groups = sorted(&gateway.groups);
-        let mut told = "{\"status\":\"success\",\"data\":[".to_owned();
-        for (place, group) in groups.iter().enumerate() {
-            told.push_str(if place == 0 { "" } else { "," });
-            // As a tree of values one group is many times what it is as text, and all of them would be as many times that.
-            let _ = write!(told, "{}", tell(group));
-        }
-        answer(told + "]}")
+        let told: Vec<Told<'_>> = groups.iter().map(|group| Told(group)).collect();
+        // There is nothing in it that JSON does not know.
+        answer(serde_json::to_string(&Answer { status: "success", data: told }).unwrap_or_default())
     };
     shared.long.answer(make).await
 }
@@ -102,71 +99,100 @@ pub(super) async fn quit(State(shared): Gateway, method: Method) -> Response {
     "Requesting termination... Goodbye!".into_response()
 }
 
-fn tell(group: &Group) -> Json {
-    let labels: Map<String, Json> =
-        group.key.labels().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    let mut told = Map::new();
-    told.insert("labels".to_owned(), labels.clone().into());
-    told.insert("last_push_successful".to_owned(), (group.failed <= group.pushed).into());
-    for (name, stamp, other, help) in [
-        (super::ready::PUSHED, group.pushed, group.failed, super::scrape::PUSHED_HELP),
-        (super::ready::FAILED, group.failed, group.pushed, super::scrape::FAILED_HELP),
-    ] {
-        let labels: Map<String, Json> =
-            group.labels().into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
-        let metric = json!({"labels": labels, "value": float(seconds(stamp))});
-        // One that never was came with the other.
-        let since = time(if stamp == 0 { other } else { stamp });
-        let family = json!({"time_stamp": since, "type": "GAUGE", "help": help, "metrics": [metric]});
-        told.insert(name.to_owned(), family);
-    }
-    for (place, part) in group.parts().iter().enumerate() {
-        if let Some(family) = group.family(place) {
-            told.insert(part.name.to_string(), of_family(&family, part.pushed));
+#[derive(Serialize)]
+struct Answer<'a> {
+    status: &'static str,
+    data: Vec<Told<'a>>,
+}
+
+/// A group as it is told, family by family: as a tree of values it is many times what it is as text.
+struct Told<'a>(&'a Group);
+
+impl Serialize for Told<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(group) = self;
+        let mut told = serializer.serialize_map(None)?;
+        told.serialize_entry("labels", &Pairs(group.key.labels().collect()))?;
+        told.serialize_entry("last_push_successful", &(group.failed <= group.pushed))?;
+        for (name, stamp, other, help) in [
+            (super::ready::PUSHED, group.pushed, group.failed, super::scrape::PUSHED_HELP),
+            (super::ready::FAILED, group.failed, group.pushed, super::scrape::FAILED_HELP),
+        ] {
+            let metric = json!({"labels": Pairs(group.labels()), "value": float(seconds(stamp))});
+            // One that never was came with the other.
+            let since = time(if stamp == 0 { other } else { stamp });
+            let family = json!({"time_stamp": since, "type": "GAUGE", "help": help, "metrics": [metric]});
+            told.serialize_entry(name, &family)?;
         }
+        for (place, part) in group.parts().iter().enumerate() {
+            if let Some(family) = group.family(place) {
+                told.serialize_entry(&*part.name, &ToldFamily(&family, part.pushed))?;
+            }
+        }
+        told.end()
     }
-    told.into()
+}
+
+/// Names and values as an object.
+struct Pairs<'a>(Vec<(&'a str, &'a str)>);
+
+impl Serialize for Pairs<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
 }
 
 fn time(at: Nanos) -> String {
     DateTime::from_timestamp_nanos(at).to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
-fn of_family(family: &Family<'_>, pushed: Nanos) -> Json {
-    let metrics: Vec<Json> = family.metrics.iter().map(of_metric).collect();
-    let mut told = json!({"time_stamp": time(pushed), "type": family.kind.name(), "metrics": metrics});
-    if let (Some(help), Some(told)) = (&family.help, told.as_object_mut()) {
-        told.insert("help".to_owned(), help.as_ref().into());
+/// A family, and when it was pushed.
+struct ToldFamily<'a>(&'a Family<'a>, Nanos);
+
+impl Serialize for ToldFamily<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(family, pushed) = self;
+        let mut told = serializer.serialize_map(None)?;
+        told.serialize_entry("time_stamp", &time(*pushed))?;
+        told.serialize_entry("type", family.kind.name())?;
+        if let Some(help) = &family.help {
+            told.serialize_entry("help", help)?;
+        }
+        told.serialize_entry("metrics", &Metrics(&family.metrics))?;
+        told.end()
     }
-    told
+}
+
+/// The metrics of a family, of which each is made when it is written.
+struct Metrics<'a>(&'a [Metric<'a>]);
+
+impl Serialize for Metrics<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(of_metric))
+    }
 }
 
 fn of_metric(metric: &Metric<'_>) -> Json {
-    let labels: Map<String, Json> = metric
-        .labels
-        .iter()
-        .map(|(name, value)| (name.clone().into_owned(), value.as_ref().into()))
-        .collect();
-    let mut told = Map::new();
-    told.insert("labels".to_owned(), labels.into());
+    let labels = Pairs(metric.labels.iter().map(|(name, value)| (&**name, &**value)).collect());
     match &metric.value {
-        Value::Plain(value) => {
-            told.insert("value".to_owned(), float(*value).into());
-        }
+        Value::Plain(value) => json!({"labels": labels, "value": float(*value)}),
         Value::Summary(summary) => {
             let quantiles =
                 summary.quantiles.iter().map(|(quantile, value)| (float(*quantile), float(*value).into()));
-            told.insert("quantiles".to_owned(), quantiles.collect::<Map<_, _>>().into());
-            told.insert("count".to_owned(), summary.count.unwrap_or_default().to_string().into());
-            told.insert("sum".to_owned(), float(summary.sum.unwrap_or_default()).into());
+            json!({
+                "labels": labels,
+                "quantiles": quantiles.collect::<Map<_, _>>(),
+                "count": summary.count.unwrap_or_default().to_string(),
+                "sum": float(summary.sum.unwrap_or_default()),
+            })
         }
-        Value::Histogram(histogram) => {
-            told.insert("buckets".to_owned(), buckets_of(histogram));
-            told.insert("count".to_owned(), counted(histogram.count.unwrap_or(Count::Whole(0))).into());
-            told.insert("sum".to_owned(), float(histogram.sum.unwrap_or_default()).into());
-        }
+        Value::Histogram(histogram) => json!({
+            "labels": labels,
+            "buckets": buckets_of(histogram),
+            "count": counted(histogram.count.unwrap_or(Count::Whole(0))),
+            "sum": float(histogram.sum.unwrap_or_default()),
+        }),
     }
-    told.into()
 }
 
 /// Returns classic buckets by their bounds, and native ones, which upstream tells in the place of those, as

@@ -277,8 +277,9 @@ impl Group {
         self.write(place, &mut body);
         // What was written here is read by the same rules.
         let mut family = parse::parse(body.as_bytes(), Names::Utf8).ok()?.pop()?;
-        let native = self.natives.as_ref().and_then(|natives| natives.get(&*family.name));
-        protobuf::write::restore(&mut family, native.into_iter().map(|native| &**native)).ok()?;
+        if let Some(native) = self.natives.as_ref().and_then(|natives| natives.get(&*family.name)) {
+            protobuf::write::restore(&mut family, native).ok()?;
+        }
         Some(family.into_owned())
     }
 

@@ -166,7 +166,10 @@ async fn metrics(State(admin): Shared, headers: HeaderMap) -> Response {
         let mut page = Exposition::new(format);
         admin.write(&mut page);
         match page.into_bytes() {
-            Ok(body) => ([(header::CONTENT_TYPE, format.content_type())], body).into_response(),
+            Ok(body) => {
+                let head = [(header::CONTENT_TYPE, format.content_type()), (header::VARY, "accept")];
+                (head, body).into_response()
+            }
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
         }
     };

@@ -113,6 +113,27 @@ pub fn parse(mut body: &[u8], names: Names) -> Result<Vec<Family<'static>>, Unde
     Ok(families)
 }
 
+/// Reads what can be read of a page, metric by metric: what is wrong with one of them is no fault of the others. `None` where it
+/// is no page in messages at all.
+pub fn parse_leniently(mut body: &[u8], names: Names) -> Option<Vec<Family<'static>>> {
+    let mut families = Vec::new();
+    while !body.is_empty() {
+        match take_message(&mut body) {
+            Ok(mut family) => {
+                let metrics = std::mem::take(&mut family.metrics);
+                let Ok(mut head) = head_of(family, names) else { continue };
+                let metrics =
+                    metrics.into_iter().map(|metric| metric_of(metric, head.kind, &head.name, names));
+                head.metrics = metrics.filter_map(Result::ok).collect();
+                families.push(head);
+            }
+            Err(_) if families.is_empty() => return None,
+            Err(_) => break,
+        }
+    }
+    Some(families)
+}
+
 fn take_message(body: &mut &[u8]) -> Result<message::MetricFamily, Undecodable> {
     let mut rest = *body;
     let Ok(length) = prost::decode_length_delimiter(&mut rest) else {
@@ -124,7 +145,16 @@ fn take_message(body: &mut &[u8]) -> Result<message::MetricFamily, Undecodable> 
     message::MetricFamily::decode(message).map_err(|error| Undecodable::Message(error.to_string()))
 }
 
-fn family_of(family: message::MetricFamily, names: Names) -> Result<Family<'static>, Undecodable> {
+fn family_of(mut family: message::MetricFamily, names: Names) -> Result<Family<'static>, Undecodable> {
+    let metrics = std::mem::take(&mut family.metrics);
+    let mut head = head_of(family, names)?;
+    let metrics = metrics.into_iter().map(|metric| metric_of(metric, head.kind, &head.name, names));
+    head.metrics = metrics.collect::<Result<_, _>>()?;
+    Ok(head)
+}
+
+/// Returns a family without its metrics.
+fn head_of(family: message::MetricFamily, names: Names) -> Result<Family<'static>, Undecodable> {
     let name = family.name.unwrap_or_default();
     if !names.take_metric(&name) {
         return content(format!("invalid metric name {}", quote(&name)));
@@ -133,15 +163,20 @@ fn family_of(family: message::MetricFamily, names: Names) -> Result<Family<'stat
     let Some(kind) = usize::try_from(number).ok().and_then(|number| KINDS.get(number)).copied() else {
         return content(format!("unknown type {number} of metric {}", quote(&name)));
     };
-    let metrics = family.metrics.into_iter().map(|metric| {
-        Ok(Metric {
-            timestamp_ms: metric.timestamp_ms,
-            value: value_of(&metric, kind, &name)?,
-            labels: labels_of(metric.labels, kind, &name, names)?,
-        })
-    });
-    let metrics = metrics.collect::<Result<_, _>>()?;
-    Ok(Family { name: Cow::Owned(name), help: family.help.map(Cow::Owned), kind, metrics })
+    Ok(Family { name: Cow::Owned(name), help: family.help.map(Cow::Owned), kind, metrics: Vec::new() })
+}
+
+fn metric_of(
+    metric: message::Metric,
+    kind: Kind,
+    name: &str,
+    names: Names,
+) -> Result<Metric<'static>, Undecodable> {
+    Ok(Metric {
+        timestamp_ms: metric.timestamp_ms,
+        value: value_of(&metric, kind, name)?,
+        labels: labels_of(metric.labels, kind, name, names)?,
+    })
 }
 
 fn labels_of(
@@ -203,14 +238,19 @@ fn histogram_of(histogram: &message::Histogram, name: &str) -> Result<Value, Und
         let count = count_of(bucket.cumulative_count, bucket.cumulative_count_float);
         (bucket.upper_bound.unwrap_or_default(), count.unwrap_or(Count::Whole(0)))
     };
+    let native = is_native(histogram).then(|| native_of(histogram));
     let made = Histogram {
-        count: count_of(histogram.sample_count, histogram.sample_count_float),
-        sum: histogram.sample_sum,
+        count: match &native {
+            None => count_of(histogram.sample_count, histogram.sample_count_float),
+            Some(_) => counted(histogram, histogram.sample_count, histogram.sample_count_float),
+        },
+        // One NaN among many means that a series is stale.
+        sum: histogram.sample_sum.map(|sum| if sum.is_nan() { f64::NAN } else { sum }),
         buckets: histogram.buckets.iter().map(bucket).collect(),
-        native: is_native(histogram).then(|| native_of(histogram).into()),
+        native: native.map(Box::new),
     };
     // As in text.
-    if made.count.is_some_and(|count| count.value() < 0.0) {
+    if made.native.is_none() && made.count.is_some_and(|count| count.value() < 0.0) {
         return wrong("negative count");
     }
     if made.buckets.iter().any(|(_, count)| count.value() < 0.0) {
@@ -222,21 +262,28 @@ fn histogram_of(histogram: &message::Histogram, name: &str) -> Result<Value, Und
     }
 }
 
-/// Whether a histogram says anything that a classic one does not. Prometheus looks at less: one without a value is classic for it
-/// unless it has a span without buckets. What was said is kept all the same.
+/// Whether a histogram is native for Prometheus, whatever else it says (isNativeHistogram in model/textparse/protobufparse.go).
+/// One without values has a span without buckets.
 fn is_native(histogram: &message::Histogram) -> bool {
-    histogram.schema.is_some()
-        || histogram.zero_threshold.is_some()
-        || count_of(histogram.zero_count, histogram.zero_count_float).is_some()
-        || !(histogram.negative_spans.is_empty() && histogram.positive_spans.is_empty())
-        || !(histogram.negative_deltas.is_empty() && histogram.positive_deltas.is_empty())
-        || !(histogram.negative_counts.is_empty() && histogram.positive_counts.is_empty())
+    !(histogram.negative_spans.is_empty() && histogram.positive_spans.is_empty())
+        || histogram.zero_threshold.is_some_and(|threshold| threshold > 0.0)
+        || histogram.zero_count.is_some_and(|count| count > 0)
+        || histogram.zero_count_float.is_some_and(|count| count > 0.0)
+}
+
+/// Whether a native histogram is one of weights: then all that counts values is passed over, else all that adds up weights
+/// (Histogram in model/textparse/protobufparse.go).
+fn is_weighted(histogram: &message::Histogram) -> bool {
+    let weighs = |count: Option<f64>| count.is_some_and(|count| count > 0.0);
+    weighs(histogram.sample_count_float) || weighs(histogram.zero_count_float)
+}
+
+fn counted(histogram: &message::Histogram, whole: Option<u64>, float: Option<f64>) -> Option<Count> {
+    if is_weighted(histogram) { float.map(Count::Float) } else { whole.map(Count::Whole) }
 }
 
 fn native_of(histogram: &message::Histogram) -> Native {
-    // Which of both counts, and the other is passed over (model/textparse/protobufparse.go).
-    let weighs = |count: Option<f64>| count.is_some_and(|count| count > 0.0);
-    let weighted = weighs(histogram.sample_count_float) || weighs(histogram.zero_count_float);
+    let is_weighted = is_weighted(histogram);
     let side = |spans: &[message::BucketSpan], deltas: &[i64], floats: &[f64]| Buckets {
         spans: (spans.iter())
             .map(|span| Span {
@@ -244,12 +291,12 @@ fn native_of(histogram: &message::Histogram) -> Native {
                 length: span.length.unwrap_or_default(),
             })
             .collect(),
-        counts: if weighted { Counts::Floats(floats.to_vec()) } else { Counts::Deltas(deltas.to_vec()) },
+        counts: if is_weighted { Counts::Floats(floats.to_vec()) } else { Counts::Deltas(deltas.to_vec()) },
     };
     Native {
         schema: histogram.schema.unwrap_or_default(),
         zero_threshold: histogram.zero_threshold.unwrap_or_default(),
-        zero_count: count_of(histogram.zero_count, histogram.zero_count_float),
+        zero_count: counted(histogram, histogram.zero_count, histogram.zero_count_float),
         negative: side(&histogram.negative_spans, &histogram.negative_deltas, &histogram.negative_counts),
         positive: side(&histogram.positive_spans, &histogram.positive_deltas, &histogram.positive_counts),
     }

@@ -90,8 +90,8 @@ fn what_cannot_be_is_refused() {
         (no_type, r#"unknown type 9 of metric "m""#),
         (with_le, r#"metric "h" must not have an explicit "le" label"#),
         (
-            histogram(Histogram { schema: Some(3), sample_count: Some(1), ..Histogram::default() }),
-            r#"native histogram "h" cannot be scraped: 0 values in buckets, but a count of 1"#,
+            histogram(Histogram { zero_count: Some(1), sample_count: Some(2), ..Histogram::default() }),
+            r#"native histogram "h" cannot be scraped: 1 values in buckets, but a count of 2"#,
         ),
         (
             histogram(Histogram { sample_count_float: Some(-1.0), ..Histogram::default() }),
@@ -178,9 +178,18 @@ fn native_buckets_are_kept_beside_classic_ones() {
     // Go's library marks one without values by a span of nothing.
     let empty = Histogram { positive_spans: vec![span(0, 0)], ..Histogram::default() };
     assert_eq!(the_histogram(empty).native.expect("native").positive.spans.len(), 1);
-    let without = Histogram { zero_count: Some(0), ..Histogram::default() };
-    assert_eq!(the_histogram(without).native.expect("native").zero_count, Some(Count::Whole(0)));
-    assert_eq!(the_histogram(Histogram::default()).native, None);
+    // Without one it is classic, whatever it could be.
+    let without = Histogram {
+        schema: Some(3),
+        zero_threshold: Some(0.0),
+        zero_count: Some(0),
+        zero_count_float: Some(0.0),
+        positive_deltas: vec![1],
+        ..Histogram::default()
+    };
+    assert_eq!(the_histogram(without).native, None);
+    let stale = Histogram { sample_sum: Some(f64::from_bits(0x7ff0_0000_0000_0002)), ..Histogram::default() };
+    assert_eq!(the_histogram(stale).sum.map(f64::to_bits), Some(f64::NAN.to_bits()));
 }
 
 #[test]
