@@ -22,7 +22,7 @@ pub struct PushedGroup {
     /// Whether nothing was refused since it was last pushed.
     pub last_push_successful: bool,
     /// Whether it has native histograms, of which it is told no more than their counts and sums.
-    pub lacks_buckets: bool,
+    pub has_native: bool,
 }
 
 /// What a gateway says beside the families of a group.
@@ -155,14 +155,14 @@ fn group(mut told: BTreeMap<Cow<'_, str>, &RawValue>) -> Result<PushedGroup, Wir
     let key = key(&labels)?;
     let successful = told.remove("last_push_successful").is_none_or(|told| told.get() == "true");
     told.retain(|name, _| !STAMPS.contains(&&**name));
-    let mut lacks_buckets = false;
+    let mut has_native = false;
     let families = told.into_iter().map(|(name, told)| {
         let told: OneFamily = serde_json::from_str(told.get())?;
-        lacks_buckets |= told.metrics.iter().any(|metric| matches!(metric.buckets, Some(Buckets::Native(_))));
+        has_native |= told.metrics.iter().any(|metric| matches!(metric.buckets, Some(Buckets::Native(_))));
         family(name.into_owned(), told).map_err(|what| wrong(format!("{key:?}: {what}")))
     });
     let families = families.collect::<Result<_, _>>()?;
-    Ok(PushedGroup { families, last_push_successful: successful, key, lacks_buckets })
+    Ok(PushedGroup { families, last_push_successful: successful, key, has_native })
 }
 
 fn family(name: String, told: OneFamily) -> Result<Family<'static>, String> {
@@ -243,7 +243,7 @@ mod tests {
             "s":{"time_stamp":"2026-11-30T06:48:36.5Z","type":"SUMMARY","help":"S.","metrics":[{"labels":{"job":"j"},"quantiles":{"0.99":"2","0.5":"NaN"},"count":"3","sum":"4.5"}]},
             "h":{"time_stamp":"2026-11-30T06:48:36.5Z","type":"HISTOGRAM","metrics":[{"labels":{},"buckets":{"+Inf":"2","10":"2","2":"1"},"count":"2","sum":"3"}]},
             "m":{"time_stamp":"2026-11-30T06:48:36.5Z","type":"UNTYPED","metrics":[{"labels":{"a":"\"x\""},"value":"+Inf"}]}}]}"#;
-        assert!(!decode_groups(body.as_bytes()).expect("groups")[0].lacks_buckets);
+        assert!(!decode_groups(body.as_bytes()).expect("groups")[0].has_native);
         let lines = [
             "# TYPE h histogram",
             r#"h_bucket{le="2"} 1"#,
@@ -268,7 +268,7 @@ mod tests {
     fn native_buckets_are_not_told() {
         let body = r#"{"data":[{"labels":{"job":"j"},"n":{"time_stamp":"2026-11-30T06:48:36.5Z","type":"HISTOGRAM","metrics":[
             {"labels":{"job":"j"},"buckets":[[0,"1","2","3"],[3,"-0.5","0.5","1"]],"count":"4","sum":"3"}]}}]}"#;
-        assert!(decode_groups(body.as_bytes()).expect("groups")[0].lacks_buckets);
+        assert!(decode_groups(body.as_bytes()).expect("groups")[0].has_native);
         let lines = [
             "# TYPE n histogram",
             r#"n_bucket{job="j",le="+Inf"} 4"#,

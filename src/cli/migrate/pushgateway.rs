@@ -32,6 +32,9 @@ const LARGEST: u64 = 1024 * 1024 * 1024;
 const PAGE: &str = "/metrics";
 /// The flag that says so.
 const PAGE_FLAG: &str = "web.telemetry-path";
+/// Why a group is not copied of which something cannot be had.
+const LACKING: &str =
+    "a histogram of it cannot be read from the old gateway's page, which alone has all of it";
 /// Progress is told after so many groups.
 const TELL_EVERY: usize = 500;
 
@@ -133,7 +136,10 @@ async fn copy(args: &PushgatewayArgs, config: &Config, streams: &mut Streams<'_>
     let (groups, there) = tokio::join!(old.groups(), new.groups());
     let checks = Checks::ask(&old, &new).await;
     let mut groups = groups.map_err(silent)?;
-    histograms::complete(&old, &mut groups).await.map_err(silent)?;
+    let histograms = histograms::complete(&old, &mut groups).await;
+    if let Some(note) = &histograms.note {
+        writeln!(streams.err, "note: {}", text::line(note))?;
+    }
     let there: HashSet<GroupKey> = there.map_err(silent)?.into_iter().map(|group| group.key).collect();
     let checks = checks.map_err(silent)?;
     groups.sort_by(|a, b| a.key.cmp(&b.key));
@@ -142,12 +148,17 @@ async fn copy(args: &PushgatewayArgs, config: &Config, streams: &mut Streams<'_>
         .map(|group| {
             let (old, new, is_there, plan) =
                 (&old, &new, there.contains(&group.key), checks.plan(&group.key));
+            let lacks = histograms.lacking.contains(&group.key);
             async move {
+                let fate = match (is_there, lacks) {
+                    (true, _) => Fate::There,
+                    (false, true) => Fate::Refused(LACKING.to_owned()),
+                    (false, false) if args.dry_run => Fate::Planned,
+                    (false, false) => push(new, &group).await,
+                };
                 if args.dry_run {
-                    let fate = if is_there { Fate::There } else { Fate::Planned };
                     return (group, fate, plan);
                 }
-                let fate = if is_there { Fate::There } else { push(new, &group).await };
                 let done = plan.carry_out(old, new).await;
                 (group, fate, done)
             }
@@ -215,9 +226,6 @@ async fn page(gateway: &PushgatewayClient, format: Format) -> Result<Vec<u8>, Ne
 }
 
 async fn push(new: &PushgatewayClient, group: &PushedGroup) -> Fate {
-    if group.lacks_buckets {
-        return Fate::Refused("the old gateway does not show its native histograms as protobuf".to_owned());
-    }
     let (body, format) = body(&group.families);
     let metrics = Metrics { group: &group.key, body: &body, format, replace: true };
     match new.push(metrics, None).await {
