@@ -38,6 +38,23 @@ fn executed(value: &[u8]) -> i64 {
     number_and_time(&mut Unpack(value)).map_or(i64::MIN, |(_, executed)| executed.timestamp_millis())
 }
 
+/// Writes, and where there is no room for that has more and more forgotten before it writes again: all but half of what the past
+/// may take, all but an eighth, all of it. What is known now matters more than its past. Forgetting is a commit of its own: only
+/// what is gone makes room.
+pub fn write_or_forget<T>(
+    share: u64,
+    mut write: impl FnMut() -> Result<T, StoreError>,
+    forget: impl Fn(u64) -> Result<(), StoreError>,
+) -> Result<T, StoreError> {
+    for most in [share / 2, share / 8, 0] {
+        match write() {
+            Err(StoreError::Full { .. }) => forget(most)?,
+            done => return done,
+        }
+    }
+    write()
+}
+
 /// Lets go what was run before `oldest`, and as much more that the rest takes no more than `most`. Returns what that takes.
 pub fn make(store: &Store, oldest: Option<Timestamp>, most: u64) -> Result<u64, StoreError> {
     let mut left = [0_u64; 2];

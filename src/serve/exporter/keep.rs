@@ -123,16 +123,9 @@ impl Keeper {
     }
 
     fn commit(&self, keep: &ToKeep) -> Result<(), StoreError> {
-        // What is known now matters more than its past. Forgetting is a commit of its own: only what is gone makes room.
-        for share in [2, 8, u64::MAX] {
-            match self.store.commit(Durability::Immediate, |batch| self.write(batch, keep)) {
-                Err(StoreError::Full { limit, .. }) => {
-                    history::room::make(&self.store, None, limit / share).map(drop)?;
-                }
-                done => return done,
-            }
-        }
-        self.store.commit(Durability::Immediate, |batch| self.write(batch, keep))
+        let commit = || self.store.commit(Durability::Immediate, |batch| self.write(batch, keep));
+        let forget = |most| history::room::make(&self.store, None, most).map(drop);
+        history::room::write_or_forget(MOST_KEPT, commit, forget)
     }
 
     fn write(&self, batch: &mut Batch<'_>, keep: &ToKeep) -> Result<(), StoreError> {

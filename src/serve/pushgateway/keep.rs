@@ -166,14 +166,15 @@ impl Keeper {
     /// Writes what has changed, all of it or nothing.
     pub(super) fn write(&self, changed: &[Changed], past: &Past) -> Result<(), StoreError> {
         let mut outputs = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
-        // Groups matter more than their past. Forgetting is a commit of its own: only what is gone makes room.
-        for most in [self.share / 2, self.share / 8, 0] {
-            match self.write_once(&mut outputs, changed, past) {
-                Err(StoreError::Full { .. }) => self.make_room(None, most)?,
-                done => return done,
+        let write = || self.write_once(&mut outputs, changed, past);
+        history::room::write_or_forget(self.share, write, |most| self.make_room(None, most))?;
+        if !past.gone.is_empty() {
+            let forgotten = self.store.commit(Durability::Eventual, |batch| outputs.forget(batch, past));
+            if let Err(error) = forgotten {
+                tracing::warn!(%error, "the past of checks that are gone stays until it is too old");
             }
         }
-        self.write_once(&mut outputs, changed, past)
+        Ok(())
     }
 
     /// Returns which opening of the file this is.
@@ -328,9 +329,10 @@ impl Kept {
     /// Makes the group of it.
     pub(super) fn group(self, index: &Index, series: &Series, keep: usize, now: Timestamp) -> Option<Group> {
         let mut families = parse::parse(self.text.as_bytes(), Names::Utf8).ok()?;
-        for family in families.iter_mut().filter(|_| !self.natives.is_empty()) {
-            let native = self.natives.get(&*family.name);
-            protobuf::write::restore(family, native.into_iter().map(Vec::as_slice)).ok()?;
+        for family in &mut families {
+            if let Some(native) = self.natives.get(&*family.name) {
+                protobuf::write::restore(family, native).ok()?;
+            }
         }
         let made: Vec<Ready> = ready(families, &self.key, series).ok()?;
         let mut group = Group::empty(self.key.clone(), series).after(Mode::Replace, made, self.pushed, index);
@@ -347,9 +349,12 @@ impl Kept {
 
 #[cfg(test)]
 mod tests {
-    use super::{GROUPS, Keeper, Kept, pack};
+    use super::{FORM_OF_TEXT, GROUPS, Keeper, Kept, pack};
+    use crate::detail::pack::Pack;
     use crate::model::group::GroupKey;
     use crate::serve::pushgateway::group::Group;
+    use crate::serve::pushgateway::index::Index;
+    use crate::serve::pushgateway::seal::seal;
     use crate::serve::pushgateway::series::Series;
     use crate::sys::store::Durability;
 
@@ -380,6 +385,21 @@ mod tests {
         let mut read = Vec::new();
         keeper.read(|kept| read.push(kept.key().job().to_owned())).expect("readable");
         assert_eq!(read, ["one"]);
+    }
+
+    #[test]
+    fn what_was_kept_before_there_were_native_histograms_is_read() {
+        let key = GroupKey::new("j", []);
+        let mut packed = Pack::default();
+        [FORM_OF_TEXT, 5, 7, 5, -1].into_iter().for_each(|number| {
+            packed.number(number);
+        });
+        packed.bytes(b"# TYPE m GAUGE\nm{instance=\"\",job=\"j\"} 1\n").number(1).bytes(b"m").number(3);
+        let kept = Kept::unpack(key.clone(), &seal(key.as_bytes(), packed.done())).expect("readable");
+        let (series, now) = (Series::default(), chrono::DateTime::UNIX_EPOCH);
+        let group = kept.group(&Index::new([], series.clone()), &series, 1024, now).expect("a group");
+        assert_eq!((group.pushed, group.failed, group.parts()[0].pushed), (5, 7, 3));
+        assert_eq!(group.lines(0), "m{instance=\"\",job=\"j\"} 1\n");
     }
 
     #[test]

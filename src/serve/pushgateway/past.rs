@@ -87,7 +87,9 @@ impl Outputs {
     /// Forgets what it knows: what was written last may be there, or not.
     pub(super) fn doubt(&mut self, past: &Past) {
         self.kept.clear();
-        self.doubtful.extend(past.runs.iter().map(|pushed| (pushed.key.clone(), pushed.run.number)));
+        // Of one that had gone and begun anew the numbers are those of the runs before it, which are acknowledged.
+        let runs = past.runs.iter().filter(|pushed| !past.gone.contains(&pushed.key));
+        self.doubtful.extend(runs.map(|pushed| (pushed.key.clone(), pushed.run.number)));
     }
 
     /// All that was written is there.
@@ -100,13 +102,9 @@ impl Outputs {
         for (key, number) in &self.doubtful {
             history::take_back(batch, key, *number, Depth::default())?;
         }
-        for key in &past.gone {
-            self.kept.insert(key.clone(), None);
-            history::forget(batch, key)?;
-        }
         for Pushed { key, run, output } in &past.runs {
             if run.number == FIRST {
-                // What there is of this name came before damage that took the check.
+                // What there is of this name is of a check that is gone, by a wish or by damage.
                 self.kept.insert(key.clone(), None);
                 history::forget(batch, key)?;
             }
@@ -119,11 +117,17 @@ impl Outputs {
                 self.kept.insert(key.clone(), Some((number, run.executed)));
             }
         }
-        if !past.gone.is_empty() {
-            let run: HashSet<&Key> = past.runs.iter().map(|pushed| &pushed.key).collect();
-            for key in past.gone.iter().filter(|key| !run.contains(key)) {
-                self.kept.remove(key);
-            }
+        Ok(())
+    }
+
+    /// Forgets the past of checks that are gone. It comes after the commit by which they went: that one may fail and be there all
+    /// the same, and their group is then written once more, which nobody can do with their past.
+    pub(super) fn forget(&mut self, batch: &mut Batch<'_>, past: &Past) -> Result<(), StoreError> {
+        // Those that are there again have begun anew.
+        let run: HashSet<&Key> = past.runs.iter().map(|pushed| &pushed.key).collect();
+        for key in past.gone.iter().filter(|key| !run.contains(key)) {
+            self.kept.remove(key);
+            history::forget(batch, key)?;
         }
         Ok(())
     }
