@@ -209,7 +209,10 @@ impl Names<'_> {
             Fact::Issued => OF_RUBY.replace("{at}", "(or .Annotations.check_issued .Annotations.check_executed (.StartsAt.UTC.Format \"2006-01-02T15:04:05Z\"))"),
             Fact::Executed => annotation("check_executed"),
             Fact::Duration => annotation("check_duration"),
-            Fact::Address => r#"or .Annotations.check_address (reReplaceAll ":[0-9]+$" "" $node)"#.to_owned(),
+            // What was pushed is at no address: there its client stands, else its job.
+            Fact::Address => {
+                r#"or .Annotations.check_address (reReplaceAll ":[0-9]+$" "" $node) .Annotations.check_client .Labels.job"#.to_owned()
+            }
             Fact::Command => annotation("check_command"),
             Fact::Occurrences => annotation("check_occurrences"),
             Fact::Handlers => annotation("check_handlers"),

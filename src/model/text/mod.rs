@@ -33,6 +33,21 @@ pub fn block(text: &str) -> Cow<'_, str> {
     clean(text, Layout::Block)
 }
 
+/// Returns `text` without escape sequences and control characters, for mails and chats: its lines and tabs stay, and what only
+/// a terminal must not see.
+pub fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let after = &rest[c.len_utf8()..];
+        rest = escape::skip(c, after).unwrap_or(after);
+        if !c.is_control() || matches!(c, '\n' | '\t') {
+            plain.push(c);
+        }
+    }
+    plain
+}
+
 /// Returns how many columns `text` takes on a terminal, grapheme by grapheme as ratatui draws it.
 pub fn width(text: &str) -> usize {
     if is_plain(text) { text.len() } else { text.graphemes(true).map(UnicodeWidthStr::width).sum() }

@@ -19,6 +19,12 @@ fn harmless_text_is_borrowed() {
 }
 
 #[test]
+fn a_mail_has_no_colours_and_keeps_its_lines() {
+    let said = "Active: \u{1b}[0;31mfailed\u{1b}[0m (Result: exit-code)\r\n\tnext\u{7}\u{1b}]0;title\u{7} \u{9b}1mZ\u{85}\n";
+    assert_eq!(plain(said), "Active: failed (Result: exit-code)\n\tnext Z\n");
+}
+
+#[test]
 fn escape_sequences_are_dropped_whole() {
     for (text, want) in [
         ("x \u{1b}[31mred\u{1b}[0m.", "x red."),

@@ -1,9 +1,10 @@
 //! What a check's detail adds to its alert: a pure function of the result, so that two proxies side by side write
 //! the same.
 
-use super::words::{NAMES, WORDS_CAP, Words, clean, cut};
+use super::words::{NAMES, WORDS_CAP, Words, cut};
 use crate::model::labels::Labels;
 use crate::model::matcher::{Matcher, Verdict, accepts_all};
+use crate::model::text::plain;
 use crate::net::Places;
 use std::borrow::Cow;
 
@@ -73,7 +74,7 @@ pub(super) fn annotations<'a>(
     if let Some(problem) = found.problem {
         let known = found.words.and_then(Words::executed);
         let of = known.map(|at| format!("; what is known is of {at}")).unwrap_or_default();
-        add(ERROR, cut(&clean(&format!("{problem}{of}")), WORDS_CAP).into());
+        add(ERROR, cut(&plain(&format!("{problem}{of}")), WORDS_CAP).into());
     }
     for attribute in &rule.copy {
         let name = annotation_name(attribute);
@@ -141,7 +142,7 @@ mod tests {
             ("summary", "disk full"),
             ("check_runbook", "https://wiki/run"),
             ("playbook", "the rule's own"),
-            ("check_output", "CRIT: /var 97%[31m\nsecond\n"),
+            ("check_output", "CRIT: /var 97%\nsecond\n"),
             ("check_command", "check_disk -w 80"),
             ("check_status", "2"),
             ("check_client", "hv-1"),

@@ -2,6 +2,7 @@
 //! many of these as alerts, and each goes out again every minute.
 
 use crate::model::check::Detail;
+use crate::model::text::plain;
 use crate::model::time::rfc3339;
 use serde_json::Value;
 
@@ -47,12 +48,12 @@ impl Words {
                 push(&mut bytes, value);
             }
         };
-        let output = clean(&detail.output);
+        let output = plain(&detail.output);
         let whole = detail.output_bytes.unwrap_or(detail.output.len() as u64);
         let is_cut = detail.output_truncated || output.len() > keep;
         add(WHOLE, &format!("{whole}{}", if is_cut { "+" } else { "" }));
         add("check_output", &output[..output.floor_char_boundary(keep)]);
-        let words = |value: &str| cut(&clean(value), WORDS_CAP);
+        let words = |value: &str| cut(&plain(value), WORDS_CAP);
         let other = |name: &str| detail.other.get(name).map(text).unwrap_or_default();
         add("check_command", &words(detail.command.as_deref().unwrap_or_default()));
         let status = detail.exit_status().or(detail.status.map(|status| i64::from(status.value())));
@@ -157,11 +158,6 @@ fn text(value: &Value) -> String {
         }
         other => other.to_string(),
     }
-}
-
-/// Takes out what no mail or chat can show: control characters but for line ends and tabs.
-pub(super) fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
 }
 
 pub(super) fn cut(text: &str, cap: usize) -> String {
