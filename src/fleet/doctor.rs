@@ -10,7 +10,7 @@ use super::gather::Answer;
 use super::nodes::nodes;
 use super::silences::{SilenceCopy, silences};
 use super::status::{ClusterStatus, Unread, status};
-use crate::model::alert::Alert;
+use crate::model::alert::{Alert, AlertState};
 use crate::model::cluster::ClusterName;
 use crate::model::labels::Labels;
 use crate::model::node::Node;
@@ -21,8 +21,9 @@ use crate::wire::prom_config::decode_alert_relabelling;
 use crate::wire::prom_json::QueryValue;
 use pushed::{Gateway, Scraped};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 mod pushed;
 mod rules;
@@ -115,7 +116,7 @@ pub async fn doctor(cluster: &Cluster) -> Answer<Vec<Finding>> {
         forwarders,
         pushed::gateways(cluster),
         nodes(cluster, |_| {}),
-        alerts(cluster, Annotations::FirstLine, |_| {}),
+        settled_alerts(cluster),
         silences(cluster, |_| {}),
     );
     let lists = [("nodes", nodes.coverage), ("alerts", alerts.coverage), ("silences", silences.coverage)];
@@ -134,6 +135,23 @@ pub async fn doctor(cluster: &Cluster) -> Answer<Vec<Finding>> {
     findings.sort_by_key(|f| f.level);
     let coverage = lists.into_iter().fold(status.coverage, |whole, (_, part)| whole.join(part));
     Answer { value: findings, coverage, notes: Vec::new() }
+}
+
+/// An alert that has just begun to fire needs so long to an Alertmanager, through a proxy that asks its node first.
+const ON_ITS_WAY: Duration = Duration::from_secs(5);
+
+/// Asks for the alerts, and once more after a while where some are in no Alertmanager: lost is only what still is in none then.
+async fn settled_alerts(cluster: &Cluster) -> Answer<Vec<Alert>> {
+    let is_unsent = |alert: &&Alert| alert.state == AlertState::Unsent;
+    let first = alerts(cluster, Annotations::FirstLine, |_| {}).await;
+    let unsent: HashSet<_> = first.value.iter().filter(is_unsent).map(|alert| alert.fingerprint).collect();
+    if unsent.is_empty() {
+        return first;
+    }
+    tokio::time::sleep(ON_ITS_WAY).await;
+    let mut settled = alerts(cluster, Annotations::FirstLine, |_| {}).await;
+    settled.value.retain(|alert| !is_unsent(&alert) || unsent.contains(&alert.fingerprint));
+    settled
 }
 
 async fn sender(cluster: &Cluster, prom: &PrometheusClient) -> Sender {

@@ -342,11 +342,14 @@ fn disagreement(facts: &Facts<'_>) -> Option<Finding> {
 fn unsent(facts: &Facts<'_>) -> Option<Finding> {
     let lost: Vec<&str> =
         facts.alerts.iter().filter(|a| a.state == AlertState::Unsent).map(|a| a.name()).collect();
-    let first = lost.first()?;
-    let text = format!(
-        "{} alerts fire on Prometheus and are in no alertmanager ({first}, ...): nobody is told",
-        lost.len()
-    );
+    let text = match &lost[..] {
+        [] => return None,
+        [one] => format!("1 alert fires on Prometheus and is in no alertmanager ({one}): nobody is told"),
+        [first, ..] => format!(
+            "{} alerts fire on Prometheus and are in no alertmanager ({first}, ...): nobody is told",
+            lost.len()
+        ),
+    };
     Some(finding(
         facts,
         Level::Problem,
