@@ -69,6 +69,9 @@ const ALERT_STATES: [&str; 10] = [
 /// A check's states, as the tables write them and as JSON and alert rules do.
 const STATUS_WORDS: [&str; 7] = ["ok", "warn", "warning", "crit", "critical", "unkn", "unknown"];
 
+/// What `@up` is compared with.
+pub(super) const UP_WORDS: [&str; 4] = ["up", "down", "split", "unknown"];
+
 /// What a filter may ask for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Scope<'a> {

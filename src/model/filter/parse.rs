@@ -1,6 +1,6 @@
 //! Reads the filter language.
 
-use super::field::Class;
+use super::field::{Class, UP_WORDS};
 use super::{Field, Filter, FilterError, Order, Pseudo, RowKind, Scope, Term, Test};
 use crate::model::matcher::{MatchOp, Matcher};
 use crate::model::nearest::nearest;
@@ -143,6 +143,11 @@ impl<'a> Parser<'a> {
             self.skip_space();
         }
         let value_start = self.pos;
+        // As PromQL writes it: as a value it would quietly show nothing.
+        if op_at.end == value_start && self.peek() == Some('=') {
+            let hint = "write name=value, and quote a value that begins with =";
+            return Err(self.error(op_at.start..value_start + 1, "there is no operator ==", Some(hint)));
+        }
         let value = self.value()?;
         let value_at = value_start..self.pos;
         match name.strip_prefix('@').filter(|_| !quoted) {
@@ -252,7 +257,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A misspelt state would quietly show nothing.
+    /// A misspelt state, or one that is none, would quietly show nothing.
     fn check_state(
         &self,
         field: &Field,
@@ -260,6 +265,10 @@ impl<'a> Parser<'a> {
         value: &str,
         at: Range<usize>,
     ) -> Result<(), FilterError> {
+        if *field == Field::Pseudo(Pseudo::Up) && !op.is_regex() && !UP_WORDS.contains(&value) {
+            let hint = format!("there are {}", UP_WORDS.join(", "));
+            return Err(self.error(at, format!("no node is `{value}`"), Some(&hint)));
+        }
         let Some(kind) = self.scope.kind.filter(|_| *field == Field::Pseudo(Pseudo::State)) else {
             return Ok(());
         };
@@ -269,8 +278,9 @@ impl<'a> Parser<'a> {
             return Ok(());
         }
         let hint = match nearest(value, states) {
-            _ if kind == RowKind::Node && ["up", "down", "split"].contains(&value) => {
-                format!("write @up={value}")
+            _ if kind == RowKind::Node && UP_WORDS.contains(&value) => format!("write @up={value}"),
+            _ if kind == RowKind::Alert && value == "firing" => {
+                "write @state=active, or !@state=pending for all that fire".to_owned()
             }
             Some(near) => format!("did you mean {near}?"),
             None => format!("there are {}", states.join(", ")),
