@@ -53,6 +53,18 @@ pub struct Silence {
     pub annotations: BTreeMap<String, String>,
 }
 
+/// The labels that say most of what is silenced, the first one before all others.
+const TELLING: [&str; 4] = ["alertname", "check", "instance", "job"];
+
+/// Returns matchers as they are shown where there is room for a few: those first that say most; Alertmanager has them by name.
+pub fn telling_first(matchers: &[Matcher]) -> Vec<&Matcher> {
+    let mut ordered: Vec<&Matcher> = matchers.iter().collect();
+    ordered.sort_by_key(|matcher| {
+        TELLING.iter().position(|name| *name == &*matcher.name).unwrap_or(TELLING.len())
+    });
+    ordered
+}
+
 impl Silence {
     /// Reports whether the silence hits an alert with these labels.
     pub fn hits(&self, labels: &Labels) -> Verdict {

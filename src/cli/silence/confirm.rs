@@ -105,7 +105,8 @@ impl AskArgs {
             return Ok(true);
         }
         if !around.interactive {
-            return Err(AppError::usage("nobody is there to be asked").hint("--yes does it without asking"));
+            return Err(AppError::usage("nobody is there to be asked: standard input is no terminal")
+                .hint("--yes does it without asking"));
         }
         let err = &mut *session.streams.err;
         write!(err, "{question} ")?;

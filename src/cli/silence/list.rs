@@ -12,7 +12,7 @@ use crate::fleet::{Answer, Cluster};
 use crate::model::cluster::ClusterName;
 use crate::model::filter::{Pseudo, RowKind};
 use crate::model::labels::Fingerprint;
-use crate::model::silence::SilenceState;
+use crate::model::silence::{SilenceState, telling_first};
 use crate::model::text;
 use crate::model::time::{Timestamp, age, format_left, rfc3339};
 use serde::Serialize;
@@ -75,7 +75,7 @@ impl SilenceRow {
             ends_at: silence.ends_at,
             created_by: silence.created_by.clone(),
             comment: silence.comment.clone(),
-            matchers: silence.matchers.iter().map(ToString::to_string).collect(),
+            matchers: telling_first(&silence.matchers).into_iter().map(ToString::to_string).collect(),
             firing,
             drift: silence.drift.iter().map(ToString::to_string).collect(),
             copies: silence.copies.iter().map(copy_row).collect(),

@@ -4,7 +4,7 @@ use crate::fleet::silence::{LogicalSilence, Standing, group};
 use crate::fleet::silences::SilenceCopy;
 use crate::model::cluster::ClusterName;
 use crate::model::matcher::{Matcher, Verdict, accepts_all};
-use crate::model::silence::SilenceState;
+use crate::model::silence::{SilenceState, telling_first};
 use crate::model::text;
 use crate::model::time::Timestamp;
 use crate::tui::state::data::ClusterData;
@@ -107,7 +107,8 @@ impl SilenceTable {
 }
 
 fn ready(silence: LogicalSilence, clusters: &[ClusterData], hits: &HashMap<&str, usize>) -> SilenceRow {
-    let matchers = silence.matchers.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let matchers = telling_first(&silence.matchers);
+    let matchers = matchers.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     let names = silence.clusters();
     let place =
         |name: &ClusterName| (0u16..).zip(clusters).find(|(_, c)| c.raw_name == *name).map(|(i, _)| i);
