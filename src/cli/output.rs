@@ -20,6 +20,9 @@ pub struct CheckOutput {
     /// How old an alert's annotations are: when an Alertmanager last received it.
     #[serde(serialize_with = "serialize_option")]
     pub received: Option<Timestamp>,
+    /// When the check ran that the alert tells of, where it says so.
+    #[serde(serialize_with = "serialize_option")]
+    pub ran: Option<Timestamp>,
     /// The output, raw.
     pub output: Option<String>,
     /// Everything that it told.
@@ -36,6 +39,7 @@ impl From<DetailSource> for CheckOutput {
             why: None,
             severity: None,
             received: None,
+            ran: None,
             output: Some(detail.output.clone()),
             detail: Some(detail),
         };
@@ -50,6 +54,7 @@ impl From<DetailSource> for CheckOutput {
                     why: Some(why),
                     severity: Some(alert.severity),
                     received: alert.updated_at,
+                    ran: alert.executed(),
                     output: text.map(str::to_owned),
                     detail: None,
                 }
@@ -59,6 +64,7 @@ impl From<DetailSource> for CheckOutput {
                 why: Some(why),
                 severity: None,
                 received: None,
+                ran: None,
                 output: None,
                 detail: None,
             },
@@ -81,8 +87,11 @@ impl CheckOutput {
                 format!("of the {keeper}, {ran}{stale}")
             }
             ("alert", None) => {
-                let age = ago(self.received).unwrap_or_else(|| "at an unknown time".to_owned());
-                format!("of the alert's annotations, received {age}, because asking for it failed: {why}")
+                // What was sent again a moment ago may tell of a run that was long before.
+                let run = ago(self.ran).map(|ago| format!("run {ago}"));
+                let age = run.or_else(|| ago(self.received).map(|ago| format!("received {ago}")));
+                let age = age.unwrap_or_else(|| "received at an unknown time".to_owned());
+                format!("of the alert's annotations, {age}, because asking for it failed: {why}")
             }
             _ => format!("is not to be had: asking for it failed ({why}) and no alert carries it"),
         }

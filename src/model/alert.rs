@@ -3,6 +3,7 @@
 use super::cluster::ClusterName;
 use super::labels::{Fingerprint, Labels};
 use super::time::Timestamp;
+use chrono::DateTime;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -174,6 +175,11 @@ pub struct Alert {
 }
 
 impl Alert {
+    /// Returns when the check ran whose words its annotations have, where our proxy has put them there.
+    pub fn executed(&self) -> Option<Timestamp> {
+        DateTime::parse_from_rfc3339(self.annotations.get("check_executed")).ok().map(|at| at.to_utc())
+    }
+
     /// Returns an alert of these labels that fires, for tests to change.
     #[cfg(test)]
     pub fn firing(cluster: &str, labels: Labels, since: Timestamp) -> Self {

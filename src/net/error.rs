@@ -1,7 +1,7 @@
 //! Why a request to a replica brought nothing usable.
 
 use crate::model::cluster::Replica;
-use crate::model::time::format_duration;
+use crate::model::time::{format_duration, format_took};
 use crate::wire::WireError;
 use std::error::Error as _;
 use std::fmt;
@@ -22,7 +22,7 @@ pub struct NetError {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum NetErrorKind {
     /// No whole answer within the limit.
-    #[error("timed out after {}", format_duration(*.0))]
+    #[error("timed out after {}", after(*.0))]
     Timeout(Duration),
     /// The whole answer came, but could not be decoded within the limit: it is large and this machine busy.
     #[error("answered, but {} were not enough to read it", format_duration(*.0))]
@@ -115,6 +115,11 @@ impl fmt::Display for NetError {
 }
 
 impl std::error::Error for NetError {}
+
+/// Writes how long somebody waited: whole seconds as they were configured, a part of the time as people say it.
+fn after(waited: Duration) -> String {
+    if waited.subsec_millis() == 0 { format_duration(waited) } else { format_took(waited.as_secs_f64()) }
+}
 
 /// Returns the innermost cause: the outer layers only repeat that sending failed.
 fn root_cause(error: &reqwest::Error) -> String {

@@ -84,9 +84,14 @@ impl Output {
                 }
             }
             DetailSource::Alert { why, alert } => {
-                let old = alert.updated_at.map_or_else(String::new, |at| format!(", {} old", ago(at, now)));
+                // What was sent again a moment ago may tell of a run that was long before.
+                let ran = alert
+                    .executed()
+                    .map(|at| format!(", ran {} ({} ago)", at.format("%H:%M:%SZ"), ago(at, now)));
+                let old = || alert.updated_at.map(|at| format!(", {} old", ago(at, now)));
+                let when = ran.or_else(old).unwrap_or_default();
                 Newest {
-                    source: text::line(&format!("output from the alert{old}; {why}")).into_owned(),
+                    source: text::line(&format!("output from the alert{when}; {why}")).into_owned(),
                     raw: annotations(alert),
                     second_hand: true,
                     ..Newest::default()
