@@ -28,7 +28,7 @@ Examples:
 
 Exit codes:
   0 done   1 problems exist (with --exit-code; `migrate logs` and `migrate events` always tell)
-  2 wrong usage, configuration or policy   3 only a part of the fleet answered   4 nobody answered";
+  2 wrong usage, configuration or policy   3 of some pair nobody answered: rows are missing   4 nobody answered";
 
 /// One terminal over every Prometheus and Alertmanager pair.
 ///

@@ -2,12 +2,14 @@
 //! `INSTA_UPDATE=always cargo test --lib tui::tests::screens` and read the difference.
 
 use super::world::{Case, World, now};
-use super::{page, press};
+use super::{draw, page, press, rows};
 use crate::fleet::Coverage;
 use crate::model::cluster::{Replica, ReplicaKind};
 use crate::tui::msg::Msg;
 use crate::tui::state::{Screen, State};
+use crate::tui::theme::{Role, Theme};
 use crate::tui::update::update;
+use ratatui::style::Modifier;
 use std::time::Duration;
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
@@ -53,6 +55,22 @@ screens! {
     clusters: "clusters" &["5"];
     help: "the keys of the alerts" &["2?jj"];
     palette: "the palette, with a node's name" &[":hv-0451"];
+}
+
+#[test]
+fn where_all_is_well_no_cell_is_painted_as_an_error() {
+    let mut state = world(Case::Fresh).state((80, 24));
+    press(&mut state, "1");
+    let error = Theme::mono().style(Role::Error);
+    let buffer = draw(&state);
+    let painted =
+        |y: u16| (0..buffer.area.width).any(|x| buffer[(x, y)].style().add_modifier == error.add_modifier);
+    let wrong: Vec<String> = (0..)
+        .zip(rows(&buffer))
+        .filter(|(y, row)| row.contains("2/2") && painted(*y))
+        .map(|(_, row)| row)
+        .collect();
+    assert!(error.add_modifier.contains(Modifier::REVERSED) && wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]

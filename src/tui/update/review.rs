@@ -109,7 +109,9 @@ fn lines_of(editor: &Editor, draft: &Draft, now: Timestamp) -> Vec<String> {
     ));
     let visible: usize = editor.preview.iter().flat_map(|p| p.written()).map(|c| c.stays_visible).sum();
     if visible > 0 {
-        lines.push(format!("          {} on the same nodes go on paging", plural(visible, "other alert")));
+        let goes = if visible == 1 { "goes" } else { "go" };
+        lines
+            .push(format!("          {} on the same nodes {goes} on paging", plural(visible, "other alert")));
     }
     lines
 }

@@ -2,6 +2,8 @@
 
 use super::pen::{Part, Pen, part};
 use super::words;
+use crate::model::alert::AlertState;
+use crate::model::labels::Fingerprint;
 use crate::model::text;
 use crate::tui::state::State;
 use crate::tui::state::output::Output;
@@ -94,7 +96,14 @@ fn who(alert: &crate::model::alert::Alert) -> String {
     if alert.receivers.is_empty() {
         return "no receiver known".into();
     }
-    text::line(&format!("told to {}", alert.receivers.join(", "))).into_owned()
+    let receivers = alert.receivers.join(", ");
+    let told = match alert.state {
+        AlertState::Silenced | AlertState::Inhibited | AlertState::Muted => {
+            format!("{receivers} (not told now)")
+        }
+        _ => format!("told to {receivers}"),
+    };
+    text::line(&told).into_owned()
 }
 
 fn runbook(row: &AlertRow) -> &str {
@@ -118,10 +127,27 @@ fn quiet(state: &State, row: &AlertRow) -> String {
         });
     }
     if !alert.inhibited_by.is_empty() {
-        words.push(format!("inhibited by {} alert(s)", alert.inhibited_by.len()));
+        words.push(format!("inhibited by {}", inhibitors(state, row)));
     }
     words.extend(alert.muted_by.iter().map(|name| format!("muted by {name}")));
     if words.is_empty() { "nothing holds it back".into() } else { text::line(&words.join("; ")).into_owned() }
+}
+
+/// Names the first alert that inhibits this one, where it is known, and how many more there are.
+fn inhibitors(state: &State, row: &AlertRow) -> String {
+    let by = &row.alert.inhibited_by;
+    let ids: Vec<Fingerprint> = by.iter().filter_map(|id| id.parse().ok()).collect();
+    let alerts = state.cluster(row.cluster).and_then(|cluster| cluster.alerts.value.as_ref());
+    let found =
+        alerts.into_iter().flat_map(|all| all.iter()).find(|other| ids.contains(&other.alert.fingerprint));
+    match (found, by.len()) {
+        (None, 1) => "1 alert".to_owned(),
+        (None, count) => format!("{count} alerts"),
+        (Some(first), count) => {
+            let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+            format!("{} {}{more}", first.name, first.node)
+        }
+    }
 }
 
 /// Which replicas report the alert, which do not, and which could not be asked.

@@ -225,7 +225,11 @@ fn cluster(state: &State, index: u16, cursor: bool, row: usize, pen: &mut Pen<'_
         11 => count(tally.pending, Role::Muted),
         12 => of_nodes(nodes.down.to_string(), down),
         13 => of_nodes(nodes.failing.to_string(), Role::Text),
-        _ => (Role::Error, words::note(state, index).into()),
+        _ => {
+            let note = words::note(state, index);
+            // An error's colours may fill the cell: one that says nothing has none.
+            (if note.is_empty() { Role::Text } else { Role::Error }, note.into())
+        }
     });
     pen.line(row, &line);
 }
