@@ -337,6 +337,7 @@ fn what_was_pushed_is_told_group_by_group() {
         "filter=%7Bcheck%3D%22backup%22%2Cdb%3D%22main%22%2Cjob%3D%22nightly%22%2Cregion%3D%22east%22%7D";
     assert!(text.contains(&format!("/#/silences/new?{filter}\n")), "{text}");
     assert!(text.starts_with("CRIT: /var is full") && !text.contains("Address:"), "{text}");
+    assert_eq!(desk.document(&worse)["slack"]["title"], "jobs-1 - CRITICAL");
     // Its own warning goes on in it; that of another group has ended.
     let own = mail(json!([of("CheckWarning", "warning", "main", over), worse.clone()]));
     assert_eq!(own["text"].as_str().unwrap().matches("Host:").count(), 1, "{own:#}");

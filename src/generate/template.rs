@@ -36,6 +36,8 @@ Playbook: {playbook}
 Silence: {silence}
 ";
 
+/// The title of Sensu's Slack handler. What was pushed is at no address: it has its client there.
+const TITLE: &str = "{{ or $address $client }} - {{ $status }}";
 /// The colours of Sensu's Slack handler.
 const COLORS: &str = r##"{{ if eq $status "OK" }}#36a64f{{ else if eq $status "WARNING" }}#FFCC00{{ else if eq $status "CRITICAL" }}#FF0000{{ else }}#6600CC{{ end }}"##;
 
@@ -51,7 +53,7 @@ pub fn templates(mail: &Mail, names: Names<'_>) -> String {
     for (name, words) in HEADERS {
         define(&format!("header.{}", name.to_lowercase()), names.first(words, ""));
     }
-    define("slack.title", names.first("{address} - {status}", COUNT));
+    define("slack.title", names.first_of(&pieces("{address}{client}{status}"), &(TITLE.to_owned() + COUNT)));
     define("slack.text", names.each(SLACK, Form::Slack));
     define("slack.link", names.first("{gui}", ""));
     define("slack.color", names.colors());
@@ -209,10 +211,7 @@ impl Names<'_> {
             Fact::Issued => OF_RUBY.replace("{at}", "(or .Annotations.check_issued .Annotations.check_executed (.StartsAt.UTC.Format \"2006-01-02T15:04:05Z\"))"),
             Fact::Executed => annotation("check_executed"),
             Fact::Duration => annotation("check_duration"),
-            // What was pushed is at no address: there its client stands, else its job.
-            Fact::Address => {
-                r#"or .Annotations.check_address (reReplaceAll ":[0-9]+$" "" $node) .Annotations.check_client .Labels.job"#.to_owned()
-            }
+            Fact::Address => r#"or .Annotations.check_address (reReplaceAll ":[0-9]+$" "" $node)"#.to_owned(),
             Fact::Command => annotation("check_command"),
             Fact::Occurrences => annotation("check_occurrences"),
             Fact::Handlers => annotation("check_handlers"),
