@@ -58,14 +58,35 @@ impl Past {
 
     pub(super) fn step(&mut self, older: bool, newest: Option<Timestamp>) -> Result<bool, &'static str> {
         if !older {
-            self.back = self.back.checked_sub(1).ok_or("this is the newest run; r asks for a newer one")?;
+            let newer = self.back.checked_sub(1).ok_or("this is the newest run; r asks for a newer one")?;
+            self.back = (1..=newer).rev().find(|back| self.tells(*back, newest)).unwrap_or(0);
             return Ok(false);
         }
-        if self.history.is_some() && self.back >= self.older(newest).len() {
-            return Err("no older run is kept");
+        if self.history.is_some() {
+            let last = self.older(newest).len();
+            let next = (self.back + 1..=last).find(|back| self.tells(*back, newest));
+            let why = if self.back < last {
+                "no older run has another status or its output kept"
+            } else {
+                "no older run is kept"
+            };
+            self.back = next.ok_or(why)?;
+        } else {
+            self.back += 1;
         }
-        self.back += 1;
         Ok(self.ask())
+    }
+
+    /// Whether one stops at a run: it has its output, or another status than the one after it. Of a check that runs every few
+    /// seconds most runs have neither.
+    fn tells(&self, back: usize, newest: Option<Timestamp>) -> bool {
+        let Some(history) = &self.history else { return true };
+        let older = self.older(newest);
+        let run = |back: usize| back.checked_sub(1).and_then(|back| older.get(back)).copied();
+        let Some(at) = run(back) else { return false };
+        // After all of them came the newest, which is the first one of the history or newer.
+        let next = run(back - 1).unwrap_or(0);
+        history.output(at).is_some() || history.runs[next].status != history.runs[at].status
     }
 
     pub(super) fn toggle(&mut self, newest: Option<Timestamp>) -> Result<bool, &'static str> {
@@ -97,6 +118,11 @@ impl Past {
         let older = self.older(newest).len();
         let mut complaint = (self.back > older).then(|| "no older run is kept".to_owned());
         self.back = self.back.min(older);
+        // It was stepped to before anybody knew what it says.
+        if self.back > 0 {
+            let wanted = std::mem::take(&mut self.back);
+            self.back = (wanted..=older).find(|back| self.tells(*back, newest)).unwrap_or(wanted);
+        }
         if self.diff
             && let Err(why) = self.pair(newest)
         {
@@ -169,4 +195,46 @@ fn facts(run: &Run) -> String {
     let status = run.status.map(|status| format!("{} (exit {})", status.word(), code(status)));
     let took = run.duration.map(|took| format!("took {}", format_took(took)));
     status.into_iter().chain(took).collect::<Vec<_>>().join("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Past;
+    use crate::model::check::{History, Run};
+    use crate::model::status::Status;
+    use chrono::DateTime;
+
+    #[test]
+    fn runs_that_say_nothing_else_are_stepped_over() {
+        let at = |minute: i64| DateTime::from_timestamp(60 * minute, 0);
+        let run = |minute, status, output: Option<&str>| Run {
+            executed: at(minute),
+            status: Some(status),
+            exit_status: None,
+            duration: None,
+            output_sha256: None,
+            output: output.map(str::to_owned),
+        };
+        let (crit, ok) = (Status::Crit, Status::Ok);
+        let runs = vec![
+            run(9, crit, None),
+            run(8, crit, None),
+            run(7, crit, Some("disk")),
+            run(6, crit, None),
+            run(5, ok, None),
+            run(4, ok, None),
+            run(3, ok, Some("fine")),
+            run(2, ok, None),
+        ];
+        let history = History { check: "c".to_owned(), source: None, runs };
+        let mut past = Past::default();
+        assert_eq!(past.step(true, at(9)), Ok(true));
+        assert_eq!((past.take(Ok(&history), at(9)), past.back), (None, 2));
+        let mut step = |older| past.step(older, at(9)).map(|_| past.back);
+        assert_eq!([step(true), step(true)], [Ok(4), Ok(6)]);
+        assert_eq!(step(true), Err("no older run has another status or its output kept"));
+        assert_eq!([step(false), step(false)], [Ok(4), Ok(2)]);
+        assert_eq!(step(false), Ok(0));
+        assert_eq!(step(false), Err("this is the newest run; r asks for a newer one"));
+    }
 }
