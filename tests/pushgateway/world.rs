@@ -3,6 +3,7 @@
 use super::support::server_cache;
 use super::support::service::{Answer, Place, Running};
 use iaasmon::model::family as model;
+use iaasmon::model::histogram::Count;
 use iaasmon::model::names::Names;
 use iaasmon::wire::exposition::protobuf;
 use iaasmon::wire::exposition::protobuf::message::MetricFamily;
@@ -163,9 +164,18 @@ pub fn told(gate: &Gate) -> BTreeMap<String, String> {
     pushed
         .map(|(family, metric)| {
             let mut value = metric.value.clone();
-            if let model::Value::Histogram(histogram) = &mut value {
-                histogram.buckets.retain(|(bound, _)| *bound != f64::INFINITY);
-                histogram.sum.get_or_insert(0.0);
+            // What was not said is 0 in text.
+            match &mut value {
+                model::Value::Histogram(histogram) => {
+                    histogram.buckets.retain(|(bound, _)| *bound != f64::INFINITY);
+                    histogram.count.get_or_insert(Count::Whole(0));
+                    histogram.sum.get_or_insert(0.0);
+                }
+                model::Value::Summary(summary) => {
+                    summary.count.get_or_insert(0);
+                    summary.sum.get_or_insert(0.0);
+                }
+                model::Value::Plain(_) => {}
             }
             (format!("{} {:?} {:?}", family.name, family.kind, metric.labels), format!("{value:?}"))
         })
