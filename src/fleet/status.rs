@@ -2,10 +2,10 @@
 
 use super::clusters::Cluster;
 use super::gather::{Answer, Gathered, SoFar, ask, gather};
-use crate::model::cluster::{ClusterName, Replica};
+use crate::model::cluster::{About, ClusterName, Replica};
 use crate::model::time::{Timestamp, serialize_option};
 use crate::net::{
-    About, Alertmanager, NetError, NetErrorKind, NotificationCounts, PrometheusClient, ProxyClient,
+    Alertmanager, NetError, NetErrorKind, NotificationCounts, PrometheusClient, ProxyClient,
     PushgatewayClient, Reply,
 };
 use crate::wire::am_v2::AmCluster;

@@ -1,5 +1,6 @@
 //! Names of clusters and of the servers in them.
 
+use super::time::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::sync::Arc;
@@ -95,6 +96,15 @@ pub struct Replica {
     pub kind: ReplicaKind,
     /// `host:port`, plus the path prefix where there is one.
     pub name: Arc<str>,
+}
+
+/// What a server tells of itself.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct About {
+    /// Its version.
+    pub version: Option<String>,
+    /// When it started.
+    pub started: Option<Timestamp>,
 }
 
 impl fmt::Display for Replica {

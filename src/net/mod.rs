@@ -21,6 +21,6 @@ pub use detail::{DetailClient, LiveSample, Places, detail_url, expand_detail_url
 pub use error::{NetError, NetErrorKind};
 pub use http::{Http, Meta, Passed, Reply, replica_name};
 pub use prometheus::{BuildInfo, PrometheusClient, PrometheusSettings, RuntimeInfo, SendCounts, Sending};
-pub use proxy::{About, Ledger, ProxyClient};
+pub use proxy::{Ledger, ProxyClient};
 pub use pushgateway::{Metrics, PushOutcome, PushgatewayClient, TTL, Ttl};
 pub use sensu_api::SensuApi;

@@ -3,7 +3,7 @@
 use super::deadline::Deadline;
 use super::error::NetError;
 use super::http::{Ask, Http, Reply};
-use crate::model::cluster::Replica;
+use crate::model::cluster::{About, Replica};
 use crate::model::time::Timestamp;
 use prometheus_parse::{Scrape, Value};
 use std::collections::BTreeMap;
@@ -29,15 +29,6 @@ pub struct Ledger {
     pub queued: f64,
     /// For how many seconds it is without the first of them.
     pub waiting: f64,
-}
-
-/// What a service tells of itself.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct About {
-    /// Its version.
-    pub version: Option<String>,
-    /// When it started.
-    pub started: Option<Timestamp>,
 }
 
 /// One proxy. Cheap to clone.
@@ -102,7 +93,7 @@ fn about(text: &str) -> About {
         let (Value::Gauge(value) | Value::Untyped(value)) = sample.value else { continue };
         match sample.metric.as_str() {
             "iaasmon_build_info" => about.version = sample.labels.get("version").map(str::to_owned),
-            "process_start_time_seconds" => {
+            "process_start_time_seconds" if value.is_finite() => {
                 about.started = Timestamp::from_timestamp_millis((value * 1e3) as i64)
             }
             _ => {}
@@ -149,7 +140,7 @@ mod tests {
             # TYPE process_start_time_seconds gauge\nprocess_start_time_seconds 1795000000.25\n";
         let started = Timestamp::from_timestamp_millis(1_795_000_000_250);
         assert_eq!(about(text), About { version: Some("0.9.1".to_owned()), started });
-        assert_eq!(about("garbage {{{\nprocess_start_time_seconds NaN\n").version, None);
+        assert_eq!(about("garbage {{{\nprocess_start_time_seconds NaN\n"), About::default());
     }
 
     #[test]

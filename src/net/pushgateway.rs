@@ -3,17 +3,14 @@
 use super::deadline::Deadline;
 use super::error::{NetError, NetErrorKind};
 use super::http::{Ask, Http, Payload, Reply};
-use super::proxy::About;
-use crate::model::cluster::Replica;
+use crate::model::cluster::{About, Replica};
 use crate::model::group::{GroupKey, PushedCheck};
 use crate::model::names::Names;
 use crate::model::time::format_duration;
 use crate::wire::WireError;
 use crate::wire::detail::{error_text, is_older, is_own_error};
 use crate::wire::exposition::Format;
-use crate::wire::push_groups::{
-    Build, PushedGroup, decode_build, decode_checks, decode_flags, decode_groups,
-};
+use crate::wire::push_groups::{PushedGroup, decode_build, decode_checks, decode_flags, decode_groups};
 use crate::wire::push_path;
 use reqwest::Method;
 use std::collections::BTreeMap;
@@ -199,8 +196,7 @@ impl PushgatewayClient {
     pub async fn about(&self) -> Result<Reply<About>, NetError> {
         let path = "/api/v1/status";
         let raw = self.http.ask(Ask::get(path), error_text).await?;
-        let told = self.http.reply(path, raw, decode_build).await?;
-        Ok(told.map(|Build { version, started }| About { version, started }))
+        self.http.reply(path, raw, decode_build).await
     }
 
     /// Asks for its flags by name.

@@ -2,6 +2,7 @@
 //! its `/api/v1/status`; and which checks one of iaasmon has (`/api/v1/checks`).
 
 use super::{WireError, go};
+use crate::model::cluster::About;
 use crate::model::family::{Family, Kind, Metric, Summary, Value};
 use crate::model::group::{GroupKey, PushedCheck};
 use crate::model::histogram::{Count, Histogram};
@@ -90,20 +91,11 @@ pub fn decode_flags(body: &[u8]) -> Result<BTreeMap<String, String>, WireError> 
     Ok(answer.data.flags)
 }
 
-/// What a gateway is.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Build {
-    /// Its version.
-    pub version: Option<String>,
-    /// When it started.
-    pub started: Option<Timestamp>,
-}
-
 /// Reads what a gateway is, beside its flags.
 ///
 /// # Errors
 /// Where it is not what a Pushgateway says.
-pub fn decode_build(body: &[u8]) -> Result<Build, WireError> {
+pub fn decode_build(body: &[u8]) -> Result<About, WireError> {
     #[derive(Deserialize)]
     struct Answer {
         data: Status,
@@ -116,7 +108,7 @@ pub fn decode_build(body: &[u8]) -> Result<Build, WireError> {
     }
     let Answer { data: mut told } = serde_json::from_slice(body)?;
     let version = told.build_information.remove("version").filter(|version| !version.is_empty());
-    Ok(Build { version, started: told.start_time })
+    Ok(About { version, started: told.start_time })
 }
 
 /// Reads which checks there are.
