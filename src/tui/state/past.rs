@@ -59,34 +59,33 @@ impl Past {
     pub(super) fn step(&mut self, older: bool, newest: Option<Timestamp>) -> Result<bool, &'static str> {
         if !older {
             let newer = self.back.checked_sub(1).ok_or("this is the newest run; r asks for a newer one")?;
-            self.back = (1..=newer).rev().find(|back| self.tells(*back, newest)).unwrap_or(0);
+            self.back = self.stops(newest).into_iter().rfind(|back| *back <= newer).unwrap_or(0);
             return Ok(false);
         }
         if self.history.is_some() {
-            let last = self.older(newest).len();
-            let next = (self.back + 1..=last).find(|back| self.tells(*back, newest));
-            let why = if self.back < last {
-                "no older run has another status or its output kept"
-            } else {
-                "no older run is kept"
-            };
-            self.back = next.ok_or(why)?;
+            let next = self.stops(newest).into_iter().find(|back| *back > self.back);
+            self.back = next.ok_or(match self.back < self.older(newest).len() {
+                true => "no older run has another status or its output kept",
+                false => "no older run is kept",
+            })?;
         } else {
             self.back += 1;
         }
         Ok(self.ask())
     }
 
-    /// Whether one stops at a run: it has its output, or another status than the one after it. Of a check that runs every few
-    /// seconds most runs have neither.
-    fn tells(&self, back: usize, newest: Option<Timestamp>) -> bool {
-        let Some(history) = &self.history else { return true };
+    /// Returns at which runs one stops, as numbers of runs before the newest: at those that have their output, or another status
+    /// than the one after them. Of a check that runs every few seconds most runs have neither.
+    fn stops(&self, newest: Option<Timestamp>) -> Vec<usize> {
+        let Some(history) = &self.history else { return Vec::new() };
+        let status = |at: usize| history.runs[at].status;
         let older = self.older(newest);
-        let run = |back: usize| back.checked_sub(1).and_then(|back| older.get(back)).copied();
-        let Some(at) = run(back) else { return false };
         // After all of them came the newest, which is the first one of the history or newer.
-        let next = run(back - 1).unwrap_or(0);
-        history.output(at).is_some() || history.runs[next].status != history.runs[at].status
+        let after = std::iter::once(&0).chain(&older);
+        let runs = (1..).zip(after.zip(&older));
+        let stops =
+            runs.filter(|(_, (after, at))| history.output(**at).is_some() || status(**after) != status(**at));
+        stops.map(|(back, _)| back).collect()
     }
 
     pub(super) fn toggle(&mut self, newest: Option<Timestamp>) -> Result<bool, &'static str> {
@@ -120,8 +119,7 @@ impl Past {
         self.back = self.back.min(older);
         // It was stepped to before anybody knew what it says.
         if self.back > 0 {
-            let wanted = std::mem::take(&mut self.back);
-            self.back = (wanted..=older).find(|back| self.tells(*back, newest)).unwrap_or(wanted);
+            self.back = self.stops(newest).into_iter().find(|back| *back >= self.back).unwrap_or(self.back);
         }
         if self.diff
             && let Err(why) = self.pair(newest)
