@@ -1,8 +1,7 @@
 //! Those for whom it is there: the official client in Python, which pushes, and a Prometheus, which scrapes.
 
-use super::gate_world::Gate;
-use super::support::service::Place;
-use super::support::{Killed, SOON, await_until, get_json, server_cache, servers};
+use super::gate_world::{Gate, Scraper};
+use super::support::{Killed, SOON, await_until, server_cache};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -101,25 +100,15 @@ fn a_prometheus_scrapes_what_was_pushed_under_its_own_labels() {
         "/metrics/job/nightly",
         "# TYPE process_open_fds gauge\nprocess_open_fds 7\n# TYPE h histogram\nh_bucket{le=\"1\"} 1\n",
     );
-    let place = Place::new();
-    let scrape = json!({"job_name": "gate", "honor_labels": true, "scrape_interval": "1s", "scrape_timeout": "1s",
-        "static_configs": [{"targets": [gate.place.address]}]});
-    place.write("prometheus.yml", json!({"scrape_configs": [scrape]}).to_string());
-    let mut serve = Command::new(servers().prometheus);
-    serve.arg(format!("--config.file={}", place.arg("prometheus.yml")));
-    serve.arg(format!("--storage.tsdb.path={}", place.arg("data")));
-    serve.arg(format!("--web.listen-address={}", place.address));
-    let _running = place.await_answer(place.spawn(&mut serve));
+    let scraper = Scraper::start(&gate, &[]);
     let metrics = |name: &str| {
-        let answer =
-            get_json(&format!("http://{}/api/v1/query?query={name}", place.address)).unwrap_or_default();
-        let one = |series: &serde_json::Value| (series["metric"].to_string(), series["value"][1].to_string());
-        let mut all: Vec<_> = answer["data"]["result"].as_array().into_iter().flatten().map(one).collect();
+        let all = scraper.query(name).into_iter();
+        let mut all: Vec<_> = all.map(|(metric, value)| (metric.to_string(), value)).collect();
         all.sort();
         all
     };
-    assert!(await_until(SOON, || !metrics("size_bytes").is_empty()), "{}", place.said());
-    let series = |labels: serde_json::Value, value: &str| (labels.to_string(), format!("\"{value}\""));
+    assert!(await_until(SOON, || !metrics("size_bytes").is_empty()), "{}", scraper.place.said());
+    let series = |labels: serde_json::Value, value: &str| (labels.to_string(), value.to_owned());
     assert_eq!(
         metrics("size_bytes"),
         [series(
@@ -137,7 +126,7 @@ fn a_prometheus_scrapes_what_was_pushed_under_its_own_labels() {
     assert_eq!(metrics("h_bucket").len(), 2);
     assert_eq!(metrics("push_time_seconds").len(), 2);
     let up = metrics("up");
-    assert_eq!((up.len(), up[0].1.as_str()), (1, "\"1\""));
+    assert_eq!((up.len(), up[0].1.as_str()), (1, "1"));
     // What is deleted is gone with the next scrape.
     assert_eq!(gate.ask("DELETE", "/metrics/job/nightly", "").code, 202);
     assert!(await_until(SOON, || metrics("h_bucket").is_empty() && metrics("push_time_seconds").len() == 1));

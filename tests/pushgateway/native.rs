@@ -1,16 +1,14 @@
 //! Native histograms: taken and shown as the original does it, kept through a crash, scraped by a Prometheus, moved to another
 //! gateway, and refused where no Prometheus could scrape them.
 
-use super::gate_world::{Gate, PROTOBUF, delimited, told};
-use super::support::service::Place;
-use super::support::{SOON, await_until, get_json, iaasmon, servers};
+use super::gate_world::{Gate, PROTOBUF, Scraper, delimited, told};
+use super::support::{SOON, await_until, iaasmon};
 use iaasmon::wire::exposition::protobuf::message::{
     Bucket, BucketSpan, Histogram, LabelPair, Metric, MetricFamily,
 };
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::process::Command;
 
 fn span(offset: i32, length: u32) -> BucketSpan {
     BucketSpan { offset: Some(offset), length: Some(length) }
@@ -199,44 +197,6 @@ fn what_no_prometheus_could_scrape_is_refused() {
     }
 }
 
-/// A Prometheus of 2.42 with its feature, which scrapes a gateway.
-struct Scraper {
-    place: Place,
-    _running: super::support::service::Running,
-}
-
-impl Scraper {
-    fn start(gate: &Gate) -> Self {
-        let place = Place::new();
-        let scrape = json!({"job_name": "gate", "honor_labels": true, "scrape_interval": "1s", "scrape_timeout": "1s",
-            "static_configs": [{"targets": [gate.place.address]}]});
-        place.write("prometheus.yml", json!({"scrape_configs": [scrape]}).to_string());
-        let mut serve = Command::new(servers().prometheus);
-        serve.arg(format!("--config.file={}", place.arg("prometheus.yml")));
-        serve.arg(format!("--storage.tsdb.path={}", place.arg("data")));
-        serve.arg(format!("--web.listen-address={}", place.address));
-        serve.arg("--enable-feature=native-histograms");
-        let running = place.await_answer(place.spawn(&mut serve));
-        Self { place, _running: running }
-    }
-
-    /// Returns why the last scrape failed.
-    fn trouble(&self) -> String {
-        let targets = get_json(&format!("http://{}/api/v1/targets", self.place.address)).unwrap_or_default();
-        targets["data"]["activeTargets"][0]["lastError"].to_string()
-    }
-
-    /// Returns the values of an expression by `path`.
-    fn query(&self, expression: &str) -> BTreeMap<String, String> {
-        let query: String = url::form_urlencoded::byte_serialize(expression.as_bytes()).collect();
-        let answer = get_json(&format!("http://{}/api/v1/query?query={query}", self.place.address))
-            .unwrap_or_default();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let one = |series: &Value| (text(&series["metric"]["path"]), text(&series["value"][1]));
-        answer["data"]["result"].as_array().into_iter().flatten().map(one).collect()
-    }
-}
-
 #[test]
 fn a_prometheus_that_takes_them_scrapes_them() {
     let gate = Gate::start(&[]);
@@ -278,7 +238,11 @@ fn a_prometheus_that_takes_them_scrapes_them() {
     ];
     assert_eq!(push(&gate, "/metrics/job/odd", &delimited(&[family("odd", 4, &odd)])), (200, String::new()));
     gate.push("/metrics/job/k", "# TYPE size_bytes gauge\nsize_bytes{path=\"/\"} 42\n");
-    let scraper = Scraper::start(&gate);
+    let scraper = Scraper::start(&gate, &["--enable-feature=native-histograms"]);
+    let query = |expression: &str| -> BTreeMap<String, String> {
+        let path = |metric: &Value| metric["path"].as_str().unwrap_or_default().to_owned();
+        scraper.query(expression).into_iter().map(|(metric, value)| (path(&metric), value)).collect()
+    };
     let expected = |pairs: &[(&str, &str)]| {
         pairs
             .iter()
@@ -286,21 +250,21 @@ fn a_prometheus_that_takes_them_scrapes_them() {
             .collect::<BTreeMap<_, _>>()
     };
     let counts = expected(&[("/a", "7"), ("/b", "7")]);
-    let seen = || scraper.query("histogram_count(took_seconds)");
+    let seen = || query("histogram_count(took_seconds)");
     assert!(await_until(SOON, || seen() == counts), "{:?} {}", seen(), scraper.trouble());
     // Where the buckets are: 2 of 7 values are up to 1, one of them below zero, and 4 up to 2^(1/8).
-    let fraction = scraper.query("histogram_fraction(1, 1.0905077326652577, took_seconds{path='/a'}) * 7");
+    let fraction = query("histogram_fraction(1, 1.0905077326652577, took_seconds{path='/a'}) * 7");
     assert_eq!(fraction, expected(&[("/a", "2")]));
-    assert_eq!(scraper.query("histogram_sum(weight_kg)"), expected(&[("/", "-3")]));
-    assert_eq!(scraper.query("histogram_count(weight_kg)"), expected(&[("/", "4.5")]));
+    assert_eq!(query("histogram_sum(weight_kg)"), expected(&[("/", "-3")]));
+    assert_eq!(query("histogram_count(weight_kg)"), expected(&[("/", "4.5")]));
     // For 2.42 a family is what its first metric is. Classic ones come first: of those nobody misses a bucket.
-    assert_eq!(scraper.query("mixed_seconds_count"), expected(&[("/a", "7"), ("/c", "1")]));
-    assert_eq!(scraper.query("mixed_seconds_bucket{le='1.0'}"), expected(&[("/a", "4")]));
+    assert_eq!(query("mixed_seconds_count"), expected(&[("/a", "7"), ("/c", "1")]));
+    assert_eq!(query("mixed_seconds_bucket{le='1.0'}"), expected(&[("/a", "4")]));
     // Everything else is read from the same page.
-    assert_eq!(scraper.query("size_bytes"), expected(&[("/", "42")]));
-    assert_eq!(scraper.query("count(push_time_seconds{job=~'j|k'})"), expected(&[("", "2")]));
-    assert_eq!(scraper.query("up"), expected(&[("", "1")]));
-    assert_eq!(scraper.query("histogram_count(odd)").len(), odd.len());
+    assert_eq!(query("size_bytes"), expected(&[("/", "42")]));
+    assert_eq!(query("count(push_time_seconds{job=~'j|k'})"), expected(&[("", "2")]));
+    assert_eq!(query("up"), expected(&[("", "1")]));
+    assert_eq!(query("histogram_count(odd)").len(), odd.len());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A pushgateway of ours or Debian's, and what is asked of either.
 
-use super::support::server_cache;
 use super::support::service::{Answer, Place, Running};
+use super::support::{get_json, server_cache, servers};
 use iaasmon::model::family as model;
 use iaasmon::model::histogram::Count;
 use iaasmon::model::names::Names;
@@ -9,7 +9,7 @@ use iaasmon::wire::exposition::protobuf;
 use iaasmon::wire::exposition::protobuf::message::MetricFamily;
 use nix::sys::signal::Signal;
 use prost::Message as _;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -283,4 +283,41 @@ fn debians() -> PathBuf {
             "{name} is missing: run `apt-get install {name}`, or `scripts/servers pushgateway` for a private copy without root"
         )
     })
+}
+
+/// A Prometheus that scrapes a gateway each second.
+pub struct Scraper {
+    pub place: Place,
+    _running: Running,
+}
+
+impl Scraper {
+    pub fn start(gate: &Gate, args: &[&str]) -> Self {
+        let place = Place::new();
+        let scrape = json!({"job_name": "gate", "honor_labels": true, "scrape_interval": "1s", "scrape_timeout": "1s",
+            "static_configs": [{"targets": [gate.place.address]}]});
+        place.write("prometheus.yml", json!({"scrape_configs": [scrape]}).to_string());
+        let mut serve = Command::new(servers().prometheus);
+        serve.arg(format!("--config.file={}", place.arg("prometheus.yml")));
+        serve.arg(format!("--storage.tsdb.path={}", place.arg("data")));
+        serve.arg(format!("--web.listen-address={}", place.address)).args(args);
+        let running = place.await_answer(place.spawn(&mut serve));
+        Self { place, _running: running }
+    }
+
+    /// Returns why the last scrape failed.
+    pub fn trouble(&self) -> String {
+        let targets = get_json(&format!("http://{}/api/v1/targets", self.place.address)).unwrap_or_default();
+        targets["data"]["activeTargets"][0]["lastError"].to_string()
+    }
+
+    /// Returns what an expression is now: labels and values.
+    pub fn query(&self, expression: &str) -> Vec<(Value, String)> {
+        let query: String = url::form_urlencoded::byte_serialize(expression.as_bytes()).collect();
+        let answer = get_json(&format!("http://{}/api/v1/query?query={query}", self.place.address))
+            .unwrap_or_default();
+        let value = |series: &Value| series["value"][1].as_str().unwrap_or_default().to_owned();
+        let series = answer["data"]["result"].as_array().into_iter().flatten();
+        series.map(|series| (series["metric"].clone(), value(series))).collect()
+    }
 }
