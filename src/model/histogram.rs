@@ -232,10 +232,9 @@ impl Buckets {
     }
 
     fn check(&self) -> Result<(), String> {
-        if let Some(most) =
-            [self.spans.len(), self.counts.len()].into_iter().find(|found| *found > MOST_BUCKETS)
-        {
-            return Err(format!("{most} buckets or spans, and not {MOST_BUCKETS} at most"));
+        let larger = self.spans.len().max(self.counts.len());
+        if larger > MOST_BUCKETS {
+            return Err(format!("{larger} buckets or spans, and not {MOST_BUCKETS} at most"));
         }
         if let Some(span) = self.spans.iter().skip(1).find(|span| span.offset < 0) {
             return Err(format!("a span with offset {}", span.offset));

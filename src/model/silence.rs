@@ -71,3 +71,17 @@ impl Silence {
         accepts_all(&self.matchers, labels)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Matcher, telling_first};
+    use crate::model::matcher::MatchOp;
+
+    #[test]
+    fn what_says_most_comes_first_and_the_rest_as_it_was() {
+        let matchers = ["address", "alertname", "az", "check", "instance"]
+            .map(|name| Matcher::new(name, MatchOp::Equal, "x"));
+        let names: Vec<&str> = telling_first(&matchers).into_iter().map(|matcher| &*matcher.name).collect();
+        assert_eq!(names, ["alertname", "check", "instance", "address", "az"]);
+    }
+}

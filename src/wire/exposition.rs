@@ -228,7 +228,10 @@ impl Exposition {
 
     /// Takes native histograms of a family, as [`protobuf::write::natives`] writes them, in the place of what its lines say.
     pub fn native(&mut self, family: &str, natives: Arc<[u8]>) {
-        self.natives.entry(family.to_owned()).or_default().push(natives);
+        match self.natives.get_mut(family) {
+            Some(known) => known.push(natives),
+            None => drop(self.natives.insert(family.to_owned(), vec![natives])),
+        }
     }
 
     /// Ends the page as it is to be read.

@@ -200,7 +200,7 @@ impl<'a> Parser<'a> {
         let (name, value, value_at) = (name.text, value.text, value.at);
         match (field.class(), op) {
             (Class::Text, Op::Match(op)) => {
-                self.check_state(&field, op, value, value_at.clone())?;
+                self.check_word(&field, op, value, value_at.clone())?;
                 // An output has many lines: what stands in one of them is looked for, as a label's value never is.
                 let lines = op.is_regex() && field == Field::Pseudo(Pseudo::Out);
                 let value = if lines { format!("(?s){value}") } else { value.to_owned() };
@@ -257,8 +257,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A misspelt state, or one that is none, would quietly show nothing.
-    fn check_state(
+    /// A misspelt state, of a row or of its node's scrape, would quietly show nothing.
+    fn check_word(
         &self,
         field: &Field,
         op: MatchOp,

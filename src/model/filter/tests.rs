@@ -118,11 +118,24 @@ fn what_cannot_be_judged_is_shown() {
 }
 
 #[test]
+fn whether_a_node_is_up_has_four_answers() {
+    let nodes = Scope { kind: Some(RowKind::Node), ..Scope::default() };
+    let read = |text: &str| Filter::parse_for(&nodes, text).map(drop).map_err(|error| error.message);
+    for good in ["@up=up", "@up!=down", "@up=split", "@up=unknown", "@up=~'u.*'"] {
+        assert_eq!(read(good), Ok(()), "{good}");
+    }
+    assert_eq!(read("@up=no"), Err("no node is `no`".to_owned()));
+}
+
+#[test]
 fn errors_point_and_help() {
     for (text, message, marked, hint) in [
         ("a=b @sate=active", "unknown field @sate", "@sate", "did you mean @state?"),
         ("@zzz=1", "unknown field @zzz", "@zzz", "there are @cluster @state"),
         ("@up=down", "alerts have no @up", "@up", "there are @cluster"),
+        ("severity==critical", "there is no operator ==", "==", "write name=value"),
+        ("severity == critical", "there is no operator ==", "==", "write name=value"),
+        ("@state=firing", "alerts have no state `firing`", "firing", "write @state=active"),
         ("@state=actve", "alerts have no state `actve`", "actve", "did you mean active?"),
         ("@state=", "alerts have no state ``", "", "there are active"),
         ("@new=yes", "@new is yes or no", "yes", "write @new, !@new"),

@@ -152,6 +152,15 @@ fn a_megabyte_of_joined_emoji_is_one_line_soon() {
 
 proptest! {
     #[test]
+    fn plain_text_has_lines_and_tabs_and_nothing_else_that_controls(text: String, odd in "[\\x1b\\x9b\\[\\]m0;\\x07\\r\\n\\ta]{0,20}") {
+        for text in [&text, &odd] {
+            let plain = plain(text);
+            prop_assert!(plain.chars().all(|c| !c.is_control() || c == '\n' || c == '\t'));
+            prop_assert_eq!(super::plain(&plain), plain);
+        }
+    }
+
+    #[test]
     fn what_is_shown_holds_no_control(text in hostile()) {
         let (line, block) = (line(&text), block(&text));
         prop_assert!(!line.contains(char::is_control), "{:?}", line);
