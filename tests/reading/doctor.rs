@@ -210,6 +210,24 @@ fn live_servers_that_are_set_up_wrongly_are_found_by_rule() {
     assert!(await_until(SOON, || names("@flap").iter().any(|name| name.contains("Flapping"))), "two rounds");
     assert!(names("@flap").iter().all(|name| name.contains("Flapping")), "what stays does not flap");
     assert!(names("!@flap").iter().any(|name| name.contains("Steady")));
+
+    // An Alertmanager that nobody sends to: what is not on its way after a second look is lost.
+    let am = closed();
+    fs::write(folder.path().join("am.yml"), "route: {receiver: none}\nreceivers: [{name: none}]\n").unwrap();
+    let args = [
+        "--config.file=am.yml".to_owned(),
+        "--storage.path=am".to_owned(),
+        format!("--web.listen-address={am}"),
+        "--cluster.listen-address=".to_owned(),
+    ];
+    let _am = spawn(&servers().alertmanager, folder.path(), &args);
+    assert!(await_until(SOON, || get_json(&format!("http://{am}/api/v2/status")).is_some()), "it starts");
+    let text = format!(
+        "[[cluster]]\nname = \"lab\"\nprometheus = [\"http://{a}\", \"http://{b}\"]\nalertmanager = [\"http://{am}\"]\n"
+    );
+    fs::write(&ours, text).unwrap();
+    let found = doctor(&ours, &[]);
+    assert!(has(&found, "unsent", "in no alertmanager"), "{found:#}");
 }
 
 #[test]
